@@ -1,0 +1,3 @@
+"""Inspect, compare, predict the loading of, and really call the symbols of plugins."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,141 @@
+"""The composer: the public Python API. It opens files, asks each layer, and returns values."""
+
+from __future__ import annotations
+
+import sys
+
+from soinspect.compare.engine import compare as compare_snapshots
+from soinspect.demangle.golink import GoNames
+from soinspect.elf import describe
+from soinspect.elf.file import ElfFile
+from soinspect.elf.hardening import read_hardening
+from soinspect.elf.image import Image
+from soinspect.elf.symtab import SymbolTable
+from soinspect.errors import InputError
+from soinspect.go.facts import read_go
+from soinspect.model.absence import Absent
+from soinspect.model.finding import Comparison
+from soinspect.model.golang import GoBinaryKind, GoFacts
+from soinspect.model.snapshot import ExplainedSymbol, Snapshot, SymbolListing
+from soinspect.symbolquery import SymbolQuery, explain, select
+
+STANDARD_INPUT = "-"
+_MAX_STANDARD_INPUT = 1 << 31
+
+
+def open_elf(path: str) -> ElfFile:
+    """Open the ELF file at ``path``; ``-`` reads standard input, up to 2 GiB.
+
+    :raises InputError: it is missing, empty, a directory, or not ELF (:class:`NotElf` says what it is).
+    """
+    if path != STANDARD_INPUT:
+        return ElfFile.open(path)
+    data = sys.stdin.buffer.read(_MAX_STANDARD_INPUT + 1)
+    if not data:
+        raise InputError("standard input", "is empty (0 bytes)")
+    if len(data) > _MAX_STANDARD_INPUT:
+        raise InputError("standard input", f"is longer than {_MAX_STANDARD_INPUT} bytes: give the file by its path")
+    return ElfFile(Image("standard input", data))
+
+
+def list_symbols(path: str, query: SymbolQuery, *, with_static: bool = False) -> SymbolListing:
+    """The symbols of the file at ``path`` that ``query`` asks for, explained and sorted.
+
+    ``with_static`` adds those of ``.symtab`` that are not dynamic.
+
+    :raises InputError: the file cannot be read.
+    """
+    with open_elf(path) as elf:
+        go = read_go(elf)
+        names = go_names(go)
+        remarks: list[str] = []
+        rows: list[ExplainedSymbol] = []
+        if isinstance(elf.dynamic_symbols, Absent):
+            hint = "; --all lists .symtab" if elf.static_symbols and not with_static else ""
+            remarks.append(f"no dynamic symbols: {elf.dynamic_symbols.reason}{hint}")
+        else:
+            rows = select(elf.dynamic_symbols, query, names)
+        if with_static:
+            if isinstance(elf.static_symbols, Absent):
+                remarks.append(elf.static_symbols.reason)
+            else:
+                known = {(row.symbol.name, row.symbol.value, row.symbol.section) for row in rows}
+                rows += (
+                    row
+                    for row in select(elf.static_symbols, query, names)
+                    if (row.symbol.name, row.symbol.value, row.symbol.section) not in known
+                )
+        remarks += (f"{anomaly.where}: {anomaly.what}" for anomaly in elf.image.anomalies)
+        return SymbolListing(
+            path=path,
+            what=_what(elf, go),
+            plugin_path=names.plugin_path or None if names else None,
+            rows=tuple(rows),
+            remarks=tuple(remarks),
+        )
+
+
+def inspect(path: str) -> Snapshot:
+    """All facts of the file at ``path``.
+
+    :raises InputError: the file cannot be read.
+    """
+    with open_elf(path) as elf:
+        return snapshot(elf)
+
+
+def compare(old: str, new: str) -> Comparison:
+    """What changed from the file at ``old`` to the one at ``new``, and what it breaks.
+
+    :raises InputError: one of the files cannot be read.
+    """
+    with open_elf(old) as before, open_elf(new) as after:
+        identical = before.image.size == after.image.size and before.image.data[:] == after.image.data[:]
+        return compare_snapshots(snapshot(before), snapshot(after), identical=identical)
+
+
+def snapshot(elf: ElfFile) -> Snapshot:
+    """All facts of an open file."""
+    go = read_go(elf)
+    names = go_names(go)
+    symbols: tuple[ExplainedSymbol, ...] | Absent = (
+        elf.dynamic_symbols
+        if isinstance(elf.dynamic_symbols, Absent)
+        else tuple(ExplainedSymbol(symbol=s, explained=explain(s, names)) for s in elf.dynamic_symbols)
+    )
+    return Snapshot(
+        path=elf.path,
+        size=elf.image.size,
+        header=elf.image.header,
+        kind=describe.object_kind(elf),
+        interpreter=describe.interpreter(elf),
+        producers=describe.producers(elf),
+        build_id=describe.gnu_build_id(elf),
+        dynamic=describe.dynamic_linking(elf),
+        symbols=symbols,
+        static_symbols=len(elf.static_symbols) if isinstance(elf.static_symbols, SymbolTable) else elf.static_symbols,
+        hardening=read_hardening(elf, is_go=isinstance(go, GoFacts)),
+        tls=describe.thread_local_storage(elf),
+        init_functions=describe.init_functions(elf),
+        go=go,
+        anomalies=elf.image.anomalies,
+    )
+
+
+def go_names(go: GoFacts | Absent) -> GoNames | None:
+    """What a Go file knows about its own names; None for files that are not Go's."""
+    if isinstance(go, Absent):
+        return None
+    if isinstance(go.plugin, Absent):
+        return GoNames()
+    return GoNames(plugin_path=go.plugin.path, exports=frozenset(export.name for export in go.plugin.exports))
+
+
+def _what(elf: ElfFile, go: GoFacts | Absent) -> str:
+    """What the file is, in a few words."""
+    machine = elf.image.header.machine.name.lower().replace("_", "-")
+    if isinstance(go, Absent):
+        return f"{describe.object_kind(elf)}, {machine}"
+    if go.kind is GoBinaryKind.PLUGIN:
+        return f"Go plugin, {go.version.text}, {machine}"
+    return f"Go {go.kind}, {go.version.text}, {machine}"

@@ -1,0 +1,59 @@
+"""The command line's entry point; each command lives in a file of its own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from soinspect import __version__
+from soinspect.cli import diff, info, symbols
+from soinspect.cli.exits import Exit, report
+from soinspect.errors import SoinspectError
+
+app = typer.Typer(
+    name="soinspect",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        typer.echo(f"soinspect {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", "-V", callback=_print_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Inspect, compare and really call the symbols of shared objects that are plugins.
+
+    Exit codes: 0 yes or fine, 1 no or a finding, 2 usage or unreadable input, 3 cannot decide or run here.
+    """
+
+
+for name, command in (("symbols", symbols.command), ("info", info.command), ("diff", diff.command)):
+    app.command(name)(command)
+
+
+def main() -> None:
+    """Run the command line; every error on purpose becomes one line and an exit code."""
+    try:
+        app()
+    except SoinspectError as error:
+        sys.exit(report(error))
+    except KeyboardInterrupt:
+        sys.exit(Exit.INTERRUPTED)
+    except BrokenPipeError:
+        # The reader (head, say) has what it wanted; Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(Exit.FINE)

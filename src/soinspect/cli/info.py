@@ -1,0 +1,39 @@
+"""``soinspect info``."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from soinspect.cli.exits import report
+from soinspect.cli.options import Files, Page, PageFormat, Verbose, console, write
+from soinspect.errors import SoinspectError
+
+
+def command(files: Files, output: Page = PageFormat.TEXT, verbose: Verbose = False) -> None:
+    """Show one page on each file: what it is, who built it, what it needs, what it offers, what is odd."""
+    from soinspect import api
+
+    errors: list[SoinspectError] = []
+    snapshots = []
+    for path in files:
+        try:
+            snapshots.append(api.inspect(path))
+        except SoinspectError as error:
+            errors.append(error)
+    if output is PageFormat.JSON:
+        from soinspect.render.document import document
+
+        write(document("info", files=snapshots, errors=errors))
+    else:
+        from soinspect.render.info import info_page
+
+        terminal = console()
+        for number, facts in enumerate(snapshots):
+            if number:
+                terminal.print()
+            for line in info_page(facts, verbose=verbose).lines(terminal.width if sys.stdout.isatty() else None):
+                terminal.print(line)
+    if errors:
+        raise typer.Exit(max(report(error) for error in errors))

@@ -1,0 +1,37 @@
+"""Options that several commands share, defined once."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+class PageFormat(StrEnum):
+    """Output of the commands that answer with a page."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="ELF files; - reads one from standard input.")]
+Page = Annotated[PageFormat, typer.Option("--format", help="text for people, json for programs.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show all the evidence, not only what matters most.")]
+
+
+def console() -> Console:
+    """Standard output as rich sees it: colours only on a terminal, NO_COLOR honoured, long lines whole in a pipe."""
+    from rich.console import Console
+
+    return Console(highlight=False, markup=False, emoji=False, soft_wrap=not sys.stdout.isatty())
+
+
+def write(text: str) -> None:
+    """Write to standard output; bytes that are not UTF-8 never stop it."""
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    sys.stdout.write(text)

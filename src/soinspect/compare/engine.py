@@ -1,0 +1,87 @@
+"""Run all rules over a pair and sum up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from soinspect.compare.pair import Pair
+from soinspect.compare.rules import RULES
+from soinspect.model.absence import Absent
+from soinspect.model.finding import Comparison, Finding, Severity
+from soinspect.model.golang import GoBinaryKind
+from soinspect.model.snapshot import Snapshot
+
+_ORDER = tuple(Severity)
+
+
+def compare(old: Snapshot, new: Snapshot, *, identical: bool) -> Comparison:
+    """How ``new`` differs from ``old``; ``identical`` tells that the files have the same bytes."""
+    pair = Pair(old=old, new=new)
+    findings = () if identical else tuple(sorted(_find(pair), key=lambda f: _ORDER.index(f.severity)))
+    return Comparison(
+        old=old.path,
+        new=new.path,
+        identical=identical,
+        verdict=_verdict(findings, identical=identical),
+        findings=findings,
+        agreements=tuple(_agreements(pair)),
+        not_compared=tuple(_not_compared(pair)),
+    )
+
+
+def _find(pair: Pair) -> Iterator[Finding]:
+    for entry in RULES:
+        for change in entry.find(pair):
+            yield Finding(
+                rule=entry.rule.id,
+                severity=entry.rule.severity,
+                subject=change.subject,
+                before=change.before,
+                after=change.after,
+                evidence=change.evidence,
+                fix=entry.rule.fix,
+            )
+
+
+def _verdict(findings: tuple[Finding, ...], *, identical: bool) -> str:
+    if identical:
+        return "identical: the files have the same bytes"
+    totals = {severity: sum(f.severity is severity for f in findings) for severity in Severity}
+    counts = ", ".join(f"{number} {severity}" for severity, number in totals.items() if number)
+    if totals[Severity.BREAKING]:
+        return f"breaks users of the old file: {counts}"
+    if totals[Severity.RISKY]:
+        return f"nothing breaks by itself, but look at the risks: {counts}"
+    return f"compatible: {counts}" if findings else "compatible: no difference in what others rely on"
+
+
+def _agreements(pair: Pair) -> Iterator[str]:
+    """What was compared and found equal, in words."""
+    if pair.plugins:
+        old, new = pair.plugins
+        before = {(e.name, e.kind, e.type) for e in old.exports}
+        if before == {(e.name, e.kind, e.type) for e in new.exports}:
+            yield f"exports and their types agree: {', '.join(sorted(e.name for e in old.exports)) or 'none'}"
+        after = {p.package: p.hash for p in new.package_hashes}
+        common = [p for p in old.package_hashes if p.package in after and p.package != old.path]
+        if all(after[p.package] == p.hash for p in common):
+            yield f"all {len(common)} shared packages have the same hash"
+    if pair.go and pair.go[0].version.text == pair.go[1].version.text:
+        yield f"same Go release: {pair.go[0].version.text}"
+    if pair.old_symbols and pair.old_symbols.keys() == pair.new_symbols.keys():
+        yield f"the same {len(pair.old_symbols)} exported symbols"
+
+
+def _not_compared(pair: Pair) -> Iterator[str]:
+    """What could not be compared, and why."""
+    for facts in (pair.old, pair.new):
+        if isinstance(facts.symbols, Absent):
+            yield f"{facts.path}: symbols: {facts.symbols.reason}"
+        if isinstance(facts.go, Absent):
+            continue
+        if facts.go.kind is GoBinaryKind.PLUGIN and isinstance(facts.go.plugin, Absent):
+            yield f"{facts.path}: plugin exports and package hashes: {facts.go.plugin.reason}"
+        if isinstance(facts.go.build_info, Absent):
+            yield f"{facts.path}: modules and build settings: {facts.go.build_info.reason}"
+    if not pair.go:
+        yield "types of functions and variables: only names, sizes and versions are compared"

@@ -1,0 +1,77 @@
+"""Two snapshots side by side, with what several rules look up in both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from soinspect.model.finding import Rule
+from soinspect.model.golang import GoFacts, GoPlugin
+from soinspect.model.snapshot import Snapshot
+from soinspect.model.symbol import Symbol, SymbolKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What a rule's function yields; the engine makes a finding of it."""
+
+    subject: str
+    before: str | None = None
+    after: str | None = None
+    evidence: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparisonRule:
+    """A rule with the function that finds it."""
+
+    rule: Rule
+    find: Callable[[Pair], Iterator[Change]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """The old and the new file's facts."""
+
+    old: Snapshot
+    new: Snapshot
+
+    @cached_property
+    def old_symbols(self) -> dict[str, Symbol]:
+        """The contract symbols of the old file by ``name@version``."""
+        return contract_symbols(self.old)
+
+    @cached_property
+    def new_symbols(self) -> dict[str, Symbol]:
+        """The contract symbols of the new file by ``name@version``."""
+        return contract_symbols(self.new)
+
+    @cached_property
+    def common_symbols(self) -> tuple[tuple[Symbol, Symbol], ...]:
+        """The contract symbols that both files have, as pairs."""
+        return tuple((symbol, self.new_symbols[k]) for k, symbol in self.old_symbols.items() if k in self.new_symbols)
+
+    @cached_property
+    def go(self) -> tuple[GoFacts, GoFacts] | None:
+        """The Go facts of both, if both are Go's."""
+        if isinstance(self.old.go, GoFacts) and isinstance(self.new.go, GoFacts):
+            return self.old.go, self.new.go
+        return None
+
+    @cached_property
+    def plugins(self) -> tuple[GoPlugin, GoPlugin] | None:
+        """The Go plugin facts of both, if both are Go plugins that could be read."""
+        if self.go and isinstance(self.go[0].plugin, GoPlugin) and isinstance(self.go[1].plugin, GoPlugin):
+            return self.go[0].plugin, self.go[1].plugin
+        return None
+
+
+def contract_symbols(facts: Snapshot) -> dict[str, Symbol]:
+    """What other objects bind to by name.
+
+    Of a Go binary only the C functions it exports: its thousands of linker symbols are no contract, hosts look
+    names up in the plugin's own table of exports.
+    """
+    wanted = (SymbolKind.C,)
+    return {f"{s.symbol.name}@{s.symbol.version or ''}": s.symbol for s in facts.exported if s.explained.kind in wanted}

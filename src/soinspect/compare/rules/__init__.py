@@ -1,0 +1,7 @@
+"""What can be found, as data: all rules in one ordered tuple."""
+
+from soinspect.compare.rules.dynamic import RULES as DYNAMIC_RULES
+from soinspect.compare.rules.go import RULES as GO_RULES
+from soinspect.compare.rules.symbols import RULES as SYMBOL_RULES
+
+RULES = (*GO_RULES, *SYMBOL_RULES, *DYNAMIC_RULES)

@@ -1,0 +1,1 @@
+"""Linker names to what the programmer wrote: pure text."""

@@ -1,0 +1,1 @@
+"""Bytes to values: the one place that decodes ELF."""

@@ -1,0 +1,184 @@
+"""Facts that take more than one table: kind of object, constructors, producers, the newest versions needed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from soinspect.elf.dynamic import DynamicSection
+from soinspect.elf.file import ElfFile
+from soinspect.elf.symtab import SymbolTable
+from soinspect.model.absence import Absent
+from soinspect.model.constants import (
+    DynamicFlags,
+    DynamicFlags1,
+    DynamicTag,
+    ObjectType,
+    SectionType,
+    SegmentType,
+    SymbolType,
+)
+from soinspect.model.dynamic import VersionFloor, VersionNeed
+from soinspect.model.note import GnuNoteType
+from soinspect.model.snapshot import DynamicLinking, InitFunction, ObjectKind, ThreadLocalStorage
+
+_MAX_PRODUCERS = 20
+_MAX_PRODUCER_LENGTH = 300
+_MAX_INIT_FUNCTIONS = 10_000
+_DT_RELR = "GLIBC_ABI_DT_RELR"
+_NUMBERED_VERSION = re.compile(r"(?P<family>.+)_(?P<number>\d+(?:\.\d+)*)")
+
+
+def interpreter(elf: ElfFile) -> str | None:
+    """The path in PT_INTERP: the program that loads this one."""
+    for segment in elf.image.segments:
+        if segment.type is SegmentType.INTERP and segment.offset + segment.filesz <= elf.image.size:
+            raw = elf.image.at(segment.offset, min(segment.filesz, 4096))
+            return raw.split(b"\0")[0].decode("utf-8", "surrogateescape")
+    return None
+
+
+def object_kind(elf: ElfFile) -> ObjectKind:
+    """What the file is for; a shared object and a PIE have the same ``e_type`` and are told apart here."""
+    header, dynamic = elf.image.header, elf.dynamic
+    if header.type is ObjectType.REL:
+        return ObjectKind.RELOCATABLE
+    if header.type is ObjectType.CORE:
+        return ObjectKind.CORE
+    if header.type not in (ObjectType.EXEC, ObjectType.DYN):
+        return ObjectKind.UNKNOWN
+    text = next((s for s in elf.image.sections or () if s.name == ".text"), None)
+    if text is not None and text.type is SectionType.NOBITS:
+        return ObjectKind.DEBUG
+    loaded = any(s.type is SegmentType.INTERP for s in elf.image.segments)
+    if header.type is ObjectType.EXEC:
+        return ObjectKind.EXECUTABLE if loaded else ObjectKind.STATIC_EXECUTABLE
+    if isinstance(dynamic, DynamicSection) and DynamicFlags1.PIE in dynamic.flags_1:
+        return ObjectKind.PIE if loaded else ObjectKind.STATIC_PIE
+    # libc.so.6 has an interpreter and is a library all the same: a SONAME decides. Older linkers set no PIE flag.
+    if loaded and isinstance(dynamic, DynamicSection) and dynamic.get(DynamicTag.SONAME) is None:
+        return ObjectKind.PIE
+    return ObjectKind.SHARED_LIBRARY
+
+
+def gnu_build_id(elf: ElfFile) -> str | Absent:
+    """The GNU build id in hex."""
+    for note in elf.notes:
+        if note.owner == "GNU" and note.type == GnuNoteType.BUILD_ID:
+            return note.data.hex()
+    return Absent("no GNU build id (linked without --build-id)")
+
+
+def producers(elf: ElfFile) -> tuple[str, ...]:
+    """The compilers and linkers that left their mark in ``.comment``, without repeats."""
+    section = elf.image.section(".comment")
+    if section is None:
+        return ()
+    found: dict[str, None] = {}
+    for raw in elf.image.section_data(section)[: 1 << 20].split(b"\0"):
+        if raw:
+            found[raw[:_MAX_PRODUCER_LENGTH].decode("utf-8", "replace")] = None
+        if len(found) == _MAX_PRODUCERS:
+            break
+    return tuple(found)
+
+
+def thread_local_storage(elf: ElfFile) -> ThreadLocalStorage | None:
+    """The thread-local storage the object brings or reaches statically, or None."""
+    static = isinstance(elf.dynamic, DynamicSection) and DynamicFlags.STATIC_TLS in elf.dynamic.flags
+    for segment in elf.image.segments:
+        if segment.type is SegmentType.TLS:
+            return ThreadLocalStorage(size=segment.memsz, static=static)
+    return ThreadLocalStorage(size=0, static=True) if static else None
+
+
+def init_functions(elf: ElfFile) -> tuple[InitFunction, ...]:
+    """What runs when the object is loaded, in order: DT_PREINIT_ARRAY (programs only), DT_INIT, DT_INIT_ARRAY."""
+    if isinstance(elf.dynamic, Absent):
+        return ()
+    names: dict[int, str] = {}
+    for table in (elf.static_symbols, elf.dynamic_symbols):
+        if isinstance(table, SymbolTable):
+            names |= _function_names(table)
+    found: list[InitFunction] = []
+    for listed_in, address in _init_addresses(elf, elf.dynamic):
+        name: str | Absent = names.get(address) or Absent("no symbol has this address")
+        found.append(InitFunction(listed_in=listed_in, address=address, name=name))
+    return tuple(found)
+
+
+def _init_addresses(elf: ElfFile, dynamic: DynamicSection) -> Iterator[tuple[str, int]]:
+    image = elf.image
+    for single, array, size in (
+        (None, DynamicTag.PREINIT_ARRAY, DynamicTag.PREINIT_ARRAYSZ),
+        (DynamicTag.INIT, DynamicTag.INIT_ARRAY, DynamicTag.INIT_ARRAYSZ),
+    ):
+        if single is not None and dynamic.get(single):
+            yield f"DT_{single.name}", dynamic.get(single, 0)
+        start = dynamic.get(array)
+        if start is None:
+            continue
+        word = image.header.word_size
+        count = min(dynamic.get(size, 0), image.available(start)) // word
+        if count > _MAX_INIT_FUNCTIONS:
+            image.remark(f"DT_{array.name}", f"{count} entries: only the first {_MAX_INIT_FUNCTIONS} are read")
+            count = _MAX_INIT_FUNCTIONS
+        for index in range(count):
+            address = elf.pointer(start + index * word)
+            if address not in (0, 2 ** (8 * word) - 1):  # 0 and -1 are skipped by convention
+                yield f"DT_{array.name}[{index}]", address
+
+
+def _function_names(table: SymbolTable) -> dict[int, str]:
+    """Names by address, for functions only; of several names at one address the last in the table."""
+    rows = zip(table.values, table.infos, table.section_indexes, table.names, strict=True)
+    return {value: name for value, info, index, name in rows if info & 0xF == SymbolType.FUNC and index and name}
+
+
+def dynamic_linking(elf: ElfFile) -> DynamicLinking | Absent:
+    """What the object asks of the dynamic linker."""
+    dynamic, table = elf.dynamic, elf.dynamic_symbols
+    if isinstance(dynamic, Absent):
+        return dynamic
+    versions = table.versions if isinstance(table, SymbolTable) else None
+    flags = [*dynamic.flags, *dynamic.flags_1]
+    return DynamicLinking(
+        soname=next(iter(dynamic.strings_of(DynamicTag.SONAME)), None),
+        needed=dynamic.strings_of(DynamicTag.NEEDED),
+        rpath=next(iter(dynamic.strings_of(DynamicTag.RPATH)), None),
+        runpath=next(iter(dynamic.strings_of(DynamicTag.RUNPATH)), None),
+        flags=tuple(flag.name for flag in flags if flag.name),
+        version_needs=versions.needed if versions else (),
+        version_floors=tuple(_version_floors(table)) if isinstance(table, SymbolTable) else (),
+        defined_versions=versions.defined if versions else (),
+    )
+
+
+def _version_floors(table: SymbolTable) -> Iterator[VersionFloor]:
+    """For each family of numbered versions the newest one that is needed, and which symbols force it."""
+    newest: dict[tuple[str, str], tuple[tuple[int, ...], VersionNeed]] = {}
+    for need in table.versions.needed:
+        # GLIBC_ABI_DT_RELR has no number; the first glibc to define it is 2.36.
+        match = _NUMBERED_VERSION.fullmatch("GLIBC_2.36" if need.version == _DT_RELR else need.version)
+        if match is None:
+            continue
+        number = tuple(int(part[:9]) for part in match["number"].split("."))
+        key = VersionFloor.key_of(match["family"], need.library)
+        if key not in newest or number > newest[key][0]:
+            newest[key] = (number, need)
+    forced = _symbols_by_need(table)
+    for key, (_, need) in newest.items():
+        symbols = tuple(forced.get((need.library, need.version), ()))
+        yield VersionFloor(family=key[0], version=need.version, library=need.library, symbols=symbols)
+
+
+def _symbols_by_need(table: SymbolTable) -> dict[tuple[str, str], list[str]]:
+    """The undefined symbols of each (library, version)."""
+    versions = table.versions
+    found: dict[tuple[str, str], list[str]] = {}
+    for index, name in enumerate(table.names):
+        if table.section_indexes[index] == 0:
+            need = versions.need_of(index + 1)
+            if need is not None:
+                found.setdefault(need, []).append(name)
+    return found

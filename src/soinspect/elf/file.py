@@ -1,0 +1,87 @@
+"""One ELF file read lazily: each table is decoded the first time somebody asks for it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Self
+
+from soinspect.elf.dynamic import DynamicSection, read_dynamic
+from soinspect.elf.image import Image
+from soinspect.elf.notes import read_notes
+from soinspect.elf.relocs import read_pointers
+from soinspect.elf.symtab import SymbolTable, read_dynamic_symbols, read_static_symbols
+from soinspect.model.absence import Absent
+from soinspect.model.note import Note
+
+
+class ElfFile:
+    """The tables of an :class:`Image`; the way into an ELF file for every layer above.
+
+    Use it as a context manager: nothing can be read once it is closed.
+    """
+
+    def __init__(self, image: Image) -> None:
+        self.image = image
+
+    @classmethod
+    def open(cls, path: str) -> Self:
+        """Open the ELF file at ``path``.
+
+        :raises InputError: as :meth:`Image.open` and :class:`Image` do.
+        """
+        return cls(Image.open(path))
+
+    @property
+    def path(self) -> str:
+        """The path as the user gave it."""
+        return self.image.path
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.image.close()
+
+    @cached_property
+    def dynamic(self) -> DynamicSection | Absent:
+        """The dynamic section."""
+        return read_dynamic(self.image)
+
+    @cached_property
+    def dynamic_symbols(self) -> SymbolTable | Absent:
+        """The dynamic symbols (``.dynsym``)."""
+        return read_dynamic_symbols(self.image, self.dynamic)
+
+    @cached_property
+    def static_symbols(self) -> SymbolTable | Absent:
+        """The full symbol table (``.symtab``), which strip removes."""
+        return read_static_symbols(self.image)
+
+    @cached_property
+    def notes(self) -> tuple[Note, ...]:
+        """All notes."""
+        return read_notes(self.image)
+
+    @cached_property
+    def _pointers(self) -> dict[int, int]:
+        if isinstance(self.dynamic, Absent):
+            return {}
+        return read_pointers(self.image, self.dynamic, self.dynamic_symbols or None)
+
+    def pointer(self, vaddr: int) -> int:
+        """The word at ``vaddr`` as the loaded program sees it, before the load address is added.
+
+        :raises FormatError: the word is not inside of a loaded segment.
+        """
+        value = self._pointers.get(vaddr)
+        if value is not None:
+            return value
+        return self.image.unpack(self.image.layout.word, vaddr)[0]
+
+    @cached_property
+    def pointers_to(self) -> dict[int, list[int]]:
+        """For each address that relocation writes somewhere: the addresses of the words that hold it."""
+        holders: dict[int, list[int]] = {}
+        for where, value in self._pointers.items():
+            holders.setdefault(value, []).append(where)
+        return holders

@@ -1,0 +1,127 @@
+"""Symbol versions: .gnu.version, .gnu.version_d, .gnu.version_r (LSB Core, "Symbol Versioning")."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from struct import Struct
+
+from soinspect.elf.dynamic import DynamicSection
+from soinspect.elf.image import Image
+from soinspect.model.constants import DynamicTag
+from soinspect.model.dynamic import VersionNeed
+
+_HIDDEN = 0x8000
+_INDEX = 0x7FFF
+_BASE = 0x1
+_WEAK = 0x2
+# Indexes 0 and 1 are the local and the global base version.
+_FIRST_NAMED = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Versions:
+    """The versions of a dynamic symbol table.
+
+    ``indexes`` has one entry a symbol (empty when the file is not versioned); ``names`` and ``needed_from`` map a
+    version index to its name and, for needed versions, to the library that must provide it.
+    """
+
+    indexes: tuple[int, ...]
+    names: dict[int, str]
+    needed_from: dict[int, str]
+    defined: tuple[str, ...]
+    needed: tuple[VersionNeed, ...]
+
+    def of(self, symbol: int) -> tuple[str | None, bool]:
+        """The version name of the symbol at this index, and whether it is the default one (``@@``)."""
+        if symbol >= len(self.indexes):
+            return None, False
+        index = self.indexes[symbol]
+        name = self.names.get(index & _INDEX) if index & _INDEX >= _FIRST_NAMED else None
+        default = name is not None and not index & _HIDDEN and (index & _INDEX) not in self.needed_from
+        return name, default
+
+    def need_of(self, symbol: int) -> tuple[str, str] | None:
+        """The library and version that must provide the symbol at this index, or None if none is named."""
+        index = self.indexes[symbol] & _INDEX if symbol < len(self.indexes) else 0
+        return (self.needed_from[index], self.names[index]) if index in self.needed_from else None
+
+
+def read_versions(image: Image, dynamic: DynamicSection, symbols: int) -> Versions:
+    """Read the versions of a dynamic symbol table of ``symbols`` entries; a broken chain ends there."""
+    names: dict[int, str] = {}
+    needed_from: dict[int, str] = {}
+    defined = _read_definitions(image, dynamic, names)
+    needed = _read_needs(image, dynamic, names, needed_from)
+    return Versions(
+        indexes=_read_indexes(image, dynamic, symbols),
+        names=names,
+        needed_from=needed_from,
+        defined=defined,
+        needed=needed,
+    )
+
+
+def _read_indexes(image: Image, dynamic: DynamicSection, symbols: int) -> tuple[int, ...]:
+    address = dynamic.get(DynamicTag.VERSYM)
+    if address is None:
+        return ()
+    readable = min(symbols, image.available(address) // 2)
+    if readable < symbols:
+        image.remark("DT_VERSYM", f"only {readable} of {symbols} entries are in the file")
+    order = "<" if image.header.byteorder == "little" else ">"
+    return Struct(f"{order}{readable}H").unpack(image.read(address, 2 * readable))
+
+
+def _read_definitions(image: Image, dynamic: DynamicSection, names: dict[int, str]) -> tuple[str, ...]:
+    order = "<" if image.header.byteorder == "little" else ">"
+    record, auxiliary = Struct(order + "HHHHIII"), Struct(order + "II")
+    address = dynamic.get(DynamicTag.VERDEF)
+    defined: list[str] = []
+    for _ in range(dynamic.get(DynamicTag.VERDEFNUM, 0)):
+        if address is None or image.available(address) < record.size:
+            image.remark("DT_VERDEF", "an entry lies outside of the file")
+            break
+        _version, flags, index, _count, _hash, aux, following = image.unpack(record, address)
+        if image.available(address + aux) >= auxiliary.size:
+            # The first auxiliary entry is the version's own name, the others are its parents.
+            name = dynamic.strings.get(image.unpack(auxiliary, address + aux)[0])
+            names.setdefault(index & _INDEX, name)
+            if not flags & _BASE:
+                defined.append(name)
+        if following < record.size:  # zero at the end; anything smaller than a record would go in circles
+            break
+        address += following
+    return tuple(defined)
+
+
+def _read_needs(
+    image: Image, dynamic: DynamicSection, names: dict[int, str], needed_from: dict[int, str]
+) -> tuple[VersionNeed, ...]:
+    order = "<" if image.header.byteorder == "little" else ">"
+    record, auxiliary = Struct(order + "HHIII"), Struct(order + "IHHII")
+    address = dynamic.get(DynamicTag.VERNEED)
+    needs: list[VersionNeed] = []
+    for _ in range(dynamic.get(DynamicTag.VERNEEDNUM, 0)):
+        if address is None or image.available(address) < record.size:
+            image.remark("DT_VERNEED", "an entry lies outside of the file")
+            break
+        _version, count, file, aux, following = image.unpack(record, address)
+        library = dynamic.strings.get(file)
+        position = address + aux
+        for _ in range(count):
+            if image.available(position) < auxiliary.size:
+                image.remark("DT_VERNEED", f"an auxiliary entry of {library} lies outside of the file")
+                break
+            _hash, flags, index, name_offset, step = image.unpack(auxiliary, position)
+            name = dynamic.strings.get(name_offset)
+            names.setdefault(index & _INDEX, name)
+            needed_from.setdefault(index & _INDEX, library)
+            needs.append(VersionNeed(library=library, version=name, weak=bool(flags & _WEAK)))
+            if step < auxiliary.size:
+                break
+            position += step
+        if following < record.size:
+            break
+        address += following
+    return tuple(needs)

@@ -1,0 +1,1 @@
+"""What the Go toolchain leaves in an ELF file, read from the bytes alone."""

@@ -1,0 +1,67 @@
+"""A loaded Go program's memory as the file shows it: words, strings and slices (64-bit, little-endian)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from struct import Struct
+
+from soinspect.elf.file import ElfFile
+
+WORD = 8
+_INT32 = Struct("<i")
+_UINT32 = Struct("<I")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slice:
+    """A Go slice header: the address of element 0, and lengths in elements."""
+
+    address: int
+    length: int
+    capacity: int
+
+
+class Memory:
+    """Reads Go values from an :class:`ElfFile`, with its relocations applied.
+
+    Every method raises :class:`~soinspect.errors.FormatError` for an address or length outside of the file.
+    """
+
+    def __init__(self, elf: ElfFile) -> None:
+        self.elf = elf
+        self.image = elf.image
+        self.word = elf.pointer
+
+    def int32(self, address: int) -> int:
+        """The signed 32-bit integer at ``address``."""
+        return self.image.unpack(_INT32, address)[0]
+
+    def uint32(self, address: int) -> int:
+        """The unsigned 32-bit integer at ``address``."""
+        return self.image.unpack(_UINT32, address)[0]
+
+    def block(self, address: int, size: int) -> bytes:
+        """``size`` bytes that the file really holds: unlike ``Image.read``, never memory that starts as zero."""
+        if size < 0 or size > self.image.available(address):
+            raise self.image.error(
+                self.image.offset_of(address) or 0,
+                "length",
+                size,
+                f"that many bytes at {address:#x} are not in the file",
+            )
+        return self.image.read(address, size) if size else b""
+
+    def string(self, address: int) -> str:
+        """The Go string whose header is at ``address``; bytes that are not UTF-8 become surrogate escapes."""
+        size = self.word(address + WORD)
+        return self.block(self.word(address), size).decode("utf-8", "surrogateescape") if size else ""
+
+    def slice(self, address: int) -> Slice:
+        """The slice header at ``address``, unchecked."""
+        word = self.word
+        return Slice(address=word(address), length=word(address + WORD), capacity=word(address + 2 * WORD))
+
+    def elements(self, of: Slice, size: int) -> range:
+        """The addresses of the elements of a slice whose elements have ``size`` bytes."""
+        self.block(of.address, of.length * size)
+        return range(of.address, of.address + of.length * size, size)

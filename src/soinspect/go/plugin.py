@@ -1,0 +1,149 @@
+"""What plugin.Open reads: the path, the table of exports, the fingerprints of packages, the initialisers.
+
+Sources: src/runtime/plugin.go, src/plugin/plugin_dlopen.go, src/runtime/proc.go (doInit).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from soinspect.errors import FormatError
+from soinspect.go.memory import WORD
+from soinspect.go.moduledata import ModuleData
+from soinspect.go.pclntab import FunctionTable
+from soinspect.go.rtype import Types
+from soinspect.model.absence import Absent
+from soinspect.model.golang import (
+    GoExport,
+    GoExportKind,
+    GoFunction,
+    GoInitTask,
+    GoKind,
+    GoPackageHash,
+    GoPlugin,
+)
+
+_EXPORT_SIZE = 8
+_PACKAGE_HASH_SIZE = 40
+_LAST_WITH_HEX_FINGERPRINTS = 15
+_MAX_TASKS = 100_000
+
+
+def read_plugin(
+    module: ModuleData, functions: FunctionTable | Absent, problem: Callable[[str, FormatError], None]
+) -> GoPlugin | Absent:
+    """The plugin's own tables; a table that cannot be read is empty and told to ``problem``."""
+    path = module.string("pluginpath")
+    if not path:
+        return Absent("not a plugin: no plugin path")
+    exports: list[GoExport] = []
+    try:
+        exports.extend(_exports(module, path))
+    except FormatError as error:
+        problem("the table of exports", error)
+    hashes: list[GoPackageHash] = []
+    try:
+        hashes.extend(_package_hashes(module))
+    except FormatError as error:
+        problem("the fingerprints of packages", error)
+    try:
+        tasks = _init_tasks(module, path, functions)
+    except FormatError as error:
+        problem("the initialisation tasks", error)
+        tasks = Absent("damaged")
+    return GoPlugin(path=path, exports=tuple(exports), package_hashes=tuple(hashes), init_tasks=tasks)
+
+
+def _exports(module: ModuleData, path: str) -> Iterator[GoExport]:
+    memory, types = module.memory, Types(module)
+    symbols = memory.elf.dynamic_symbols
+    for entry in memory.elements(module.slice("ptab"), _EXPORT_SIZE):
+        name = types.name(types.base + memory.int32(entry))
+        type_address = types.base + memory.int32(entry + 4)
+        kind = types.descriptor(type_address).kind
+        symbol = symbols.get(f"{path}.{name}") if symbols else None
+        defined = symbol is not None and symbol.defined
+        yield GoExport(
+            name=name,
+            kind=GoExportKind.FUNCTION if kind is GoKind.FUNC else GoExportKind.VARIABLE,
+            type=types.text(types.element(type_address) if kind is GoKind.POINTER else type_address),
+            address=symbol.value if symbol and defined else Absent(f"no dynamic symbol {path}.{name}"),
+            size=symbol.size if symbol and defined else 0,
+        )
+
+
+def _package_hashes(module: ModuleData) -> Iterator[GoPackageHash]:
+    memory = module.memory
+    for entry in memory.elements(module.slice("pkghashes"), _PACKAGE_HASH_SIZE):
+        fingerprint = memory.block(memory.word(entry + 2 * WORD), memory.word(entry + 3 * WORD))
+        text = module.layout.last <= _LAST_WITH_HEX_FINGERPRINTS
+        yield GoPackageHash(
+            package=memory.string(entry),
+            hash=fingerprint.decode("ascii", "replace") if text else fingerprint.hex(),
+        )
+
+
+# -- initialisation ----------------------------------------------------------------------------------------
+
+
+def _init_tasks(module: ModuleData, path: str, functions: FunctionTable | Absent) -> tuple[GoInitTask, ...] | Absent:
+    if not functions:
+        return Absent("the functions cannot be named without the pclntab")
+    if module.has("inittasks"):
+        return tuple(_sorted_tasks(module, functions))
+    symbols = module.memory.elf.dynamic_symbols or module.memory.elf.static_symbols
+    task = symbols.get(f"{path}..inittask") if symbols else None
+    if task is not None and task.defined:
+        return tuple(_task_tree(module, task.value, functions))
+    init = symbols.get(f"{path}.init") if symbols else None
+    if init is not None and init.defined:
+        return (_task([init.value], functions),)
+    return Absent("nothing to initialise")
+
+
+def _sorted_tasks(module: ModuleData, functions: FunctionTable) -> Iterator[GoInitTask]:
+    """1.21 and later: the linker sorted the records {state u32, count u32, code...}."""
+    memory = module.memory
+    for slot in memory.elements(module.slice("inittasks"), WORD):
+        record = memory.word(slot)
+        count = memory.uint32(record + 4)
+        memory.block(record, WORD * (1 + count))
+        yield _task([memory.word(record + WORD * (1 + i)) for i in range(count)], functions)
+
+
+def _task_tree(module: ModuleData, root: int, functions: FunctionTable) -> Iterator[GoInitTask]:
+    """1.13 to 1.20: {state, ndeps, nfns, dependencies..., code...}; dependencies run first, each once."""
+    memory = module.memory
+    seen = {root}
+    # Depth first without recursion: each open record with its dependencies that are still to be visited.
+    pending = [(root, iter(_dependencies(module, root)))]
+    while pending:
+        record, dependencies = pending[-1]
+        following = next((d for d in dependencies if d not in seen), None)
+        if following is not None:
+            if len(seen) >= _MAX_TASKS:
+                return
+            seen.add(following)
+            pending.append((following, iter(_dependencies(module, following))))
+            continue
+        pending.pop()
+        first, count = 3 + memory.word(record + WORD), memory.word(record + 2 * WORD)
+        if count:
+            memory.block(record, WORD * (first + count))
+            yield _task([memory.word(record + WORD * (first + i)) for i in range(count)], functions)
+
+
+def _dependencies(module: ModuleData, record: int) -> list[int]:
+    memory = module.memory
+    count = memory.word(record + WORD)
+    memory.block(record, WORD * (3 + count))
+    return [memory.word(record + WORD * (3 + i)) for i in range(count)]
+
+
+def _task(code: list[int], functions: FunctionTable) -> GoInitTask:
+    named = tuple(functions.at(address) or _unnamed(address) for address in code)
+    return GoInitTask(package=next((f.package for f in named if f.package), ""), functions=named)
+
+
+def _unnamed(address: int) -> GoFunction:
+    return GoFunction(name=f"{address:#x}", package="", entry=address, file="", line=0)

@@ -1,0 +1,1 @@
+"""Facts as frozen values: standard library only, no I/O, no parsing, no formatting."""

@@ -1,0 +1,179 @@
+"""A call of foreign code, asked for and answered, as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from soinspect.model.absence import Absent
+from soinspect.model.golang import GoFacts
+from soinspect.model.image import Anomaly, Header
+from soinspect.model.snapshot import ExplainedSymbol, InitFunction, ObjectKind, Snapshot
+
+
+class HostKind(StrEnum):
+    """Which process loads the file."""
+
+    NATIVE = "native"
+    GO = "go"
+
+
+class Outcome(StrEnum):
+    """How one step ended; the values are what JSON shows."""
+
+    RETURNED = "returned"
+    READ = "read"
+    INITIALISED = "initialised"
+    NOTHING_TO_RUN = "nothing-to-run"
+    CRASHED = "crashed"
+    PANICKED = "panicked"
+    EXITED = "exited"
+    TIMED_OUT = "timed-out"
+    REFUSED = "refused"
+    NOT_REACHED = "not-reached"
+
+    @property
+    def good(self) -> bool:
+        """Whether the step did what was asked."""
+        return self in (Outcome.RETURNED, Outcome.READ, Outcome.INITIALISED, Outcome.NOTHING_TO_RUN)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallLimits:
+    """What a call may use: wall-clock ``timeout`` in seconds, kept ``output`` per stream and ``memory`` in bytes."""
+
+    timeout: float = 10.0
+    output: int = 64 * 1024
+    memory: int = 2 << 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One thing to do after loading: ``init`` (``symbol`` is None), or call or read ``symbol``."""
+
+    symbol: str | None
+
+    @property
+    def text(self) -> str:
+        """How the user wrote it."""
+        return "--init" if self.symbol is None else self.symbol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentVariable:
+    """A variable of a process' environment."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallRequest:
+    """Load ``path`` and carry out ``steps`` in order, in one fresh process.
+
+    ``environment`` are variables that the callee sees, on top of the few that every program expects.
+    """
+
+    path: str
+    steps: tuple[Step, ...]
+    limits: CallLimits = CallLimits()
+    environment: tuple[EnvironmentVariable, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NativeFacts:
+    """What is known of a file before it is loaded as a C library.
+
+    ``symbols`` are the defined dynamic symbols, ``truncated`` says what lies past the end of the file, if anything.
+    """
+
+    header: Header
+    kind: ObjectKind
+    symbols: tuple[ExplainedSymbol, ...]
+    init_functions: tuple[InitFunction, ...]
+    go: GoFacts | Absent
+    truncated: Anomaly | None = None
+
+    @classmethod
+    def of(cls, facts: Snapshot) -> NativeFacts:
+        """The part of all ``facts`` of a file that a native call needs."""
+        return cls(
+            header=facts.header,
+            kind=facts.kind,
+            symbols=tuple(s for s in facts.symbols or () if s.symbol.defined),
+            init_functions=facts.init_functions,
+            go=facts.go,
+            truncated=next((a for a in facts.anomalies if a.where.startswith("segment LOAD")), None),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Register:
+    """A processor register and what it held."""
+
+    name: str
+    value: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crash:
+    """A fatal signal, explained.
+
+    ``address`` is the faulting address, ``pc`` where the program was; both are Absent when the process could not
+    be observed. ``location`` names that place (``"sync.runtime_procPin+0x4 in plugin1.so"``), ``why`` says in
+    plain words what happened, ``backtrace`` the callers, innermost first, as far as they are known. ``phase`` says
+    what was going on (``"loading"``, ``"calling Run"``), ``registers`` are those of the moment.
+    """
+
+    signal: str
+    code: str
+    address: int | Absent
+    pc: int | Absent
+    location: str | Absent
+    why: str
+    backtrace: tuple[str, ...] = ()
+    phase: str = ""
+    registers: tuple[Register, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepResult:
+    """What a step did.
+
+    ``value`` is shown text (``"7"``), ``type`` its type in the callee's language; both None where there is none.
+    ``detail`` is one sentence for the user: what ran, what came back, why it did not work. ``backtrace`` are the
+    callee's frames when it panicked or hung, innermost first.
+    """
+
+    step: Step
+    outcome: Outcome
+    value: str | None = None
+    type: str | None = None
+    detail: str = ""
+    seconds: float | None = None
+    backtrace: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallResult:
+    """The whole answer of a call.
+
+    ``summary`` is the one line that answers the user. ``evidence`` is how it was reached: phases, toolchain, host,
+    hashes compared. ``fix`` is a line to copy where something helps. Output is cut at the limit; ``truncated`` says
+    so.
+    """
+
+    host: HostKind
+    steps: tuple[StepResult, ...]
+    summary: str
+    evidence: tuple[str, ...]
+    stdout: bytes
+    stderr: bytes
+    truncated: bool
+    crash: Crash | None = None
+    fix: str | None = None
+
+    @property
+    def good(self) -> bool:
+        """Whether every step did what was asked, and nothing crashed afterwards, while unloading."""
+        return self.crash is None and all(step.outcome.good for step in self.steps)

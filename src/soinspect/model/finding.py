@@ -1,0 +1,65 @@
+"""Findings: what a rule has to say about one file or a pair of files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """What a change does to those who use the old file, gravest first."""
+
+    BREAKING = "breaking"
+    RISKY = "risky"
+    COMPATIBLE = "compatible"
+    INFO = "info"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """What can be found: a stable id, and what a user must know of it.
+
+    ``why`` says what happens to whom, ``fix`` what to do, ``reference`` where the behaviour is specified.
+    """
+
+    id: str
+    title: str
+    severity: Severity
+    why: str
+    fix: str
+    reference: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing a rule found; ``before`` and ``after`` are None where there is nothing on that side."""
+
+    rule: str
+    severity: Severity
+    subject: str
+    before: str | None
+    after: str | None
+    evidence: str
+    fix: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """How ``new`` differs from ``old``: findings by severity, then in the order of the rules.
+
+    ``agreements`` are the things that were compared and found equal, in words; ``not_compared`` what could not be
+    compared, and why.
+    """
+
+    old: str
+    new: str
+    identical: bool
+    verdict: str
+    findings: tuple[Finding, ...]
+    agreements: tuple[str, ...]
+    not_compared: tuple[str, ...]
+
+    @property
+    def breaking(self) -> bool:
+        """Whether any finding breaks those who use the old file."""
+        return any(finding.severity is Severity.BREAKING for finding in self.findings)

@@ -1,0 +1,108 @@
+"""All facts of one object, as one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from soinspect.model.absence import Absent
+from soinspect.model.dynamic import VersionFloor, VersionNeed
+from soinspect.model.golang import GoFacts
+from soinspect.model.hardening import Hardening
+from soinspect.model.image import Anomaly, Header
+from soinspect.model.symbol import Explained, Symbol
+
+
+class ObjectKind(StrEnum):
+    """What an ELF file is for its user."""
+
+    SHARED_LIBRARY = "shared library"
+    PIE = "position-independent executable"
+    STATIC_PIE = "static position-independent executable"
+    EXECUTABLE = "executable"
+    STATIC_EXECUTABLE = "static executable"
+    RELOCATABLE = "relocatable object"
+    CORE = "core dump"
+    DEBUG = "separate debug file"
+    UNKNOWN = "ELF file of unknown type"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InitFunction:
+    """A function that the loader runs: where it is listed (``DT_INIT``, ``DT_INIT_ARRAY[1]``), address, name."""
+
+    listed_in: str
+    address: int
+    name: str | Absent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadLocalStorage:
+    """The size in bytes of PT_TLS, and whether it must fit into the static TLS block (DF_STATIC_TLS)."""
+
+    size: int
+    static: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DynamicLinking:
+    """What the object asks of the dynamic linker; ``rpath`` and ``runpath`` as written, colon-separated."""
+
+    soname: str | None
+    needed: tuple[str, ...]
+    rpath: str | None
+    runpath: str | None
+    flags: tuple[str, ...]
+    version_needs: tuple[VersionNeed, ...]
+    version_floors: tuple[VersionFloor, ...]
+    defined_versions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainedSymbol:
+    """A symbol with what its name means."""
+
+    symbol: Symbol
+    explained: Explained
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SymbolListing:
+    """The symbols of one file that a query chose; ``remarks`` says what could not be listed, and why."""
+
+    path: str
+    what: str
+    plugin_path: str | None
+    rows: tuple[ExplainedSymbol, ...]
+    remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """Everything known of one file; what diff and check judge, without the file."""
+
+    path: str
+    size: int
+    header: Header
+    kind: ObjectKind
+    interpreter: str | None
+    producers: tuple[str, ...]
+    build_id: str | Absent
+    dynamic: DynamicLinking | Absent
+    symbols: tuple[ExplainedSymbol, ...] | Absent
+    static_symbols: int | Absent
+    hardening: Hardening
+    tls: ThreadLocalStorage | None
+    init_functions: tuple[InitFunction, ...]
+    go: GoFacts | Absent
+    anomalies: tuple[Anomaly, ...]
+
+    @property
+    def exported(self) -> tuple[ExplainedSymbol, ...]:
+        """The symbols that other objects can bind to."""
+        return tuple(s for s in self.symbols or () if s.symbol.exported)
+
+    @property
+    def undefined(self) -> tuple[ExplainedSymbol, ...]:
+        """The symbols that other objects must provide."""
+        return tuple(s for s in self.symbols or () if not s.symbol.defined)

@@ -1,0 +1,51 @@
+"""The page of ``soinspect diff``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+
+from rich.text import Text
+
+from soinspect.model.finding import Comparison, Finding, Severity
+from soinspect.render.text import printable
+
+_STYLES = {
+    Severity.BREAKING: "bold red",
+    Severity.RISKY: "yellow",
+    Severity.COMPATIBLE: "green",
+    Severity.INFO: "dim",
+}
+_FEW = 20
+
+
+def diff_lines(comparison: Comparison, *, verbose: bool) -> Iterator[Text]:
+    """The verdict, the findings by severity with their fixes, what agrees, what could not be compared."""
+    worst = Severity.BREAKING if comparison.breaking else Severity.COMPATIBLE
+    yield Text.assemble(printable(f"{comparison.old} -> {comparison.new}: "), (comparison.verdict, _STYLES[worst]))
+    for rule, group in groupby(comparison.findings, key=lambda finding: finding.rule):
+        findings = list(group)
+        shown = findings if verbose else findings[:_FEW]
+        severity = findings[0].severity
+        for finding in shown:
+            yield Text.assemble("  ", (f"{severity:<10}", _STYLES[severity]), "  ", (rule, "cyan"), "  ",
+                                printable(_change(finding)))  # fmt: skip
+            if finding.evidence:
+                yield Text(f"{'':14}{printable(finding.evidence)}")
+        if len(findings) > len(shown):
+            yield Text(f"{'':14}and {len(findings) - len(shown):,} more of {rule} (all of them with -v)")
+        if severity in (Severity.BREAKING, Severity.RISKY):
+            yield Text(f"{'':14}fix: {findings[0].fix}")
+    for agreement in comparison.agreements if not comparison.identical else ():
+        yield Text.assemble("  ", (f"{'same':<10}", "green"), "  ", printable(agreement))
+    for remark in comparison.not_compared:
+        yield Text.assemble("  ", (f"{'not seen':<10}", "dim"), "  ", printable(remark))
+
+
+def _change(finding: Finding) -> str:
+    before, after = finding.before, finding.after
+    if before is None:
+        return f"{finding.subject}: + {after}"
+    if after is None:
+        return f"{finding.subject}: - {before}"
+    return f"{finding.subject}: {before}" if before == after else f"{finding.subject}: {before} -> {after}"

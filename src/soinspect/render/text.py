@@ -1,0 +1,48 @@
+"""Small things that every view writes the same way."""
+
+from __future__ import annotations
+
+from soinspect.model.absence import Absent
+
+
+def printable(text: str) -> str:
+    """The text with control characters and bytes that are not UTF-8 escaped, so that a name cannot drive a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else _escape(c) for c in text)
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that is not UTF-8, kept as a surrogate
+        return f"\\x{code - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def utf8(text: str) -> str:
+    """The text itself if it can be encoded as UTF-8, else with its stray bytes escaped."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return "".join(_escape(c) if 0xDC80 <= ord(c) <= 0xDCFF else c for c in text)
+    return text
+
+
+def count(number: int, noun: str) -> str:
+    """``"1 export"``, ``"2,048 exports"``, ``"3 libraries"``."""
+    if number == 1:
+        return f"1 {noun}"
+    plural = noun[:-1] + "ies" if noun.endswith("y") and noun[-2] not in "aeiou" else noun + "s"
+    return f"{number:,} {plural}"
+
+
+def cut(text: str, width: int) -> str:
+    """The text in at most ``width`` columns, with an ellipsis where it was cut."""
+    return text if len(text) <= width else text[: max(width - 1, 0)] + "…"
+
+
+def known(value: object, nothing: str = "-") -> str:
+    """A fact as text; why it is absent, or ``nothing`` for None."""
+    if isinstance(value, Absent):
+        return value.reason
+    return nothing if value is None else printable(str(value))

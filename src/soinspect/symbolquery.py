@@ -1,0 +1,118 @@
+"""Which symbols of a file to show, in which order: a query as a value, answered on the table's columns."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from fnmatch import translate
+
+from soinspect.demangle.golink import GoNames, explain_go_symbol
+from soinspect.demangle.scheme import demangle
+from soinspect.elf.symtab import SymbolTable
+from soinspect.model.constants import SymbolBinding, SymbolType, SymbolVisibility
+from soinspect.model.snapshot import ExplainedSymbol
+from soinspect.model.symbol import Explained, Symbol, SymbolKind
+
+
+class SortKey(StrEnum):
+    """The orders of a listing; without one, a plugin's own symbols come first, then names."""
+
+    NAME = "name"
+    ADDRESS = "address"
+    SIZE = "size"
+
+
+class Scope(StrEnum):
+    """Which side of the object's contract."""
+
+    ALL = "all"
+    DEFINED = "defined"
+    UNDEFINED = "undefined"
+    EXPORTS = "exports"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SymbolQuery:
+    """What to list: every condition must hold; empty ``types`` or ``kinds`` mean any.
+
+    ``pattern`` is a regular expression that must be found in the raw or in the readable name.
+    """
+
+    scope: Scope = Scope.ALL
+    types: frozenset[SymbolType] = frozenset()
+    kinds: frozenset[SymbolKind] = frozenset()
+    pattern: re.Pattern[str] | None = None
+    sort: SortKey | None = None
+    demangle: bool = True
+
+
+def glob_pattern(glob: str) -> re.Pattern[str]:
+    """The pattern of a shell glob, which must match a whole name."""
+    return re.compile(r"\A" + translate(glob))
+
+
+def select(table: SymbolTable, query: SymbolQuery, names: GoNames | None) -> list[ExplainedSymbol]:
+    """The symbols that ``query`` asks for, explained and in order; ``names`` is None for files that are not Go's."""
+    chosen = [
+        ExplainedSymbol(symbol=symbol, explained=explained)
+        for symbol in table.select(_in_scope(table, query))
+        for explained in (explain(symbol, names, with_demangling=query.demangle),)
+        if (not query.kinds or explained.kind in query.kinds)
+        and (query.pattern is None or query.pattern.search(symbol.name) or query.pattern.search(explained.text))
+    ]
+    chosen.sort(key=_sort_key(query, names))
+    return chosen
+
+
+def explain(symbol: Symbol, names: GoNames | None, *, with_demangling: bool = True) -> Explained:
+    """Say what a symbol's name means."""
+    if not symbol.defined:
+        text = demangle(symbol.name) if with_demangling else symbol.name
+        return Explained(text=text, kind=SymbolKind.IMPORT)
+    if names is not None:
+        return explain_go_symbol(symbol.name, symbol.type, names)
+    return Explained(text=demangle(symbol.name) if with_demangling else symbol.name, kind=SymbolKind.C)
+
+
+def _in_scope(table: SymbolTable, query: SymbolQuery) -> Iterator[int]:
+    exportable = (SymbolVisibility.DEFAULT, SymbolVisibility.PROTECTED)
+    rows = zip(table.infos, table.others, table.section_indexes, strict=True)
+    for index, (info, other, section) in enumerate(rows):
+        if query.types and info & 0xF not in query.types:
+            continue
+        if query.scope is Scope.ALL or (
+            (query.scope is Scope.UNDEFINED and not section)
+            or (query.scope is Scope.DEFINED and section)
+            or (
+                query.scope is Scope.EXPORTS
+                and section
+                and info >> 4 != SymbolBinding.LOCAL
+                and other & 3 in exportable
+            )
+        ):
+            yield index
+
+
+_FIRST = {SymbolKind.EXPORT: 0, SymbolKind.INIT: 1}
+_CODE = frozenset({SymbolKind.FUNCTION, SymbolKind.METHOD, SymbolKind.VARIABLE, SymbolKind.GENERIC})
+
+
+def _sort_key(query: SymbolQuery, names: GoNames | None) -> Callable[[ExplainedSymbol], tuple[object, ...]]:
+    if query.sort is SortKey.ADDRESS:
+        return lambda row: (row.symbol.value, row.explained.text)
+    if query.sort is SortKey.SIZE:
+        return lambda row: (-row.symbol.size, row.explained.text)
+    if query.sort is SortKey.NAME or names is None:
+        return lambda row: (row.explained.text, row.symbol.version or "")
+    own = names.plugin_path or "main"
+
+    def own_first(row: ExplainedSymbol) -> tuple[object, ...]:
+        kind = row.explained.kind
+        if row.explained.package == own:
+            return (0, _FIRST.get(kind, 2), row.explained.text)
+        rank = 1 if kind is SymbolKind.C else 2 if kind in _CODE else 4 if kind is SymbolKind.IMPORT else 3
+        return (rank, kind, row.explained.text)
+
+    return own_first
