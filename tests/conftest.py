@@ -218,3 +218,23 @@ def soinspect() -> Soinspect:
         return result
 
     return run
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="write the expected outputs anew")
+
+
+Golden = Callable[[Path, str], None]
+
+
+@pytest.fixture
+def golden(pytestconfig: pytest.Config) -> Golden:
+    """Compare text with a committed file: ``golden(path, text)``; ``pytest --update-golden`` writes it."""
+
+    def check(path: Path, text: str) -> None:
+        if pytestconfig.getoption("--update-golden"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        assert text == path.read_text(), f"{path.name} is out of date: pytest --update-golden"
+
+    return check

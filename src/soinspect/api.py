@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import sys
 
+from soinspect.call.gohost import call_in_go_host
+from soinspect.call.native import call_native
+from soinspect.call.toolchain import CallEnvironment
 from soinspect.compare.engine import compare as compare_snapshots
 from soinspect.demangle.golink import GoNames
 from soinspect.elf import describe
@@ -11,11 +14,14 @@ from soinspect.elf.file import ElfFile
 from soinspect.elf.hardening import read_hardening
 from soinspect.elf.image import Image
 from soinspect.elf.symtab import SymbolTable
-from soinspect.errors import InputError
+from soinspect.errors import InputError, UsageError
 from soinspect.go.facts import read_go
+from soinspect.go.report import report
 from soinspect.model.absence import Absent
+from soinspect.model.calling import CallRequest, CallResult, HostKind, NativeFacts
 from soinspect.model.finding import Comparison
 from soinspect.model.golang import GoBinaryKind, GoFacts
+from soinspect.model.goreport import GoQuery, GoReport
 from soinspect.model.snapshot import ExplainedSymbol, Snapshot, SymbolListing
 from soinspect.symbolquery import SymbolQuery, explain, select
 
@@ -84,6 +90,15 @@ def inspect(path: str) -> Snapshot:
         return snapshot(elf)
 
 
+def inspect_go(path: str, query: GoQuery) -> GoReport:
+    """What a Go binary says about itself, with the tables that ``query`` asks for.
+
+    :raises InputError: the file cannot be read, or is no Go binary.
+    """
+    with open_elf(path) as elf:
+        return report(elf, query)
+
+
 def compare(old: str, new: str) -> Comparison:
     """What changed from the file at ``old`` to the one at ``new``, and what it breaks.
 
@@ -92,6 +107,24 @@ def compare(old: str, new: str) -> Comparison:
     with open_elf(old) as before, open_elf(new) as after:
         identical = before.image.size == after.image.size and before.image.data[:] == after.image.data[:]
         return compare_snapshots(snapshot(before), snapshot(after), identical=identical)
+
+
+def call(request: CallRequest, environment: CallEnvironment, *, host: HostKind | None = None) -> CallResult:
+    """Load a file for real, in an isolated process, and carry out the steps of ``request``.
+
+    ``host`` None means: Go plugins in a Go host of their own release, everything else natively.
+
+    :raises InputError: the file cannot be read.
+    :raises UsageError: a step names nothing that the file exports.
+    :raises CannotRun: this machine cannot do it now; the error says what would help.
+    """
+    facts = inspect(request.path)
+    is_plugin = isinstance(facts.go, GoFacts) and facts.go.kind is GoBinaryKind.PLUGIN
+    if host is HostKind.GO or (host is None and is_plugin):
+        if isinstance(facts.go, Absent):
+            raise UsageError(f"{request.path} cannot be opened by a Go host: {facts.go.reason}")
+        return call_in_go_host(request, facts.go, environment)
+    return call_native(request, NativeFacts.of(facts))
 
 
 def snapshot(elf: ElfFile) -> Snapshot:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from soinspect import __version__
-from soinspect.cli import diff, info, symbols
+from soinspect.cli import call, diff, go, info, schema, symbols
 from soinspect.cli.exits import Exit, report
 from soinspect.errors import SoinspectError
 
@@ -41,8 +41,12 @@ def root(
     """
 
 
-for name, command in (("symbols", symbols.command), ("info", info.command), ("diff", diff.command)):
-    app.command(name)(command)
+app.command("symbols")(symbols.command)
+app.command("info")(info.command)
+app.command("go")(go.command)
+app.command("call")(call.command)
+app.command("diff")(diff.command)
+app.command("schema")(schema.command)
 
 
 def main() -> None:

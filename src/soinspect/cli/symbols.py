@@ -114,6 +114,8 @@ def _render(listings: Iterator[SymbolListing], chosen: ListFormat, *, several: b
                 yield from view.table_lines(
                     listing.rows, width, colour=terminal.color_system is not None, readable=readable
                 )
+            if len(listing.rows) > terminal.height:
+                yield view.closing(listing)
 
 
 def _scope(*, defined: bool, undefined: bool, exports: bool) -> Scope:

@@ -71,7 +71,10 @@ def contract_symbols(facts: Snapshot) -> dict[str, Symbol]:
     """What other objects bind to by name.
 
     Of a Go binary only the C functions it exports: its thousands of linker symbols are no contract, hosts look
-    names up in the plugin's own table of exports.
+    names up in the plugin's own table of exports. The absolute symbols that stand for versions are left out.
     """
-    wanted = (SymbolKind.C,)
-    return {f"{s.symbol.name}@{s.symbol.version or ''}": s.symbol for s in facts.exported if s.explained.kind in wanted}
+    return {
+        f"{s.symbol.name}@{s.symbol.version or ''}": s.symbol
+        for s in facts.exported
+        if s.explained.kind is SymbolKind.C and not (s.symbol.section == "ABS" and s.symbol.version == s.symbol.name)
+    }

@@ -9,7 +9,6 @@ import re
 
 from soinspect.go.memory import WORD, Memory
 from soinspect.model.absence import Absent
-from soinspect.model.constants import SegmentType
 from soinspect.model.golang import GoBuildInfo, GoBuildSetting, GoModule
 
 _MAGIC = b"\xff Go buildinf:"
@@ -33,6 +32,8 @@ def read_build_info(memory: Memory) -> GoBuildInfo | Absent:
     if address is None:
         return Absent("no build information in the file (go1.12 and older have none, plugins up to go1.20 neither)")
     header = memory.block(address, _HEADER_SIZE)
+    if not header.startswith(_MAGIC):
+        return Absent("section .go.buildinfo does not begin with build information")
     if header[_FLAGS_AT] & _FLAG_INLINE:
         version, rest = _inline_string(memory, address + _HEADER_SIZE)
         modules, _ = _inline_string(memory, rest)
@@ -47,29 +48,12 @@ def read_build_info(memory: Memory) -> GoBuildInfo | Absent:
 
 
 def _locate(memory: Memory) -> int | None:
-    image = memory.image
-    section = image.section(".go.buildinfo")
+    section = memory.image.section(".go.buildinfo")
     if section is not None:
-        # The section starts with the blob; only a linker that merges sections could move it.
-        inside = _find(image.section_data(section))
-        return None if inside is None else section.addr + inside
-    if image.sections:
+        return section.addr
+    if memory.image.sections:
         return None
-    for segment in image.segments:
-        if segment.type is SegmentType.LOAD:
-            inside = _find(memory.block(segment.vaddr, image.available(segment.vaddr)))
-            if inside is not None:
-                return segment.vaddr + inside
-    return None
-
-
-def _find(data: bytes) -> int | None:
-    position = data.find(_MAGIC)
-    while position >= 0:
-        if position % _ALIGNMENT == 0 and len(data) - position >= _HEADER_SIZE:
-            return position
-        position = data.find(_MAGIC, position + 1)
-    return None
+    return next(memory.find(_MAGIC, _ALIGNMENT), None)
 
 
 def _inline_string(memory: Memory, address: int) -> tuple[bytes, int]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from struct import Struct
 
 from soinspect.elf.file import ElfFile
+from soinspect.model.constants import SegmentFlags, SegmentType
 
 WORD = 8
 _INT32 = Struct("<i")
@@ -65,3 +67,26 @@ class Memory:
         """The addresses of the elements of a slice whose elements have ``size`` bytes."""
         self.block(of.address, of.length * size)
         return range(of.address, of.address + of.length * size, size)
+
+    def blocks(self, *, writable: bool = False) -> Iterator[tuple[int, bytes]]:
+        """The contents of the loaded segments (the ``writable`` ones) with their addresses, to be searched.
+
+        Segments that overlap out of proportion are left out: they are made to waste time.
+        """
+        budget = 2 * self.image.size
+        for segment in self.image.segments:
+            if segment.type is SegmentType.LOAD and (segment.flags & SegmentFlags.W or not writable):
+                size = self.image.available(segment.vaddr)
+                budget -= size
+                if budget < 0:
+                    return
+                yield segment.vaddr, self.block(segment.vaddr, size)
+
+    def find(self, needle: bytes, alignment: int, *, writable: bool = False) -> Iterator[int]:
+        """The addresses, multiples of ``alignment``, at which the file holds ``needle``."""
+        for start, data in self.blocks(writable=writable):
+            position = data.find(needle)
+            while position >= 0:
+                if (start + position) % alignment == 0:
+                    yield start + position
+                position = data.find(needle, position + 1)

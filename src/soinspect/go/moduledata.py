@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from functools import cached_property
+from struct import Struct
 from typing import final
 
 from soinspect.errors import FormatError
@@ -16,10 +17,11 @@ from soinspect.go.layouts import LAYOUTS, MAGICS, NEWEST_KNOWN, ModuleLayout
 from soinspect.go.memory import WORD, Memory, Slice
 from soinspect.go.startcode import registrations
 from soinspect.model.absence import Absent
-from soinspect.model.constants import Machine, SegmentFlags, SegmentType
+from soinspect.model.constants import Machine, SegmentFlags
 from soinspect.model.golang import GoModuleData
 
 _MIN_LC = {Machine.X86_64: 1, Machine.AARCH64: 4}  # the smallest instruction, in bytes
+_PCLNTAB_START = Struct("<IBBBB")
 _MAX_TEXT_SECTIONS = 64
 _TEXT_SECTION_SIZE = 3 * WORD
 _LAST_ADDRESS = (1 << 64) - 1
@@ -143,8 +145,11 @@ def by_static_symbol(memory: Memory) -> Iterator[int]:
 def by_pclntab(memory: Memory) -> Iterator[int]:
     """The first word of moduledata points to the pclntab, which has a header that can be searched for."""
     for table in find_pclntabs(memory):
-        holders = memory.elf.pointers_to.get(table)
-        yield from (_raw_holders(memory, table) if holders is None else (h for h in holders if _writable(memory, h)))
+        relocated = memory.elf.pointers_to.get(table)
+        if relocated is None:  # programs at a fixed address
+            yield from memory.find(table.to_bytes(WORD, "little"), WORD, writable=True)
+        else:
+            yield from (holder for holder in relocated if _writable(memory, holder))
 
 
 def _writable(memory: Memory, address: int) -> bool:
@@ -152,39 +157,16 @@ def _writable(memory: Memory, address: int) -> bool:
     return segment is not None and bool(segment.flags & SegmentFlags.W)
 
 
-def _raw_holders(memory: Memory, target: int) -> Iterator[int]:
-    """Aligned words of writable segments that hold ``target`` in the file itself, without a relocation."""
-    needle = target.to_bytes(WORD, "little")
-    for segment in memory.image.segments:
-        if segment.type is SegmentType.LOAD and segment.flags & SegmentFlags.W:
-            data = memory.block(segment.vaddr, memory.image.available(segment.vaddr))
-            position = data.find(needle)
-            while position >= 0:
-                if (segment.vaddr + position) % WORD == 0:
-                    yield segment.vaddr + position
-                position = data.find(needle, position + 1)
-
-
 def find_pclntabs(memory: Memory) -> Iterator[int]:
     """The addresses of everything that begins like a pclntab of a known release."""
-    image = memory.image
     for name in (".gopclntab", ".data.rel.ro.gopclntab"):
-        section = image.section(name)
+        section = memory.image.section(name)
         if section is not None:
             yield section.addr
             return
-    # After the magic's first byte, which dates it: the other three, two zeros, minLC, the size of a pointer.
-    needle = b"\xff\xff\xff\0\0" + bytes((_MIN_LC[image.header.machine], WORD))
-    for segment in image.segments:
-        if segment.type is not SegmentType.LOAD:
-            continue
-        data = memory.block(segment.vaddr, image.available(segment.vaddr))
-        position = data.find(needle)
-        while position >= 0:
-            address = segment.vaddr + position - 1
-            if position and address % WORD == 0 and 0xFFFFFF00 | data[position - 1] in MAGICS:
-                yield address
-            position = data.find(needle, position + 1)
+    quantum = _MIN_LC[memory.image.header.machine]
+    for magic in sorted(MAGICS):
+        yield from memory.find(_PCLNTAB_START.pack(magic, 0, 0, quantum, WORD), WORD)
 
 
 Way = tuple[str, Callable[[Memory], Iterator[int]]]

@@ -12,6 +12,7 @@ from soinspect.go.memory import WORD
 from soinspect.go.moduledata import ModuleData
 from soinspect.go.pclntab import FunctionTable
 from soinspect.go.rtype import Types
+from soinspect.go.values import Values
 from soinspect.model.absence import Absent
 from soinspect.model.golang import (
     GoExport,
@@ -32,13 +33,16 @@ _MAX_TASKS = 100_000
 def read_plugin(
     module: ModuleData, functions: FunctionTable | Absent, problem: Callable[[str, FormatError], None]
 ) -> GoPlugin | Absent:
-    """The plugin's own tables; a table that cannot be read is empty and told to ``problem``."""
+    """The plugin's own tables; what cannot be read of them is told to ``problem``.
+
+    :raises FormatError: the plugin path cannot be read, so that it is not even known to be a plugin.
+    """
     path = module.string("pluginpath")
     if not path:
         return Absent("not a plugin: no plugin path")
     exports: list[GoExport] = []
     try:
-        exports.extend(_exports(module, path))
+        exports.extend(_exports(module, path, functions))
     except FormatError as error:
         problem("the table of exports", error)
     hashes: list[GoPackageHash] = []
@@ -46,6 +50,7 @@ def read_plugin(
         hashes.extend(_package_hashes(module))
     except FormatError as error:
         problem("the fingerprints of packages", error)
+    tasks: tuple[GoInitTask, ...] | Absent
     try:
         tasks = _init_tasks(module, path, functions)
     except FormatError as error:
@@ -54,33 +59,62 @@ def read_plugin(
     return GoPlugin(path=path, exports=tuple(exports), package_hashes=tuple(hashes), init_tasks=tasks)
 
 
-def _exports(module: ModuleData, path: str) -> Iterator[GoExport]:
+def export_types(module: ModuleData) -> Iterator[int]:
+    """The addresses of the types in the table of exports: of a function its type, of a variable a pointer to it.
+
+    :raises FormatError: the table lies outside of the file.
+    """
+    types = module.word("types")
+    for entry in module.memory.elements(module.slice("ptab"), _EXPORT_SIZE):
+        yield types + module.memory.int32(entry + 4)
+
+
+def _exports(module: ModuleData, path: str, functions: FunctionTable | Absent) -> Iterator[GoExport]:
     memory, types = module.memory, Types(module)
+    values = Values(memory, types, functions)
     symbols = memory.elf.dynamic_symbols
-    for entry in memory.elements(module.slice("ptab"), _EXPORT_SIZE):
+    entries = memory.elements(module.slice("ptab"), _EXPORT_SIZE)
+    for entry, type_address in zip(entries, export_types(module), strict=True):
         name = types.name(types.base + memory.int32(entry))
-        type_address = types.base + memory.int32(entry + 4)
-        kind = types.descriptor(type_address).kind
         symbol = symbols.get(f"{path}.{name}") if symbols else None
-        defined = symbol is not None and symbol.defined
+        address = symbol.value if symbol and symbol.defined else Absent(f"no dynamic symbol {path}.{name}")
+        is_function = types.descriptor(type_address).kind is GoKind.FUNC
+        own_type = type_address if is_function else types.element(type_address)
         yield GoExport(
             name=name,
-            kind=GoExportKind.FUNCTION if kind is GoKind.FUNC else GoExportKind.VARIABLE,
-            type=types.text(types.element(type_address) if kind is GoKind.POINTER else type_address),
-            address=symbol.value if symbol and defined else Absent(f"no dynamic symbol {path}.{name}"),
-            size=symbol.size if symbol and defined else 0,
+            kind=GoExportKind.FUNCTION if is_function else GoExportKind.VARIABLE,
+            type=types.text(own_type),
+            address=address,
+            size=symbol.size if symbol and symbol.defined else 0,
+            initial=None if is_function else _initial(values, own_type, address),
         )
+
+
+def _initial(values: Values, type_address: int, address: int | Absent) -> str | Absent:
+    if isinstance(address, Absent):
+        return address
+    try:
+        return values.text(type_address, address)
+    except FormatError as error:
+        return Absent(f"damaged: {error.reason}")
 
 
 def _package_hashes(module: ModuleData) -> Iterator[GoPackageHash]:
     memory = module.memory
     for entry in memory.elements(module.slice("pkghashes"), _PACKAGE_HASH_SIZE):
-        fingerprint = memory.block(memory.word(entry + 2 * WORD), memory.word(entry + 3 * WORD))
-        text = module.layout.last <= _LAST_WITH_HEX_FINGERPRINTS
+        runtime = memory.word(entry + 4 * WORD)  # in a plugin the symbol go:link.pkghash.PACKAGE
         yield GoPackageHash(
             package=memory.string(entry),
-            hash=fingerprint.decode("ascii", "replace") if text else fingerprint.hex(),
+            hash=_fingerprint(module, entry + 2 * WORD),
+            runtime_hash=_fingerprint(module, runtime) if runtime else Absent("another module brings it"),
         )
+
+
+def _fingerprint(module: ModuleData, header: int) -> str:
+    """The bytes behind a string header: as hex, which up to 1.15 is how they are stored."""
+    memory = module.memory
+    data = memory.block(memory.word(header), memory.word(header + WORD))
+    return data.decode("ascii", "replace") if module.layout.last <= _LAST_WITH_HEX_FINGERPRINTS else data.hex()
 
 
 # -- initialisation ----------------------------------------------------------------------------------------

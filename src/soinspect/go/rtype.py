@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +21,9 @@ from soinspect.model.golang import GoField, GoKind, GoMethod, GoType
 _COMMON = Struct("<QQIBBBBQQii")
 _COMMON_SIZE = _COMMON.size
 _KIND_MASK = 31  # the bits above it moved around over time
+_TYPE_SYMBOL = re.compile(r"type[.:][^.]")
 _UNCOMMON, _EXTRA_STAR, _NAMED = 1, 2, 4
+_DIRECT, _FIRST_WITH_DIRECT_FLAG = 32, 26  # a bit of the kind before, of the flags since
 _UNCOMMON_RECORD = Struct("<iHHII")
 _METHOD = Struct("<iiii")
 _COUNTS = Struct("<HH")  # of a func type: inputs, outputs
@@ -53,18 +56,24 @@ _MAP_SIZES = ((136, 27, 27), (112, 24, 26), (88, 14, 25), (80, 11, 13), (88, 8, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Descriptor:
-    """The common part of a type descriptor."""
+    """The common part of a type descriptor; ``direct`` values lie in an interface itself, not behind a pointer."""
 
     address: int
     size: int
     flags: int
     kind: GoKind
     name_offset: int
+    direct: bool
 
     @property
     def has_uncommon(self) -> bool:
         """Whether a record with package and methods follows."""
         return bool(self.flags & _UNCOMMON)
+
+    @property
+    def named(self) -> bool:
+        """Whether the type has a name of its own."""
+        return bool(self.flags & _NAMED)
 
 
 @final
@@ -85,11 +94,19 @@ class Types:
     def descriptor(self, address: int) -> Descriptor:
         """The common part of the descriptor at ``address``."""
         size, _, _, flags, _, _, kind, _, _, name, _ = self._memory.image.unpack(_COMMON, address)
+        where = flags if self._module.layout.first >= _FIRST_WITH_DIRECT_FLAG else kind
         number = kind & _KIND_MASK
         if not 0 < number <= GoKind.UNSAFE_POINTER:
             image = self._memory.image
             raise image.error(image.offset_of(address) or 0, "type kind", kind, f"the type at {address:#x} has no such")
-        return Descriptor(address=address, size=size, flags=flags, kind=GoKind(number), name_offset=name)
+        return Descriptor(
+            address=address,
+            size=size,
+            flags=flags,
+            kind=GoKind(number),
+            name_offset=name,
+            direct=bool(where & _DIRECT),
+        )
 
     def element(self, address: int) -> int:
         """The address of the element type of the pointer, slice, array or channel type at ``address``."""
@@ -115,7 +132,7 @@ class Types:
             kind=kind,
             size=descriptor.size,
             package=package,
-            named=bool(descriptor.flags & _NAMED),
+            named=descriptor.named,
             fields=tuple(field for field, _ in self.fields(address)) if kind is GoKind.STRUCT else (),
             methods=tuple(methods),
         )
@@ -123,6 +140,10 @@ class Types:
     def length(self, address: int) -> int:
         """The number of elements of the array type at ``address``."""
         return self._memory.word(address + _COMMON_SIZE + 2 * WORD)
+
+    def asked_methods(self, address: int) -> int:
+        """How many methods the interface type at ``address`` asks for."""
+        return self._memory.slice(address + _TABLE_AT).length
 
     def components(self, address: int) -> Iterator[int]:
         """The addresses of the types that the type at ``address`` is made of, its methods' signatures included."""
@@ -334,8 +355,8 @@ class Types:
 
     def _symbols(self) -> Iterator[int]:
         symbols = self._memory.elf.dynamic_symbols
-        if symbols:
-            for index, name in enumerate(symbols.names):
-                if name.startswith(("type.", "type:")) and not name.startswith(("type..", "type:.")):
-                    if symbols.infos[index] & 0xF == SymbolType.OBJECT and symbols.sizes[index]:
-                        yield symbols.values[index]
+        if not symbols:
+            return
+        for index, name in enumerate(symbols.names):
+            if _TYPE_SYMBOL.match(name) and symbols.infos[index] & 0xF == SymbolType.OBJECT and symbols.sizes[index]:
+                yield symbols.values[index]

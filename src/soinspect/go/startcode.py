@@ -16,6 +16,7 @@ from soinspect.model.constants import DynamicTag, Machine
 _MAX_CODE = 64
 _INT32 = Struct("<i")
 _THREE_INSTRUCTIONS = Struct("<3I")
+_TWO_INSTRUCTIONS = Struct("<2I")
 _INSTRUCTION = Struct("<I")
 _MAX_JUMPS = 2
 
@@ -98,7 +99,8 @@ def _slot(memory: Memory, address: int, code: bytes) -> int | None:
     if memory.image.header.machine is Machine.X86_64:  # [endbr64;] [bnd] jmp [rip+distance]
         start = code.find(b"\xff\x25", 0, 8)
         return None if start < 0 else address + start + 6 + _int32(code, start + 2)
-    adrp, load, _ = _THREE_INSTRUCTIONS.unpack_from(code)  # adrp x16, page; ldr x17, [x16, #offset]
+    adrp, load = (int(word) for word in _TWO_INSTRUCTIONS.unpack_from(code))
+    # adrp x16, page; ldr x17, [x16, #offset]
     if adrp & 0x9F00001F == 0x90000010 and load & 0xFFC003FF == 0xF9400211:
         return _page(address, adrp) + (load >> 10 & 0xFFF) * WORD
     return None

@@ -16,7 +16,7 @@ from soinspect.go.layouts import NEWEST_KNOWN, version_range
 from soinspect.go.memory import WORD, Memory
 from soinspect.go.moduledata import ModuleData
 from soinspect.go.startcode import next_offsets
-from soinspect.model.constants import SectionFlags, SegmentFlags, SegmentType
+from soinspect.model.constants import SectionFlags
 from soinspect.model.golang import GoBuildInfo, GoPackageHash, GoPlugin, GoVersion
 from soinspect.model.note import GnuNoteType, GoNoteType
 
@@ -30,39 +30,34 @@ _BUILD_ID_PARTS = 4
 _MAX_DEBUG_INFO = 64 << 20
 _CHUNK = 1 << 20
 
-# The first release (1.X) whose runtime is made of these packages: every plugin lists the runtime's packages.
-_FIRST_WITH_PACKAGE = {
-    "internal/cpu": 9,
-    "internal/bytealg": 11,
-    "runtime/internal/math": 12,
-    "internal/abi": 17,
-    "internal/goexperiment": 17,
-    "internal/goarch": 18,
-    "internal/goos": 18,
-    "runtime/internal/syscall": 18,
-    "internal/coverage/rtcov": 20,
-    "internal/godebugs": 21,
-    "internal/chacha8rand": 22,
-    "internal/runtime/atomic": 23,
-    "internal/runtime/exithook": 23,
-    "internal/stringslite": 23,
-    "internal/profilerecord": 23,
-    "internal/runtime/maps": 24,
-    "internal/runtime/sys": 24,
-    "internal/runtime/math": 24,
-    "internal/runtime/gc": 25,
-    "internal/runtime/cgroup": 25,
-    "internal/trace/tracev2": 25,
-    "internal/runtime/gc/scan": 26,
-    "internal/runtime/pprof/label": 26,
-    "internal/runtime/syscall/linux": 26,
-}
-# The last release whose runtime had these packages.
-_LAST_WITH_PACKAGE = {
-    "runtime/internal/atomic": 22,
-    "runtime/internal/sys": 23,
-    "runtime/internal/math": 23,
-    "internal/runtime/strconv": 25,
+# Packages of the runtime, which every plugin lists: the first and the last release (1.X) that had them.
+_PACKAGES: dict[str, tuple[int, int | None]] = {
+    "internal/cpu": (9, None),
+    "internal/bytealg": (11, None),
+    "runtime/internal/atomic": (OLDEST, 22),
+    "runtime/internal/sys": (OLDEST, 23),
+    "runtime/internal/math": (12, 23),
+    "internal/abi": (17, None),
+    "internal/goexperiment": (17, None),
+    "internal/goarch": (18, None),
+    "internal/goos": (18, None),
+    "internal/coverage/rtcov": (20, None),
+    "internal/godebugs": (21, None),
+    "internal/chacha8rand": (22, None),
+    "internal/runtime/atomic": (23, None),
+    "internal/runtime/exithook": (23, None),
+    "internal/stringslite": (23, None),
+    "internal/profilerecord": (23, None),
+    "internal/runtime/maps": (24, None),
+    "internal/runtime/sys": (24, None),
+    "internal/runtime/math": (24, None),
+    "internal/runtime/gc": (25, None),
+    "internal/runtime/cgroup": (25, None),
+    "internal/trace/tracev2": (25, None),
+    "internal/runtime/strconv": (25, 25),
+    "internal/runtime/gc/scan": (26, None),
+    "internal/runtime/pprof/label": (26, None),
+    "internal/runtime/syscall/linux": (26, None),
 }
 
 
@@ -153,11 +148,8 @@ def _pointer_words(memory: Memory) -> Iterator[int]:
         for holders in relocated.values():
             yield from holders
         return
-    for segment in memory.image.segments:
-        if segment.type is SegmentType.LOAD and segment.flags & SegmentFlags.W:
-            size = memory.image.available(segment.vaddr)
-            start = segment.vaddr + -segment.vaddr % WORD
-            yield from range(start, segment.vaddr + size - 2 * WORD, WORD)
+    for start, data in memory.blocks(writable=True):
+        yield from range(start + -start % WORD, start + len(data) - 2 * WORD, WORD)
 
 
 def _version_at(memory: Memory, header: int) -> str | None:
@@ -232,18 +224,17 @@ def _fingerprint_clues(hashes: tuple[GoPackageHash, ...]) -> Iterator[Clue]:
 
 
 def _package_clues(packages: set[str]) -> Iterator[Clue]:
-    """The newest package that is there, the oldest that is not, and those that were given up."""
+    """The newest package that is there, the oldest that is still to come, and those that were given up."""
     if not packages:
         return
-    known = _FIRST_WITH_PACKAGE.items()
-    newest = max(((first, name) for name, first in known if name in packages), default=None)
-    if newest:
+    newest = max((first, name) for name, (first, _) in _PACKAGES.items() if name in packages or first == OLDEST)
+    if newest[0] > OLDEST:
         yield Clue(f"package {newest[1]} is linked in", newest[0], None)
-    missing = min(((first, name) for name, first in known if name not in packages), default=None)
-    if missing and missing[0] > OLDEST:
-        yield Clue(f"package {missing[1]} is not linked in", OLDEST, missing[0] - 1)
-    for name, last in _LAST_WITH_PACKAGE.items():
-        if name in packages:
+    to_come = [(first, name) for name, (first, last) in _PACKAGES.items() if last is None and name not in packages]
+    if to_come:
+        yield Clue(f"package {min(to_come)[1]} is not linked in", OLDEST, min(to_come)[0] - 1)
+    for name, (_, last) in _PACKAGES.items():
+        if last is not None and name in packages:
             yield Clue(f"package {name} is linked in", OLDEST, last)
 
 

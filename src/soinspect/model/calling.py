@@ -23,19 +23,25 @@ class Outcome(StrEnum):
 
     RETURNED = "returned"
     READ = "read"
+    ASSIGNED = "assigned"
     INITIALISED = "initialised"
     NOTHING_TO_RUN = "nothing-to-run"
     CRASHED = "crashed"
     PANICKED = "panicked"
     EXITED = "exited"
     TIMED_OUT = "timed-out"
+    OVER_LIMIT = "over-limit"
     REFUSED = "refused"
+    VIOLATED = "abi-violated"
     NOT_REACHED = "not-reached"
 
     @property
     def good(self) -> bool:
         """Whether the step did what was asked."""
-        return self in (Outcome.RETURNED, Outcome.READ, Outcome.INITIALISED, Outcome.NOTHING_TO_RUN)
+        return self in _GOOD
+
+
+_GOOD = frozenset({Outcome.RETURNED, Outcome.READ, Outcome.ASSIGNED, Outcome.INITIALISED, Outcome.NOTHING_TO_RUN})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +51,22 @@ class CallLimits:
     timeout: float = 10.0
     output: int = 64 * 1024
     memory: int = 2 << 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sandbox:
+    """What a native call is kept from: the network, other processes, writing files, more privileges.
+
+    ``on`` is whether there are walls at all; ``network`` and ``processes`` leave these open, ``writable`` are folders
+    that may be written to besides a private temporary one. Walls that the system does not allow are reported, or,
+    with ``strict``, keep the call from happening.
+    """
+
+    on: bool = True
+    network: bool = False
+    processes: bool = False
+    writable: tuple[str, ...] = ()
+    strict: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,13 +100,15 @@ class CallRequest:
     steps: tuple[Step, ...]
     limits: CallLimits = CallLimits()
     environment: tuple[EnvironmentVariable, ...] = ()
+    sandbox: Sandbox = Sandbox()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NativeFacts:
     """What is known of a file before it is loaded as a C library.
 
-    ``symbols`` are the defined dynamic symbols, ``truncated`` says what lies past the end of the file, if anything.
+    ``symbols`` are the defined dynamic symbols, ``truncated`` says what lies past the end of the file, if
+    anything.
     """
 
     header: Header
@@ -117,12 +141,13 @@ class Register:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crash:
-    """A fatal signal, explained.
+    """Where a process was and why, when a signal, an exit or a limit ended it; ``signal`` is empty for the last two.
 
-    ``address`` is the faulting address, ``pc`` where the program was; both are Absent when the process could not
-    be observed. ``location`` names that place (``"sync.runtime_procPin+0x4 in plugin1.so"``), ``why`` says in
-    plain words what happened, ``backtrace`` the callers, innermost first, as far as they are known. ``phase`` says
-    what was going on (``"loading"``, ``"calling Run"``), ``registers`` are those of the moment.
+    ``address`` is the faulting address, ``pc`` where the program was; both are Absent when the process could
+    not be observed. ``location`` names that place (``"sync.runtime_procPin+0x4 in plugin1.so"``), ``why``
+    says in plain words what happened, ``backtrace`` the callers, innermost first, as far as they are known.
+    ``phase`` says what was going on (``"loading"``, ``"calling Run"``), ``registers`` are those of the
+    moment.
     """
 
     signal: str
@@ -137,12 +162,46 @@ class Crash:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CallValue:
+    """A value that came back from the callee: ``text`` is compact JSON, ``type`` as the callee's language writes it.
+
+    ``dynamic`` is the type inside of an interface, else ``""``; ``cut`` tells that the value was too large to
+    be shown whole; ``argument`` is the position (from 1) of an argument that the call changed, 0 for a
+    result.
+    """
+
+    type: str
+    text: str
+    dynamic: str = ""
+    cut: bool = False
+    argument: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AbiCheck:
+    """Whether a call kept the calling ``convention`` (``"System V ABI for x86-64"``).
+
+    Each of ``violations`` says what was broken (``"rbx is not preserved: ..."``).
+    """
+
+    convention: str
+    violations: tuple[str, ...]
+
+    @property
+    def kept(self) -> bool:
+        """Whether nothing was broken."""
+        return not self.violations
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepResult:
     """What a step did.
 
-    ``value`` is shown text (``"7"``), ``type`` its type in the callee's language; both None where there is none.
-    ``detail`` is one sentence for the user: what ran, what came back, why it did not work. ``backtrace`` are the
-    callee's frames when it panicked or hung, innermost first.
+    ``value`` is shown text (``"7"``), ``type`` its type in the callee's language; both None where there is
+    none. ``detail`` is one sentence for the user: what ran, what came back, why it did not work.
+    ``backtrace`` are the callee's frames when it panicked or hung, innermost first. ``values`` are the single
+    results, or the variable; ``changed`` the arguments that the callee wrote through. ``abi`` is the check of the
+    calling convention, for native calls that came back.
     """
 
     step: Step
@@ -152,15 +211,18 @@ class StepResult:
     detail: str = ""
     seconds: float | None = None
     backtrace: tuple[str, ...] = ()
+    values: tuple[CallValue, ...] = ()
+    changed: tuple[CallValue, ...] = ()
+    abi: AbiCheck | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallResult:
     """The whole answer of a call.
 
-    ``summary`` is the one line that answers the user. ``evidence`` is how it was reached: phases, toolchain, host,
-    hashes compared. ``fix`` is a line to copy where something helps. Output is cut at the limit; ``truncated`` says
-    so.
+    ``summary`` is the one line that answers the user. ``evidence`` is how it was reached: phases, toolchain,
+    host, hashes compared. ``fix`` is a line to copy where something helps. Output is cut at the limit;
+    ``truncated`` says so.
     """
 
     host: HostKind

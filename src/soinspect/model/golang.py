@@ -90,13 +90,25 @@ class GoExport:
     size: int
     initial: str | Absent | None = None
 
+    @property
+    def declaration(self) -> str:
+        """How Go source declares it: ``func Run(name string) error``, ``var I int``."""
+        if self.kind is GoExportKind.FUNCTION:
+            return f"func {self.name}{self.type.removeprefix('func')}"
+        return f"var {self.name} {self.type}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GoPackageHash:
-    """The fingerprint of a package's export data that ``plugin.Open`` compares (hex)."""
+    """The fingerprints of a package's export data that ``plugin.Open`` compares (hex), and its import path.
+
+    ``hash`` is what the plugin was linked against. ``runtime_hash`` is what the file itself brings: the host's
+    takes its place where the host has the package.
+    """
 
     package: str
     hash: str
+    runtime_hash: str | Absent = Absent("not in the file")  # noqa: RUF009  (frozen)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -80,7 +80,8 @@ def _file(facts: Snapshot) -> str:
 
 def _built_by(facts: Snapshot) -> Iterator[str]:
     if not isinstance(facts.go, Absent):
-        yield from facts.go.version.evidence
+        version = facts.go.version
+        yield f"{version.text} ({'; '.join(version.evidence)})"
     yield from facts.producers
     if isinstance(facts.go, Absent) and not facts.producers:
         yield "unknown: no .comment section"
@@ -161,7 +162,7 @@ def _name_at(name: str | Absent, address: int) -> str:
 def _add_go(page: Page, go: GoFacts, few: int | None) -> None:
     if isinstance(go.plugin, GoPlugin):
         page.add("plugin path", go.plugin.path)
-        page.add("exports", (f"{e.kind} {e.name} {e.type}" for e in go.plugin.exports))
+        page.add("exports", (export.declaration for export in go.plugin.exports))
         page.add(
             "packages",
             f"{count(len(go.plugin.package_hashes), 'package')} with a hash that the host must match",

@@ -46,6 +46,14 @@ def answer(listing: SymbolListing) -> str:
     return "".join(printable(line) + "\n" for line in lines)
 
 
+def closing(listing: SymbolListing) -> str:
+    """The last line of a listing longer than the screen: what scrolled away at its top."""
+    own = [printable(row.explained.text) for row in listing.rows if row.explained.kind is SymbolKind.EXPORT]
+    if not own:
+        return ""
+    return f"{count(len(listing.rows), 'symbol')}; the plugin exports {', '.join(own)} (at the top; --kind export)\n"
+
+
 def plain_lines(rows: Sequence[ExplainedSymbol], path: str | None) -> Iterator[str]:
     """One line a symbol, tab-separated in the order of ``COLUMNS``, nothing cut; ``path`` comes first if given."""
     prefix = "" if path is None else printable(path) + "\t"

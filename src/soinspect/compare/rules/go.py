@@ -44,20 +44,16 @@ def _exports(plugin: GoPlugin) -> dict[str, GoExport]:
     return {export.name: export for export in plugin.exports}
 
 
-def _describe(export: GoExport) -> str:
-    return f"{export.kind} {export.name} {export.type}"
-
-
 def _export_removed(pair: Pair) -> Iterator[Change]:
     if pair.plugins:
         old, new = map(_exports, pair.plugins)
-        yield from (Change(subject=n, before=_describe(e)) for n, e in old.items() if n not in new)
+        yield from (Change(subject=n, before=e.declaration) for n, e in old.items() if n not in new)
 
 
 def _export_added(pair: Pair) -> Iterator[Change]:
     if pair.plugins:
         old, new = map(_exports, pair.plugins)
-        yield from (Change(subject=n, after=_describe(e)) for n, e in new.items() if n not in old)
+        yield from (Change(subject=n, after=e.declaration) for n, e in new.items() if n not in old)
 
 
 def _export_kind_changed(pair: Pair) -> Iterator[Change]:
@@ -65,7 +61,7 @@ def _export_kind_changed(pair: Pair) -> Iterator[Change]:
         old, new = map(_exports, pair.plugins)
         for name, export in old.items():
             if name in new and new[name].kind is not export.kind:
-                yield Change(subject=name, before=_describe(export), after=_describe(new[name]))
+                yield Change(subject=name, before=export.declaration, after=new[name].declaration)
 
 
 def _export_type_changed(pair: Pair) -> Iterator[Change]:
@@ -73,7 +69,7 @@ def _export_type_changed(pair: Pair) -> Iterator[Change]:
         old, new = map(_exports, pair.plugins)
         for name, export in old.items():
             if name in new and new[name].kind is export.kind and new[name].type != export.type:
-                yield Change(subject=name, before=_describe(export), after=_describe(new[name]))
+                yield Change(subject=name, before=export.declaration, after=new[name].declaration)
 
 
 def _hashes(plugin: GoPlugin) -> dict[str, str]:
@@ -128,8 +124,8 @@ def _build_infos(pair: Pair) -> tuple[GoBuildInfo, GoBuildInfo] | None:
 
 def _modules(info: GoBuildInfo) -> dict[str, str]:
     def effective(module: GoModule) -> str:
-        used = module.replacement or module
-        return f"{used.version or 'unversioned'}{f' ({used.path})' if module.replacement else ''}"
+        used = module.replacement
+        return f"{module.version} => {used.path} {used.version}".rstrip() if used else module.version
 
     return {module.path: effective(module) for module in info.dependencies}
 

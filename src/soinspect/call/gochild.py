@@ -1,0 +1,283 @@
+"""The Go host as a child process: started, listened to, ended in time, and nothing of it left behind.
+
+What the child writes is hostile: the plugin runs in the same process and can write to every descriptor.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import selectors
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from soinspect.model.calling import CallLimits, CallValue
+
+_CHUNK = 1 << 16
+_EVENT_BYTES = 8 << 20
+_AFTER_QUIT = 2.0  # seconds for the goroutine dump that SIGQUIT asks for
+_TOKEN = "SOINSPECT_CALL"  # noqa: S105  (names an environment variable)
+_SWEEPS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostEvent:
+    """One line from the host; ``step`` is -1 while the plugin is being opened. Fields as in its source."""
+
+    name: str
+    step: int
+    reason: str
+    type: str
+    values: tuple[CallValue, ...]
+    changed: tuple[CallValue, ...]
+    nanoseconds: int
+    goroutines: int
+    state: int
+    stack: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildRun:
+    """How a run of the host went.
+
+    ``returncode`` as in :mod:`subprocess`; ``timed_out`` tells that we ended it. ``left_behind`` counts
+    processes of the plugin that were still there afterwards, and were killed.
+    """
+
+    events: tuple[HostEvent, ...]
+    returncode: int
+    timed_out: bool
+    left_behind: int
+    stdout: bytes
+    stderr: bytes
+    truncated: bool
+
+
+@dataclass(slots=True)
+class _Kept:
+    """The beginning and the end of a stream, ``limit`` bytes in all."""
+
+    limit: int
+    head: bytearray = field(default_factory=bytearray)
+    tail: bytearray = field(default_factory=bytearray)
+    lost: int = 0
+
+    def add(self, data: bytes) -> None:
+        room = self.limit // 2 - len(self.head)
+        if room > 0:
+            self.head += data[:room]
+            data = data[room:]
+        self.tail += data
+        excess = len(self.tail) - (self.limit - self.limit // 2)
+        if excess > 0:
+            self.lost += excess
+            del self.tail[:excess]
+
+    def text(self) -> bytes:
+        cut = b"\n[... %d bytes left out ...]\n" % self.lost if self.lost else b""
+        return bytes(self.head + cut + self.tail)
+
+
+def run_child(
+    executable: Path, request: Mapping[str, Any], variables: Mapping[str, str], limits: CallLimits
+) -> ChildRun:
+    """Run the host with a request until it ends or the time is up; no process of it survives.
+
+    :raises OSError: the host cannot be started.
+    """
+    ours, theirs = socket.socketpair()
+    token = secrets.token_hex(16)
+    with ours:
+        with theirs:
+            child = subprocess.Popen(
+                [executable],
+                env={**variables, "SOINSPECT_FD": str(theirs.fileno()), _TOKEN: token},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                pass_fds=(theirs.fileno(),),
+                start_new_session=True,
+            )
+        try:
+            with child:
+                return _listen(child, ours, json.dumps(request).encode(), token, limits)
+        finally:
+            _end(child, token)
+
+
+def _listen(
+    child: subprocess.Popen[bytes], channel: socket.socket, request: bytes, token: str, limits: CallLimits
+) -> ChildRun:
+    assert child.stdout is not None  # noqa: S101
+    assert child.stderr is not None  # noqa: S101
+    kept = {
+        child.stdout.fileno(): _Kept(limits.output),
+        child.stderr.fileno(): _Kept(limits.output),
+        channel.fileno(): _Kept(2 * _EVENT_BYTES),
+    }
+    deadline = time.monotonic() + limits.timeout
+    timed_out = False
+    exit_watch = os.pidfd_open(child.pid)
+    try:
+        with selectors.DefaultSelector() as selector:
+            for descriptor in kept:
+                os.set_blocking(descriptor, False)
+                selector.register(descriptor, selectors.EVENT_READ)
+            selector.register(exit_watch, selectors.EVENT_READ)
+            _send(channel, request, deadline)
+            while True:
+                ready = [key.fd for key, _ in selector.select(max(0.0, deadline - time.monotonic()))]
+                for descriptor in ready:
+                    if descriptor in kept and not _drain(descriptor, kept[descriptor]):
+                        selector.unregister(descriptor)
+                if exit_watch in ready:
+                    break
+                if time.monotonic() >= deadline:
+                    child.send_signal(signal.SIGKILL if timed_out else signal.SIGQUIT)
+                    deadline = time.monotonic() + _AFTER_QUIT
+                    timed_out = True
+    finally:
+        os.close(exit_watch)
+    left_behind = _end(child, token)
+    for descriptor, stream in kept.items():
+        while _drain(descriptor, stream):
+            pass
+    out, err, events = kept.values()
+    return ChildRun(
+        events=_parse(events.head),
+        returncode=child.returncode,
+        timed_out=timed_out,
+        left_behind=left_behind,
+        stdout=out.text(),
+        stderr=err.text(),
+        truncated=bool(out.lost or err.lost),
+    )
+
+
+def _send(channel: socket.socket, request: bytes, deadline: float) -> None:
+    """Hand over the request; the host reads it before it does anything else."""
+    channel.settimeout(max(0.1, deadline - time.monotonic()))
+    try:
+        channel.sendall(request)
+        channel.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass  # it died already: its exit status and stderr tell
+    channel.settimeout(0)
+
+
+def _drain(descriptor: int, stream: _Kept) -> bool:
+    """Read once without waiting; False when there is nothing now, or never again."""
+    try:
+        data = os.read(descriptor, _CHUNK)
+    except OSError:
+        return False
+    stream.add(data)
+    return bool(data)
+
+
+def _end(child: subprocess.Popen[bytes], token: str) -> int:
+    """Kill the host if it lives, and whatever the plugin started; how many of those were left behind.
+
+    All are known by the token in their environment; processes that cleared it by their group. The group dies before
+    its leader is reaped: until then nobody else can have that number.
+    """
+    found: set[int] = set()
+    if child.returncode is None:
+        found.update(pid for pid in _bearers(token) if pid != child.pid)
+        os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+    for _ in range(_SWEEPS):
+        alive = [pid for pid in _bearers(token) if _kill(pid)]
+        found.update(alive)
+        if not alive:
+            break
+    return len(found)
+
+
+def _bearers(token: str) -> list[int]:
+    marker = f"{_TOKEN}={token}".encode()
+    bearers = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                environment = (entry / "environ").read_bytes()
+            except OSError:
+                continue  # gone, or somebody else's
+            if marker in environment.split(b"\0"):
+                bearers.append(int(entry.name))
+    return bearers
+
+
+def _kill(pid: int) -> bool:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+# -- events --------------------------------------------------------------------------------------------------
+
+
+def _parse(data: bytearray) -> tuple[HostEvent, ...]:
+    """The events up to the first line that is none."""
+    events = []
+    for line in bytes(data).split(b"\n")[:-1]:
+        event = _event(line)
+        if event is None:
+            break
+        events.append(event)
+    return tuple(events)
+
+
+def _event(line: bytes) -> HostEvent | None:
+    try:
+        fields = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(fields, dict):
+        return None
+
+    def text(key: str) -> str:
+        value = fields.get(key, "")
+        return value if isinstance(value, str) else ""
+
+    def number(key: str) -> int:
+        value = fields.get(key, 0)
+        return value if isinstance(value, int) else 0
+
+    return HostEvent(
+        name=text("event"),
+        step=number("step"),
+        reason=text("reason"),
+        type=text("type"),
+        values=_values(fields.get("values")),
+        changed=_values(fields.get("changed")),
+        nanoseconds=number("ns"),
+        goroutines=number("goroutines"),
+        state=number("state"),
+        stack=text("stack"),
+    )
+
+
+def _values(rows: object) -> tuple[CallValue, ...]:
+    if not isinstance(rows, list):
+        return ()
+    return tuple(
+        CallValue(
+            type=str(row.get("type", "")),
+            dynamic=str(row.get("dynamic", "")),
+            text=str(row.get("value", "")),
+            cut=row.get("cut") is True,
+            argument=row["argument"] if isinstance(row.get("argument"), int) else 0,
+        )
+        for row in rows
+        if isinstance(row, dict)
+    )

@@ -1,0 +1,115 @@
+"""Load a file as a C program would, call into it, and say what happened."""
+
+from __future__ import annotations
+
+import math
+import os
+import tempfile
+
+from soinspect.call.journal import read_journal
+from soinspect.call.monitor import Watched, watch
+from soinspect.call.plan import Plan, make_plan
+from soinspect.call.report import Report
+from soinspect.call.worker import protocol
+from soinspect.errors import CannotRun, FormatError
+from soinspect.model.calling import CallRequest, CallResult, HostKind, NativeFacts, Outcome, StepResult
+from soinspect.model.constants import ElfClass, Machine
+from soinspect.model.snapshot import ObjectKind
+
+# Machine names of uname(2) to e_machine; all of them are 64-bit and, as Linux runs them, of one byte order.
+_MACHINES = {
+    "x86_64": (Machine.X86_64, "little"),
+    "aarch64": (Machine.AARCH64, "little"),
+    "riscv64": (Machine.RISCV, "little"),
+    "ppc64le": (Machine.PPC64, "little"),
+    "s390x": (Machine.S390, "big"),
+    "loongarch64": (Machine.LOONGARCH, "little"),
+}
+_DOCKER_PLATFORMS = {Machine.X86_64: "linux/amd64", Machine.AARCH64: "linux/arm64", Machine.I386: "linux/386"}
+_ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
+
+
+def call_native(request: CallRequest, facts: NativeFacts) -> CallResult:
+    """Load ``request.path`` with dlopen in a fresh process, carry out the steps, and report.
+
+    :raises UsageError: a step names a symbol that the file does not export.
+    :raises FormatError: the file is cut short: loading it would only raise SIGBUS.
+    :raises CannotRun: the file is for another machine, or no worker could be started.
+    """
+    _check_machine(request.path, facts)
+    if facts.kind is not ObjectKind.SHARED_LIBRARY:
+        return _refused(request, f"not a library but a {facts.kind}: dlopen loads only shared libraries")
+    if facts.truncated:
+        raise FormatError(
+            request.path,
+            offset=facts.header.phoff,
+            field="p_filesz",
+            value=facts.header.phnum,
+            why=f"{facts.truncated.where} {facts.truncated.what}",
+        )
+    plan = make_plan(request, facts)
+    watched = _run(request, plan)
+    journal = read_journal(watched.log)
+    gap = journal.first(protocol.NO_WALL)
+    if request.sandbox.strict and gap:
+        raise CannotRun(f"the sandbox would have a gap: {gap.text}", "leave out --strict, or use --no-sandbox")
+    if journal.first(protocol.READY) is None and not journal.damaged:
+        said = watched.stderr.decode("utf-8", "replace").strip().splitlines()
+        raise CannotRun(
+            f"the worker {watched.end.value} before it was ready: {said[-1] if said else 'it said nothing'}",
+            "check this Python: python3 -I -S -E -c 'import ctypes, mmap, resource'",
+        )
+    return Report(request=request, facts=facts, plan=plan, watched=watched, journal=journal).result()
+
+
+def _check_machine(path: str, facts: NativeFacts) -> None:
+    here = os.uname().machine
+    machine, byteorder = _MACHINES.get(here, (Machine.NONE, "little"))
+    header = facts.header
+    if (header.machine, header.byteorder, header.elf_class) == (machine, byteorder, ElfClass.ELF64):
+        return
+    bits = "" if header.elf_class is ElfClass.ELF64 else " (32-bit)"
+    platform = _DOCKER_PLATFORMS.get(header.machine)
+    machine_name = header.machine.name.lower().replace("x86_64", "x86-64")
+    remedy = f"run soinspect on a {machine_name} machine"
+    if platform:
+        remedy += f", for example with: docker run --platform {platform} ..."
+    raise CannotRun(f"{path} is built for {machine_name}{bits}, this machine is {here.replace('_', '-')}", remedy)
+
+
+def _refused(request: CallRequest, reason: str) -> CallResult:
+    return CallResult(
+        host=HostKind.NATIVE,
+        steps=tuple(StepResult(step=step, outcome=Outcome.REFUSED, detail=reason) for step in request.steps),
+        summary=f"{request.path} is {reason}",
+        evidence=("nothing was run",),
+        stdout=b"",
+        stderr=b"",
+        truncated=False,
+    )
+
+
+def _run(request: CallRequest, plan: Plan) -> Watched:
+    sandbox = request.sandbox
+    with tempfile.TemporaryDirectory(prefix="soinspect-") as folder:
+        wire = protocol.Request(
+            parent=os.getpid(),
+            folder=os.fsencode(folder),
+            path=os.fsencode(os.path.realpath(request.path)),
+            actions=tuple(planned.action for planned in plan.actions),
+            cpu_seconds=math.ceil(request.limits.timeout) + 1,
+            memory=request.limits.memory,
+            sandbox=sandbox.on,
+            strict=sandbox.strict,
+            network=sandbox.network,
+            processes=sandbox.processes,
+            writable=tuple(os.fsencode(os.path.realpath(path)) for path in (folder, *sandbox.writable)),
+        )
+        environment = {
+            **_ENVIRONMENT,
+            "HOME": folder,
+            "TMPDIR": folder,
+            **{variable.name: variable.value for variable in request.environment},
+        }
+        limits = request.limits
+        return watch(wire.pack(), timeout=limits.timeout, kept_output=limits.output, environment=environment)

@@ -1,0 +1,358 @@
+"""From what was observed of a native call to the answer for the user."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+
+from soinspect.call.explain import Scene, code_text, explain, signal_name
+from soinspect.call.journal import Event, Journal
+from soinspect.call.locate import Locator
+from soinspect.call.monitor import End, Watched
+from soinspect.call.plan import Plan, PlannedAction
+from soinspect.call.stopped import Stopped
+from soinspect.call.values import c_string, contents_text, floating_text, hex_text, register_text
+from soinspect.call.worker import protocol
+from soinspect.demangle.golink import GoNames
+from soinspect.model.absence import Absent
+from soinspect.model.calling import (
+    AbiCheck,
+    CallRequest,
+    CallResult,
+    Crash,
+    HostKind,
+    NativeFacts,
+    Outcome,
+    Register,
+    Step,
+    StepResult,
+)
+from soinspect.model.golang import GoPlugin
+from soinspect.model.snapshot import InitFunction
+
+_UNRESOLVED_FUNCTION = 127  # ld.so's exit code when a lazily bound function does not exist
+_OUTCOMES = {
+    End.EXITED: Outcome.EXITED,
+    End.SIGNALLED: Outcome.CRASHED,
+    End.TIMED_OUT: Outcome.TIMED_OUT,
+    End.TOO_MUCH_OUTPUT: Outcome.OVER_LIMIT,
+    End.TOO_MANY_PROCESSES: Outcome.OVER_LIMIT,
+}
+# What compilers put into every library: it runs, but it is not the author's code.
+_COMPILERS_OWN = frozenset({"_init", "frame_dummy", "register_tm_clones"})
+_SHOWN_CONSTRUCTORS = 20
+_GO_PROVES_NOTHING = (
+    "; it is a Go function and was called without a goroutine: that it returned proves nothing, for only functions "
+    "that touch neither the stack bound nor the heap get this far"
+)
+_GO_BEFORE_INIT = "; read before any Go initialiser ran: a Go program sees another value if one sets it"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedConvention:
+    """A calling convention that the worker checks: its name, and the first return registers of each class."""
+
+    name: str
+    integer: str
+    vector: str
+
+
+CONVENTIONS_CHECKED = {
+    "x86_64": CheckedConvention(name="System V ABI for x86-64", integer="rax", vector="xmm0"),
+    "aarch64": CheckedConvention(name="AAPCS64", integer="x0", vector="v0"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """All that is known of one call, and the answer made of it."""
+
+    request: CallRequest
+    facts: NativeFacts
+    plan: Plan
+    watched: Watched
+    journal: Journal
+
+    def result(self) -> CallResult:
+        """The answer."""
+        steps = tuple(self._step(index, step) for index, step in enumerate(self.request.steps))
+        crash = None if self._done else self._crash()
+        go_failed = self._go_plugin is not None and not all(step.outcome.good for step in steps)
+        return CallResult(
+            host=HostKind.NATIVE,
+            steps=steps,
+            summary=self._summary(steps, crash),
+            evidence=tuple(self._evidence()),
+            stdout=self.watched.stdout,
+            stderr=self.watched.stderr,
+            truncated=self.watched.truncated,
+            crash=crash,
+            fix=self._go_command() if go_failed else None,
+        )
+
+    # -- what happened -------------------------------------------------------------------------------------
+
+    @cached_property
+    def _done(self) -> bool:
+        return self.journal.first(protocol.DONE) is not None and self.watched.end is End.EXITED
+
+    @cached_property
+    def _loaded(self) -> bool:
+        return self.journal.first(protocol.LOADED) is not None
+
+    @cached_property
+    def _go_plugin(self) -> GoPlugin | None:
+        return (self.facts.go or None) and (self.facts.go.plugin or None)
+
+    @cached_property
+    def _phase(self) -> str:
+        """What was going on when the process ended."""
+        phases = {protocol.LOADING: "loading it", protocol.UNLOADING: "unloading it"}
+        phase = "starting"
+        for event in self.journal.events:
+            if event.kind in phases:
+                phase = phases[event.kind]
+            elif event.kind == protocol.BEGUN and event.action < len(self.plan.actions):
+                planned = self.plan.actions[event.action]
+                phase = f"{'reading' if planned.reads else 'calling'} {planned.symbol.explained.text}"
+            elif event.kind in (protocol.LOADED, protocol.RETURNED, protocol.CONTENTS):
+                phase = "after the call"
+        return phase
+
+    @cached_property
+    def _end_text(self) -> str:
+        """How the process ended, as the rest of a sentence."""
+        watched = self.watched
+        if watched.end is End.SIGNALLED:
+            return f"died of {signal_name(watched.status)}"
+        if watched.end is End.TIMED_OUT:
+            return f"was not done after {self.request.limits.timeout:g} s, and was stopped"
+        if watched.end is not End.EXITED:
+            return f"{watched.end.value}"
+        if self.journal.damaged:
+            return "ended, and the callee had written over the answer"
+        if watched.status == _UNRESOLVED_FUNCTION and b"symbol lookup error" in watched.stderr:
+            lines = watched.stderr.decode("utf-8", "replace").splitlines()
+            reason = next(line for line in lines if "symbol lookup error" in line)
+            return f"needed a function that no library provides: {reason.rpartition('error: ')[2]}"
+        return f"ended the whole process with exit code {watched.status}"
+
+    # -- steps ---------------------------------------------------------------------------------------------
+
+    def _step(self, index: int, step: Step) -> StepResult:
+        failed = self.journal.first(protocol.LOAD_FAILED)
+        if failed:
+            return StepResult(step=step, outcome=Outcome.REFUSED, detail=_load_failure(failed.text))
+        if not self._loaded:
+            return self._ended(step)
+        mine = [(number, planned) for number, planned in enumerate(self.plan.actions) if planned.step == index]
+        if step.symbol is None:
+            return self._initialisation(step, mine)
+        number, planned = mine[0]
+        return self._action(step, number, planned)
+
+    def _ended(self, step: Step) -> StepResult:
+        return StepResult(step=step, outcome=_OUTCOMES[self.watched.end], detail=f"it {self._end_text}")
+
+    def _action(self, step: Step, number: int, planned: PlannedAction) -> StepResult:
+        events = self.journal.about(number)
+        if not events:
+            return StepResult(step=step, outcome=Outcome.NOT_REACHED, detail="an earlier step ended the process")
+        last = events[-1]
+        if last.kind == protocol.NO_SYMBOL:
+            return StepResult(step=step, outcome=Outcome.REFUSED, detail=f"the loader does not find it: {last.text}")
+        if last.kind == protocol.RETURNED:
+            return self._returned(step, last, events)
+        if last.kind == protocol.CONTENTS:
+            return self._contents(step, planned, last.payload)
+        return self._ended(step)
+
+    def _returned(self, step: Step, last: Event, events: tuple[Event, ...]) -> StepResult:
+        if len(last.payload) < protocol.RETURNED_PAYLOAD.size:
+            return StepResult(step=step, outcome=Outcome.RETURNED, detail="returned; the answer was overwritten")
+        value, _, vector, _, errno, seconds = protocol.RETURNED_PAYLOAD.unpack_from(last.payload)
+        convention = CONVENTIONS_CHECKED.get(os.uname().machine)
+        name, vector_name = (convention.integer, convention.vector) if convention else ("register", "")
+        shown = register_text(value)
+        text = c_string(last.payload[protocol.RETURNED_PAYLOAD.size :])
+        if text:
+            shown = f'{value:#x}, the address of "{text}"'
+        detail = f"return type unknown: {name} = {shown}"
+        number = floating_text(vector)
+        if number:
+            detail += f", {vector_name} = {number}"
+        if errno:
+            detail += f"; errno = {errno} ({os.strerror(errno)})"
+        if self._go_plugin:
+            detail += _GO_PROVES_NOTHING
+        check = next((e for e in events if e.kind == protocol.CONVENTION), None)
+        abi = None
+        if check and convention:
+            abi = AbiCheck(convention=convention.name, violations=tuple(check.text.splitlines()))
+            detail += f"; {abi.convention} {'kept' if abi.kept else 'violated: ' + '; '.join(abi.violations)}"
+        outcome = Outcome.RETURNED if abi is None or abi.kept else Outcome.VIOLATED
+        return StepResult(step=step, outcome=outcome, value=shown, detail=detail, seconds=seconds, abi=abi)
+
+    def _contents(self, step: Step, planned: PlannedAction, payload: bytes) -> StepResult:
+        data = payload[protocol.CONTENTS_PAYLOAD.size :]
+        size = planned.symbol.symbol.size
+        if not data:
+            return StepResult(step=step, outcome=Outcome.REFUSED, detail="its memory cannot be read")
+        detail = f"type unknown: {len(data)} bytes {hex_text(data)}"
+        if not size:
+            detail += " (its size is not recorded)"
+        elif size > len(data):
+            detail += f" (of {size})"
+        if self._go_plugin:
+            detail += _GO_BEFORE_INIT
+        return StepResult(step=step, outcome=Outcome.READ, value=contents_text(data), detail=detail)
+
+    def _initialisation(self, step: Step, mine: list[tuple[int, PlannedAction]]) -> StepResult:
+        functions = self.facts.init_functions
+        if self._go_plugin:
+            detail = "loaded, but none of its Go initialisers ran: dlopen starts no Go runtime; the Go host runs them"
+            return StepResult(step=step, outcome=Outcome.REFUSED, detail=detail)
+        said = [_constructors_text(functions)]
+        outcome = Outcome.INITIALISED
+        if not mine and all(f.name in _COMPILERS_OWN for f in functions):
+            outcome = Outcome.NOTHING_TO_RUN
+        for number, planned in mine:
+            result = self._action(step, number, planned)
+            convention = planned.convention
+            host = f" ({convention.host} entry point, {convention.prototype})" if convention else ""
+            said.append(f"{planned.symbol.symbol.name}{host}: {result.detail}")
+            if not result.outcome.good:
+                outcome = result.outcome
+                break
+        said += (
+            f"{symbol.symbol.name} ({convention.host} entry point, {convention.prototype}): not called"
+            for symbol, convention in self.plan.not_called
+        )
+        loaded = self.journal.first(protocol.LOADED)
+        fields = loaded.fields(protocol.LOADED_PAYLOAD) if loaded else None
+        return StepResult(step=step, outcome=outcome, detail="; ".join(said), seconds=fields[1] if fields else None)
+
+    # -- the whole -----------------------------------------------------------------------------------------
+
+    def _summary(self, steps: tuple[StepResult, ...], crash: Crash | None) -> str:
+        if crash:
+            where = f" at {crash.location}" if crash.location else ""
+            if crash.signal:
+                return f"{crash.phase} crashed with {crash.signal}{where}: {crash.why}"
+            return f"{crash.phase}: it {self._end_text}{where}"
+        bad = next((s for s in steps if not s.outcome.good), None)
+        if bad and bad.abi:
+            violations = "; ".join(bad.abi.violations)
+            return f"{bad.step.text} returned {bad.value} · {bad.abi.convention} violated: {violations}"
+        if bad:
+            return f"{bad.step.text}: {bad.detail}"
+        return "; ".join(_short(step) for step in steps)
+
+    def _evidence(self) -> list[str]:
+        watched = self.watched
+        lines = [event.text for event in self.journal.events if event.kind == protocol.NOTE]
+        loaded = self.journal.first(protocol.LOADED)
+        fields = loaded.fields(protocol.LOADED_PAYLOAD) if loaded else None
+        if fields:
+            lines.insert(0, f"loaded with dlopen at {fields[0]:#x} in {fields[1] * 1000:.1f} ms")
+            lines.insert(1, _constructors_text(self.facts.init_functions))
+        walls = [event.text for event in self.journal.events if event.kind == protocol.WALL]
+        if walls:
+            lines.append(f"sandbox: {', '.join(walls)}")
+        lines += (f"sandbox without {e.text}" for e in self.journal.events if e.kind == protocol.NO_WALL)
+        if watched.processes > 1:
+            lines.append(f"it started {watched.processes - 1} more processes")
+        if watched.left_behind:
+            lines.append(f"{watched.left_behind} processes outlived the call and were killed")
+        if self.journal.damaged:
+            lines.append("the callee wrote over the memory that the answer lies in: it may be incomplete or untrue")
+        if isinstance(watched.last, Absent) and watched.end is not End.EXITED:
+            lines.append(f"where it was is not known: {watched.last.reason}")
+        return lines
+
+    def _go_command(self) -> str:
+        steps = " ".join(step.text for step in self.request.steps)
+        return f"soinspect call {self.request.path} {steps} --host go"
+
+    def _crash(self) -> Crash:
+        watched, last = self.watched, self.watched.last
+        stopped = last if isinstance(last, Stopped) else None
+        unknown = last if isinstance(last, Absent) else Absent("the kernel reported no signal to the tracer")
+        signalled = watched.end is End.SIGNALLED
+        scene = Scene(
+            signal=watched.status,
+            stopped=stopped,
+            stderr=watched.stderr.decode("utf-8", "replace"),
+            in_go_plugin=self._go_plugin is not None and self._in_file(stopped),
+        )
+        info = stopped.signal if stopped else None
+        return Crash(
+            signal=signal_name(watched.status) if signalled else "",
+            code=code_text(info.number, info.code) if info else "",
+            address=info.address if info and info.code > 0 else unknown if not info else Absent("sent, not a fault"),
+            pc=stopped.registers.pc if stopped else unknown,
+            location=self._locate(stopped) if stopped else unknown,
+            why=explain(scene) if signalled else self._end_text,
+            phase=self._phase,
+            registers=_registers(stopped) if stopped else (),
+        )
+
+    def _locator(self, stopped: Stopped) -> Locator:
+        plugin = self._go_plugin
+        names = GoNames(plugin_path=plugin.path, exports=frozenset(e.name for e in plugin.exports)) if plugin else None
+        if names is None and self.facts.go:
+            names = GoNames()
+        return Locator(stopped, self.request.path, names)
+
+    def _locate(self, stopped: Stopped) -> str:
+        with self._locator(stopped) as locator:
+            return locator.locate(stopped.registers.pc)
+
+    def _in_file(self, stopped: Stopped | None) -> bool:
+        if stopped is None:
+            return self._loaded
+        with self._locator(stopped) as locator:
+            return locator.is_in_file(stopped.registers.pc)
+
+
+def _short(result: StepResult) -> str:
+    text = result.step.text
+    if result.outcome is Outcome.RETURNED:
+        kept = f" · {result.abi.convention} kept" if result.abi else ""
+        return f"{text} returned {result.value}{kept}"
+    if result.outcome is Outcome.READ:
+        return f"{text} = {result.value}"
+    return f"{text}: {result.detail}"
+
+
+def _registers(stopped: Stopped) -> tuple[Register, ...]:
+    registers = stopped.registers
+    return tuple(Register(name=n, value=v) for n, v in zip(registers.names, registers.values, strict=True))
+
+
+def _constructors_text(functions: tuple[InitFunction, ...]) -> str:
+    if not functions:
+        return "loading ran no constructors: it has none"
+    names = [f"{f.name or f'function at {f.address:#x}'} ({f.listed_in})" for f in functions[:_SHOWN_CONSTRUCTORS]]
+    more = f" and {len(functions) - _SHOWN_CONSTRUCTORS} more" if len(functions) > _SHOWN_CONSTRUCTORS else ""
+    own = ", all of them the compiler's own" if all(f.name in _COMPILERS_OWN for f in functions) else ""
+    count = f"{len(functions)} constructor" + ("s" if len(functions) > 1 else "")
+    return f"loading ran {count}{own}: {', '.join(names)}{more}"
+
+
+def _load_failure(reason: str) -> str:
+    """The dynamic linker's refusal in our words, its own words kept."""
+    if "cannot open shared object file" in reason:
+        missing = reason.partition(":")[0]
+        words = f"a library that it needs, {missing}, was not found"
+    elif "undefined symbol" in reason:
+        symbol = reason.partition("undefined symbol: ")[2].split(",")[0].strip()
+        words = f"it needs the symbol {symbol}, which no loaded library provides"
+    elif "version `" in reason:
+        words = "it needs a newer version of a library than there is here"
+    elif "static TLS" in reason:
+        words = "it needs room in the static TLS block, which is full: it must be loaded at program start"
+    else:
+        words = "the dynamic linker refuses it"
+    return f"{words} (dlopen: {reason})"

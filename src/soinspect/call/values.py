@@ -1,0 +1,64 @@
+"""Raw machine values as text: a return register, the bytes of a variable."""
+
+from __future__ import annotations
+
+import math
+import struct
+import sys
+
+_WORD = 1 << 64
+_INTEGER_SIZES = (1, 2, 4, 8)
+_SHOWN_BYTES = 64
+_TEXT_LIMIT = 100
+_SMALL, _LARGE = 1e-12, 1e18
+
+
+def register_text(value: int) -> str:
+    """A 64-bit register whose type is unknown: in hex, and as the numbers it may stand for."""
+    readings = [f"{value}"]
+    if value >= _WORD >> 1:
+        readings = [f"{value - _WORD}"]
+    elif 1 << 31 <= value < 1 << 32:
+        readings.append(f"{value - (1 << 32)} if it is an int")
+    return f"{value:#x} ({', or '.join(readings)})"
+
+
+def floating_text(vector: bytes) -> str | None:
+    """What a vector return register may hold as a double or a float; None when it is empty or neither is likely.
+
+    Vector registers hold leftovers of earlier work, so only numbers of an everyday size are worth showing.
+    """
+    readings = []
+    for layout, kind in (("<d", "double"), ("<f", "float")):
+        (number,) = struct.unpack_from(layout, vector)
+        if math.isfinite(number) and _SMALL <= abs(number) <= _LARGE:
+            readings.append(f"{number:.9g} as a {kind}")
+    return " or ".join(readings) or None
+
+
+def contents_text(data: bytes) -> str:
+    """The bytes of a variable whose type is unknown: a number where the size is that of one, else hex and text."""
+    if len(data) in _INTEGER_SIZES:
+        number = int.from_bytes(data, sys.byteorder)
+        signed = int.from_bytes(data, sys.byteorder, signed=True)
+        return str(number) if number == signed else f"{signed} ({number} unsigned)"
+    shown = data[:_SHOWN_BYTES].hex(" ") + (" ..." if len(data) > _SHOWN_BYTES else "")
+    text = c_string(data)
+    return f'"{text}"' if text else shown
+
+
+def hex_text(data: bytes) -> str:
+    """The bytes in memory order."""
+    return data[:_SHOWN_BYTES].hex(" ") + (" ..." if len(data) > _SHOWN_BYTES else "")
+
+
+def c_string(data: bytes) -> str | None:
+    """The NUL-terminated text that ``data`` begins with, or None if it does not look like text."""
+    raw, end, _ = data.partition(b"\0")
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    if not end or not text or not all(c.isprintable() or c in "\t\n" for c in text):
+        return None
+    return text[:_TEXT_LIMIT].encode("unicode_escape").decode("ascii") if not text.isprintable() else text[:_TEXT_LIMIT]

@@ -1,0 +1,189 @@
+"""The worker's life: take the request, confine itself, load, carry out the actions, unload, leave."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+from time import perf_counter
+
+from . import protocol
+from .caller import Caller
+from .limits import limit
+from .protocol import Action, Request
+from .sandbox import build_walls
+
+_RTLD_LAZY = 1
+_RTLD_NOW = 2
+_POINTED_TO = 128
+_HIGHEST_FD = 4096
+
+
+class _Log:
+    """The worker's side of the log.
+
+    Each event writes the whole log again, from a private copy: a callee that overwrote it destroys only what it
+    does not outlive.
+    """
+
+    def __init__(self) -> None:
+        self._memory = mmap.mmap(protocol.LOG_FD, protocol.LOG_SIZE)
+        self._events = b""
+        self._owner = os.getpid()
+
+    def write(self, kind: int, action: int = 0, payload: bytes = b"") -> None:
+        if os.getpid() != self._owner:
+            os._exit(0)  # a child that the callee forked came back from the call; the answer is its parent's
+        events = self._events + protocol.EVENT.pack(kind, action, len(payload)) + payload
+        end = protocol.COMMITTED.size + len(events)
+        if end > protocol.LOG_SIZE:
+            return
+        self._events = events
+        self._memory[protocol.COMMITTED.size : end] = events
+        self._memory[: protocol.COMMITTED.size] = protocol.COMMITTED.pack(len(events))
+
+
+class _Loader:
+    """dlopen and its family, called directly: ctypes' own way in knows neither RTLD_LAZY nor dlvsym."""
+
+    def __init__(self) -> None:
+        libc = ctypes.CDLL(None)
+        self._dlopen, self._dlsym, self._dlvsym = libc.dlopen, libc.dlsym, libc.dlvsym
+        self._dlclose, self._dlerror = libc.dlclose, libc.dlerror
+        self._flush = libc.fflush
+        self._dlopen.argtypes = (ctypes.c_char_p, ctypes.c_int)
+        self._dlsym.argtypes = (ctypes.c_void_p, ctypes.c_char_p)
+        self._dlvsym.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p)
+        self._dlclose.argtypes = (ctypes.c_void_p,)
+        self._flush.argtypes = (ctypes.c_void_p,)
+        for function in (self._dlopen, self._dlsym, self._dlvsym):
+            function.restype = ctypes.c_void_p
+        self._dlerror.restype = ctypes.c_char_p
+        self.handle: int | None = None
+
+    def open(self, path: bytes, mode: int) -> bool:
+        self.handle = self._dlopen(path, mode)
+        return self.handle is not None
+
+    def base(self) -> int:
+        """The load address: the first field of the link map that the handle points to."""
+        return ctypes.c_uint64.from_address(self.handle or 0).value
+
+    def find(self, name: bytes, version: bytes | None) -> int | None:
+        if version is None:
+            address: int | None = self._dlsym(self.handle, name)
+        else:
+            address = self._dlvsym(self.handle, name, version)
+        return address
+
+    def close(self) -> None:
+        self._dlclose(self.handle)
+
+    def error(self) -> bytes:
+        text: bytes | None = self._dlerror()
+        return text or b"the dynamic linker gives no reason"
+
+    def flush(self) -> None:
+        """Write out what the callee left in the buffers of C's stdio."""
+        self._flush(None)
+
+
+def main() -> None:
+    """Run the request that waits on REQUEST_FD."""
+    with os.fdopen(protocol.REQUEST_FD, "rb") as pipe:
+        request = Request.unpack(pipe.read())
+    log = _Log()
+    os.closerange(protocol.REQUEST_FD, _HIGHEST_FD)
+    loader = _Loader()
+    caller = Caller()
+    os.chdir(request.folder)
+    if request.sandbox and not _confined(log, request):
+        os._exit(0)
+    limit(request.parent, request.cpu_seconds, request.memory)
+    log.write(protocol.READY)
+    if _load(loader, log, request.path):
+        for index, action in enumerate(request.actions):
+            _act(loader, caller, log, index, action)
+        _unload(loader, log)
+    log.write(protocol.DONE)
+    os._exit(0)
+
+
+def _confined(log: _Log, request: Request) -> bool:
+    """Build the sandbox; False when it has gaps and must not."""
+    standing, missing = build_walls(writable=request.writable, network=request.network, processes=request.processes)
+    for wall in standing:
+        log.write(protocol.WALL, payload=wall.encode())
+    for wall in missing:
+        log.write(protocol.NO_WALL, payload=wall.encode())
+    return not (missing and request.strict)
+
+
+def _load(loader: _Loader, log: _Log, path: bytes) -> bool:
+    log.write(protocol.LOADING)
+    started = perf_counter()
+    opened = loader.open(path, _RTLD_NOW)
+    if not opened:
+        reason = loader.error()
+        if b"undefined symbol" in reason:
+            opened = loader.open(path, _RTLD_LAZY)
+        if not opened:
+            log.write(protocol.LOAD_FAILED, payload=reason)
+            return False
+        log.write(protocol.NOTE, payload=b"loads only when functions are bound lazily (RTLD_LAZY): " + reason)
+    seconds = perf_counter() - started
+    loader.flush()
+    log.write(protocol.LOADED, payload=protocol.LOADED_PAYLOAD.pack(loader.base(), seconds))
+    return True
+
+
+def _act(loader: _Loader, caller: Caller, log: _Log, index: int, action: Action) -> None:
+    address = loader.find(action.name, action.version) if action.name else loader.base() + action.offset
+    if address is None:
+        log.write(protocol.NO_SYMBOL, index, loader.error())
+        return
+    log.write(protocol.BEGUN, index)
+    if action.kind == protocol.READ:
+        payload = protocol.CONTENTS_PAYLOAD.pack(address) + peek(address, action.size)
+        log.write(protocol.CONTENTS, index, payload)
+    elif action.kind == protocol.ASSIGN:
+        ctypes.memmove(address, action.data, len(action.data))
+        log.write(protocol.ASSIGNED, index)
+    else:
+        _call(caller, log, index, action, address)
+        loader.flush()
+
+
+def _call(caller: Caller, log: _Log, index: int, action: Action, address: int) -> None:
+    with_lock = action.kind == protocol.CALL_WITH_INTERPRETER_LOCK
+    returned, errno, seconds, buffers = caller.call(address, action.arguments, with_lock=with_lock)
+    if returned.violations is not None:
+        log.write(protocol.CONVENTION, index, "\n".join(returned.violations).encode())
+    for position, contents in buffers:
+        log.write(protocol.BUFFER, index, protocol.BUFFER_PAYLOAD.pack(position) + contents)
+    payload = protocol.RETURNED_PAYLOAD.pack(*returned.integers, *returned.vectors[:2], errno, seconds)
+    log.write(protocol.RETURNED, index, payload + peek(returned.integers[0], _POINTED_TO))
+
+
+def _unload(loader: _Loader, log: _Log) -> None:
+    threads = len(os.listdir("/proc/self/task"))  # noqa: PTH208  (pathlib is slow)
+    if threads > 1:
+        log.write(protocol.NOTE, payload=b"not unloaded: %d threads of the library still run" % (threads - 1))
+        return
+    log.write(protocol.UNLOADING)
+    loader.close()
+    loader.flush()
+
+
+def peek(address: int, size: int) -> bytes:
+    """Up to ``size`` bytes at ``address``, as many as are mapped; read by the kernel, which does not fault."""
+    try:
+        memory = os.open("/proc/self/mem", os.O_RDONLY)
+    except OSError:
+        return b""
+    try:
+        return os.pread(memory, size, address)
+    except (OSError, OverflowError):
+        return b""
+    finally:
+        os.close(memory)

@@ -1,0 +1,146 @@
+"""What the monitor and the worker tell each other.
+
+The request travels from parent to child only, as :mod:`marshal` data. The answer is a log of events in shared memory,
+which survives every way to die and every closed descriptor. The callee can write there too: the parent treats each
+byte as hostile, and what does not parse ends the log.
+
+The log: 8 bytes with the length of what follows, then events. An event is a kind, the index of the action that it is
+about (both 16 bits), the length of its payload (32 bits), and the payload. All numbers are little-endian.
+"""
+
+from __future__ import annotations
+
+import marshal
+from struct import Struct
+
+REQUEST_FD = 3
+LOG_FD = 4
+LOG_SIZE = 1 << 20
+COMMITTED = Struct("<Q")
+EVENT = Struct("<HHI")
+
+# Kinds of events; the payload is UTF-8 text unless said otherwise.
+READY = 1  # set up: from here on foreign code may run
+NOTE = 2  # something the user should know
+LOADING = 3  # dlopen begins
+LOADED = 4  # payload: LOADED_PAYLOAD
+LOAD_FAILED = 5  # payload: the text of dlerror
+BEGUN = 6  # an action begins
+NO_SYMBOL = 7  # payload: the text of dlerror
+CONVENTION = 8  # the calling convention was checked; payload: one violation a line, empty when it was kept
+BUFFER = 9  # payload: BUFFER_PAYLOAD, then what the buffer holds after the call
+RETURNED = 10  # payload: RETURNED_PAYLOAD, then the bytes that the return register points to, if any
+CONTENTS = 11  # payload: CONTENTS_PAYLOAD, then the bytes of the variable
+ASSIGNED = 12  # the variable was written
+UNLOADING = 13  # dlclose begins
+DONE = 14  # everything ended; the process leaves
+WALL = 15  # a part of the sandbox stands
+NO_WALL = 16  # a part of the sandbox could not be built; payload: which, and why
+
+LOADED_PAYLOAD = Struct("<Qd")  # load address, seconds that dlopen took
+RETURNED_PAYLOAD = Struct("<QQ16s16sid")  # two integer and two vector return registers, errno, seconds
+CONTENTS_PAYLOAD = Struct("<Q")  # address of the variable
+BUFFER_PAYLOAD = Struct("<H")  # position of the argument, from 0
+
+# Kinds of actions.
+CALL = 1
+CALL_WITH_INTERPRETER_LOCK = 2  # for functions that use the Python interpreter of the worker
+READ = 3
+ASSIGN = 4
+
+# Kinds of arguments, and what comes with each.
+INTEGER = 1  # a number of 64 bits
+VECTOR = 2  # the 8 low bytes of a vector register: a double, or a float and padding
+BYTES = 3  # bytes that the worker places in memory; the address is passed
+
+
+class Action:
+    """One thing to do after loading, with a symbol or, where ``name`` is empty, with what lies at ``offset``.
+
+    Call it with ``arguments``, read ``size`` bytes of it, or write ``data`` there. ``version`` is the symbol version
+    to ask for, or None for the default one. An argument is its kind and what comes with it.
+    """
+
+    __slots__ = ("arguments", "data", "kind", "name", "offset", "size", "version")
+
+    def __init__(
+        self,
+        *,
+        kind: int,
+        name: bytes,
+        version: bytes | None = None,
+        offset: int = 0,
+        size: int = 0,
+        data: bytes = b"",
+        arguments: tuple[tuple[int, int | bytes], ...] = (),
+    ) -> None:
+        self.kind = kind
+        self.name = name
+        self.version = version
+        self.offset = offset
+        self.size = size
+        self.data = data
+        self.arguments = arguments
+
+
+class Request:
+    """Load ``path``, carry out ``actions`` in order, unload.
+
+    ``parent`` is the process id of the monitor, ``folder`` a private one to work in; ``cpu_seconds`` and ``memory``
+    (bytes) are limits. ``sandbox`` asks for walls, of which ``network`` and ``processes`` leave some out; nothing runs
+    if one cannot be built and ``strict`` is set. ``writable`` are the folders that may be written to.
+    """
+
+    __slots__ = (
+        "actions",
+        "cpu_seconds",
+        "folder",
+        "memory",
+        "network",
+        "parent",
+        "path",
+        "processes",
+        "sandbox",
+        "strict",
+        "writable",
+    )
+
+    def __init__(
+        self,
+        *,
+        parent: int,
+        folder: bytes,
+        path: bytes,
+        actions: tuple[Action, ...],
+        cpu_seconds: int,
+        memory: int,
+        sandbox: bool,
+        strict: bool,
+        network: bool,
+        processes: bool,
+        writable: tuple[bytes, ...],
+    ) -> None:
+        self.parent = parent
+        self.folder = folder
+        self.path = path
+        self.actions = actions
+        self.cpu_seconds = cpu_seconds
+        self.memory = memory
+        self.sandbox = sandbox
+        self.strict = strict
+        self.network = network
+        self.processes = processes
+        self.writable = writable
+
+    def pack(self) -> bytes:
+        """The request as bytes."""
+        fields = {name: getattr(self, name) for name in self.__slots__}
+        actions = [{name: getattr(action, name) for name in action.__slots__} for action in self.actions]
+        return marshal.dumps({**fields, "actions": actions})
+
+    @classmethod
+    def unpack(cls, data: bytes) -> Request:
+        """The inverse of :meth:`pack`; only for data of the parent, never for what the worker wrote."""
+        fields = marshal.loads(data)  # noqa: S302
+        actions = tuple(Action(**action) for action in fields.pop("actions"))
+        return cls(actions=actions, **fields)

@@ -1,0 +1,120 @@
+"""``soinspect go``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from soinspect.cli.exits import Exit, report
+from soinspect.cli.options import Files, Page, PageFormat, Verbose, console, write
+from soinspect.errors import InputError, SoinspectError, UsageError
+from soinspect.model.absence import Absent
+from soinspect.model.goreport import GoQuery, GoReport, GoTable
+
+
+def command(
+    files: Files,
+    packages: Annotated[bool, typer.Option("--packages", help="The packages and their fingerprints.")] = False,
+    inits: Annotated[bool, typer.Option("--inits", help="What runs when the plugin is opened, in order.")] = False,
+    functions: Annotated[bool, typer.Option("--functions", help="All functions: entry, name, file, line.")] = False,
+    types: Annotated[bool, typer.Option("--types", help="All types: size, fields, methods.")] = False,
+    itabs: Annotated[bool, typer.Option("--itabs", help="Which types implement which interfaces.")] = False,
+    sizes: Annotated[bool, typer.Option("--sizes", help="The code of each package, the largest first.")] = False,
+    match: Annotated[str, typer.Option(metavar="GLOB", help="Only functions and types like this.")] = "*",
+    addresses: Annotated[
+        list[str] | None,
+        typer.Option("--addr2line", metavar="ADDR", help="Function, file and line there (hex); repeatable."),
+    ] = None,
+    sources: Annotated[
+        list[Path] | None,
+        typer.Option("--source", metavar="FILE.go", help="Was it built from exactly these? Repeatable."),
+    ] = None,
+    output: Page = PageFormat.TEXT,
+    verbose: Verbose = False,
+) -> None:
+    """Show what a Go binary says about itself: plugins first, c-shared libraries and programs too.
+
+    Go 1.8 to 1.27, stripped or not; nothing is run. With --source, exit code 1 when the answer is no, 3 when it
+    cannot be told.
+    """
+    flags = (packages, inits, functions, types, itabs, sizes)
+    chosen = frozenset(table for table, flag in zip(GoTable, flags, strict=True) if flag)
+    query = GoQuery(
+        tables=frozenset(GoTable) if output is PageFormat.JSON else chosen,
+        match=match,
+        addresses=tuple(_address(text) for text in addresses or ()),
+        sources=tuple(_contents(path) for path in sources or ()),
+    )
+    errors: list[SoinspectError] = []
+    reports = list(_reports(files, query, errors))
+    if output is PageFormat.JSON:
+        from soinspect.render.document import document
+
+        write(document("go", files=reports, errors=errors))
+    elif chosen or addresses:
+        _write_tables(reports, query, titled=len(files) > 1)
+    else:
+        _print_pages(reports, verbose=verbose)
+    codes = [*map(_verdict, reports), *(report(error) for error in errors)]
+    if any(codes):
+        raise typer.Exit(max(codes))
+
+
+def _reports(files: list[str], query: GoQuery, errors: list[SoinspectError]) -> Iterator[GoReport]:
+    from soinspect import api
+
+    for path in files:
+        try:
+            yield api.inspect_go(path, query)
+        except SoinspectError as error:
+            errors.append(error)
+
+
+def _address(text: str) -> int:
+    try:
+        return int(text, 16)
+    except ValueError:
+        raise UsageError(f"--addr2line {text}: not a hexadecimal address") from None
+
+
+def _contents(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(str(path), (error.strerror or str(error)).lower()) from None
+
+
+def _verdict(answer: GoReport) -> Exit:
+    if answer.source is None or answer.source.built_from is True:
+        return Exit.FINE
+    return Exit.UNDECIDED if isinstance(answer.source.built_from, Absent) else Exit.FINDING
+
+
+def _write_tables(reports: list[GoReport], query: GoQuery, *, titled: bool) -> None:
+    from soinspect.render.golang import address_lines, table_lines
+    from soinspect.render.text import printable
+
+    for answer in reports:
+        if titled:
+            write(f"{printable(answer.path)}:\n")
+        for table in GoTable:
+            if table in query.tables:
+                write("".join(f"{line}\n" for line in table_lines(answer, table)))
+        write("".join(f"{line}\n" for line in address_lines(answer)))
+        for problem in answer.problems:
+            print(f"soinspect: {printable(f'{answer.path}: {problem}')}", file=sys.stderr)  # noqa: T201
+
+
+def _print_pages(reports: list[GoReport], *, verbose: bool) -> None:
+    from soinspect.render.golang import go_page
+
+    terminal = console()
+    for number, answer in enumerate(reports):
+        if number:
+            terminal.print()
+        for line in go_page(answer, verbose=verbose).lines(terminal.width if sys.stdout.isatty() else None):
+            terminal.print(line)

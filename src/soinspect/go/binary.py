@@ -1,0 +1,242 @@
+"""A Go binary with its tables, each read when it is asked for: the way into :mod:`soinspect.go`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from functools import cached_property
+
+from soinspect.elf.file import ElfFile
+from soinspect.errors import FormatError
+from soinspect.go.buildinfo import read_build_info
+from soinspect.go.cgo import c_functions, cgo_exports
+from soinspect.go.detect import find_build_id, kind_of, why_not_go
+from soinspect.go.itab import read_itabs
+from soinspect.go.layouts import NEWEST_KNOWN
+from soinspect.go.memory import Memory
+from soinspect.go.moduledata import ModuleData, find_module_data
+from soinspect.go.pclntab import FunctionTable
+from soinspect.go.plugin import export_types, read_plugin
+from soinspect.go.rtype import Types
+from soinspect.go.version import minor_of, read_version
+from soinspect.model.absence import Absent
+from soinspect.model.golang import (
+    CgoExport,
+    GoBuildInfo,
+    GoFacts,
+    GoFunction,
+    GoItab,
+    GoPackageSize,
+    GoPlugin,
+    GoType,
+    GoVersion,
+)
+
+_DAMAGED = Absent("damaged")
+
+
+class GoBinary:
+    """The Go side of an :class:`ElfFile`.
+
+    Damage never raises: what cannot be read is Absent or left out, and told in :attr:`problems`.
+    """
+
+    def __init__(self, elf: ElfFile) -> None:
+        self._elf = elf
+        self._memory = Memory(elf)
+        self._problems: dict[str, None] = {}
+
+    @classmethod
+    def of(cls, elf: ElfFile) -> GoBinary | Absent:
+        """The Go side of ``elf``, or why it has none."""
+        reason = why_not_go(elf)
+        return cls(elf) if reason is None else Absent(reason)
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What could not be read so far, and why, in the order it was met."""
+        return tuple(self._problems)
+
+    def _problem(self, what: str, error: FormatError) -> None:
+        self._problems[f"{what} cannot be read: {error.reason}"] = None
+
+    @cached_property
+    def facts(self) -> GoFacts:
+        """What describes the file as a whole."""
+        kind, kind_evidence = kind_of(self._elf, self.module, self.build_info, self.plugin)
+        return GoFacts(
+            kind=kind,
+            kind_evidence=kind_evidence,
+            version=self._version(),
+            build_id=find_build_id(self._elf),
+            build_info=self.build_info,
+            module_data=self.module.facts if self.module else self.module,
+            plugin=self.plugin,
+            cgo_exports=self._cgo_exports(),
+            c_imports=c_functions(self.functions),
+            problems=self.problems,
+        )
+
+    # -- tables --------------------------------------------------------------------------------------------
+
+    @cached_property
+    def build_info(self) -> GoBuildInfo | Absent:
+        """The build information."""
+        try:
+            return read_build_info(self._memory)
+        except FormatError as error:
+            self._problem("the build information", error)
+            return _DAMAGED
+
+    @cached_property
+    def module(self) -> ModuleData | Absent:
+        """The module data, which leads to all tables below."""
+        minor = minor_of(self.build_info.go_version) if self.build_info else None
+        if minor is not None and minor > NEWEST_KNOWN:
+            return Absent(f"newer than go1.{NEWEST_KNOWN}: layout unknown")
+        try:
+            return find_module_data(self._memory)
+        except FormatError as error:
+            self._problem("the module data", error)
+            return _DAMAGED
+
+    @cached_property
+    def functions(self) -> FunctionTable | Absent:
+        """The table of functions."""
+        if not self.module:
+            return self.module
+        try:
+            return FunctionTable(self.module)
+        except FormatError as error:
+            self._problem("the table of functions", error)
+            return _DAMAGED
+
+    @cached_property
+    def types(self) -> Types | Absent:
+        """The type descriptors."""
+        if not self.module:
+            return self.module
+        try:
+            return Types(self.module)
+        except FormatError as error:
+            self._problem("the types", error)
+            return _DAMAGED
+
+    @cached_property
+    def plugin(self) -> GoPlugin | Absent:
+        """What plugin.Open reads."""
+        if not self.module:
+            return self.module
+        try:
+            return read_plugin(self.module, self.functions, self._problem)
+        except FormatError as error:
+            self._problem("the plugin path", error)
+            return _DAMAGED
+
+    def _version(self) -> GoVersion:
+        try:
+            return read_version(self._memory, self.module or None, self.build_info or None, self.plugin or None)
+        except FormatError as error:
+            self._problem("the version", error)
+            return GoVersion(text="unknown", exact=False, evidence=())
+
+    def _cgo_exports(self) -> tuple[CgoExport, ...]:
+        try:
+            return tuple(cgo_exports(self._elf.dynamic_symbols, self.functions))
+        except FormatError as error:
+            self._problem("the Go side of the cgo exports", error)
+            return tuple(cgo_exports(self._elf.dynamic_symbols, _DAMAGED))
+
+    # -- listings ------------------------------------------------------------------------------------------
+
+    def list_functions(self, pattern: str = "*") -> Iterator[GoFunction]:
+        """The functions whose name matches a shell pattern, in the order of their addresses."""
+        if not self.functions:
+            return
+        for index in range(len(self.functions)):
+            try:
+                function = self.functions.function(index)
+            except FormatError as error:
+                self._problem(f"function {index}", error)
+                continue
+            if pattern == "*" or fnmatchcase(function.name, pattern):
+                yield function
+
+    def package_sizes(self) -> tuple[GoPackageSize, ...]:
+        """How much code each package has, the largest first."""
+        try:
+            return self.functions.sizes() if self.functions else ()
+        except FormatError as error:
+            self._problem("the sizes of packages", error)
+            return ()
+
+    def function_at(self, address: int) -> GoFunction | None:
+        """The function whose code contains ``address``, with the file and line of that address."""
+        try:
+            return self.functions.line_at(address) if self.functions else None
+        except FormatError as error:
+            self._problem(f"the function at {address:#x}", error)
+            return None
+
+    def list_types(self, pattern: str = "*") -> Iterator[GoType]:
+        """The types whose text matches a shell pattern, in the order of their addresses."""
+        if self.types:
+            yield from self._read_types(self.types, self._addresses(self.types), pattern)
+
+    def _addresses(self, types: Types) -> Iterator[int]:
+        try:
+            yield from types.all()
+        except FormatError as error:
+            self._problem("the list of types", error)
+
+    def exported_types(self, depth: int = 1) -> Iterator[GoType]:
+        """The named types that the exports mention, those that these mention, and so on, ``depth`` times.
+
+        A pointer comes along only if it has methods that what it points to has not.
+        """
+        if not (self.types and self.module):
+            return
+        try:
+            addresses = _mentioned(self.types, export_types(self.module), depth)
+        except FormatError as error:
+            self._problem("the types of the exports", error)
+            return
+        found = [described for described in self._read_types(self.types, addresses, "*") if described.package]
+        named = {described.text: len(described.methods) for described in found if described.named}
+        for described in found:
+            if described.named or len(described.methods) > named.get(described.text.removeprefix("*"), 0):
+                yield described
+
+    def _read_types(self, types: Types, addresses: Iterator[int] | list[int], pattern: str) -> Iterator[GoType]:
+        for address in addresses:
+            try:
+                if pattern == "*" or fnmatchcase(types.text(address), pattern):
+                    yield types.read(address)
+            except FormatError as error:
+                self._problem(f"the type at {address:#x}", error)
+
+    def list_itabs(self) -> Iterator[GoItab]:
+        """Which types implement which interfaces, as far as the compiler converted one to the other."""
+        if not (self.types and self.module):
+            return
+        try:
+            yield from read_itabs(self.module, self.types)
+        except FormatError as error:
+            self._problem("the itabs", error)
+
+
+def _mentioned(types: Types, start: Iterator[int], depth: int) -> list[int]:
+    """The types reached from ``start`` through at most ``depth`` layers of named types, in the order met."""
+    found: dict[int, None] = {}
+    layer = list(start)
+    for _ in range(depth + 1):
+        following: list[int] = []
+        while layer:
+            address = layer.pop(0)
+            if address in found:
+                continue
+            found[address] = None
+            # What an unnamed type is made of belongs to the layer of whoever mentions it.
+            (following if types.descriptor(address).named else layer).extend(types.components(address))
+        layer = following
+    return list(found)

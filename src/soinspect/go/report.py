@@ -1,0 +1,37 @@
+"""Answers a :class:`~soinspect.model.goreport.GoQuery` about one file."""
+
+from __future__ import annotations
+
+from soinspect.elf.file import ElfFile
+from soinspect.errors import Unsupported
+from soinspect.go.binary import GoBinary
+from soinspect.go.source import prove_source
+from soinspect.model.absence import Absent
+from soinspect.model.goreport import GoAddress, GoQuery, GoReport, GoTable
+
+_NO_CODE = Absent("no Go function there")
+
+
+def report(elf: ElfFile, query: GoQuery) -> GoReport:
+    """What ``query`` asks about ``elf``.
+
+    :raises Unsupported: it is no Go binary, or one of a platform that is not read.
+    """
+    binary = GoBinary.of(elf)
+    if isinstance(binary, Absent):
+        raise Unsupported(elf.path, binary.reason, "'soinspect info' describes every ELF file")
+    facts = binary.facts
+    return GoReport(
+        path=elf.path,
+        facts=facts,
+        mentioned_types=tuple(binary.exported_types()) if facts.plugin else (),
+        functions=tuple(binary.list_functions(query.match)) if GoTable.FUNCTIONS in query.tables else (),
+        types=tuple(binary.list_types(query.match)) if GoTable.TYPES in query.tables else (),
+        itabs=tuple(binary.list_itabs()) if GoTable.ITABS in query.tables else (),
+        sizes=binary.package_sizes() if GoTable.SIZES in query.tables else (),
+        addresses=tuple(
+            GoAddress(address=address, function=binary.function_at(address) or _NO_CODE) for address in query.addresses
+        ),
+        source=prove_source(facts, query.sources) if query.sources else None,
+        problems=binary.problems,
+    )

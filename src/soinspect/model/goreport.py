@@ -1,0 +1,61 @@
+"""What is asked about a Go binary, and what is answered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from soinspect.model.absence import Absent
+from soinspect.model.golang import GoFacts, GoFunction, GoItab, GoPackageSize, GoSourceProof, GoType
+
+
+class GoTable(StrEnum):
+    """A table of a Go binary, in the order in which they are listed."""
+
+    PACKAGES = "packages"
+    INITS = "inits"
+    FUNCTIONS = "functions"
+    TYPES = "types"
+    ITABS = "itabs"
+    SIZES = "sizes"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoQuery:
+    """Which tables to read beside the facts.
+
+    ``match`` is a shell pattern on the names of functions and types. ``sources`` are the contents of the files
+    that the plugin is said to be built from; empty: nobody asked.
+    """
+
+    tables: frozenset[GoTable] = frozenset()
+    match: str = "*"
+    addresses: tuple[int, ...] = ()
+    sources: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoAddress:
+    """An address that was asked for, and the function there with the file and line of that very address."""
+
+    address: int
+    function: GoFunction | Absent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoReport:
+    """The answer: the facts of a file, the tables that were asked for, and what could not be read of all that.
+
+    ``mentioned_types`` are the named types in the types of the exports.
+    """
+
+    path: str
+    facts: GoFacts
+    mentioned_types: tuple[GoType, ...]
+    functions: tuple[GoFunction, ...]
+    types: tuple[GoType, ...]
+    itabs: tuple[GoItab, ...]
+    sizes: tuple[GoPackageSize, ...]
+    addresses: tuple[GoAddress, ...]
+    source: GoSourceProof | None
+    problems: tuple[str, ...]

@@ -1,0 +1,89 @@
+"""The answer of ``soinspect call``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.text import Text
+
+from soinspect.model.absence import Absent
+from soinspect.model.calling import CallResult, Crash, StepResult
+from soinspect.render.text import printable
+
+_LABEL = 10
+
+
+def call_lines(result: CallResult, *, verbose: bool) -> Iterator[Text]:
+    """The outcome, each step, what the callee printed, the crash if there was one, and the fix."""
+    yield Text(printable(result.summary), "bold green" if result.good else "bold red")
+    for step in result.steps:
+        if len(result.steps) > 1:
+            yield _row(step.step.text, _step_text(step))
+        elif step.detail and step.detail not in result.summary:
+            yield _row("note", step.detail)
+    for step in result.steps:
+        yield from (_row("panic at" if n == 0 else "", frame) for n, frame in enumerate(step.backtrace))
+    for name, data in (("stdout", result.stdout), ("stderr", result.stderr)):
+        for number, line in enumerate(data.decode("utf-8", "surrogateescape").splitlines()):
+            yield _row(name if number == 0 else "", line)
+    if result.truncated:
+        yield _row("", "(the output was longer: only its beginning was kept)")
+    if result.crash is not None:
+        yield from _crash(result.crash, result.summary, verbose=verbose)
+    for number, line in enumerate(result.evidence if verbose else ()):
+        yield _row("how" if number == 0 else "", line)
+    if result.fix:
+        yield _row("fix", result.fix)
+
+
+def _row(label: str, text: str) -> Text:
+    return Text.assemble("  ", (label.ljust(_LABEL), "cyan"), "  ", printable(text))
+
+
+def _step_text(step: StepResult) -> str:
+    return step.detail or (f"{step.outcome} {step.value}" if step.value else str(step.outcome))
+
+
+def _crash(crash: Crash, summary: str, *, verbose: bool) -> Iterator[Text]:
+    yield _row("signal", f"{crash.signal} ({crash.code}){f', while {crash.phase}' if crash.phase else ''}")
+    if isinstance(crash.address, Absent):
+        yield _row("address", crash.address.reason)
+    else:
+        yield _row("address", f"{crash.address:#x}")
+    yield _row("where", crash.location.reason if isinstance(crash.location, Absent) else crash.location)
+    if crash.why not in summary:
+        yield _row("why", crash.why)
+    for number, frame in enumerate(crash.backtrace):
+        yield _row("called by" if number == 0 else "", frame)
+    if verbose:
+        yield from (_row(r.name, f"{r.value:#018x}") for r in crash.registers)
+
+
+def call_document(result: CallResult) -> dict[str, object]:
+    """The parts of the JSON document of a call."""
+    return {
+        "outcome": "good" if result.good else "bad",
+        "summary": result.summary,
+        "host": result.host,
+        "steps": [_step_object(step) for step in result.steps],
+        "stdout": result.stdout,
+        "stderr": result.stderr,
+        "truncated": result.truncated,
+        "crash": result.crash,
+        "evidence": result.evidence,
+        "fix": result.fix,
+    }
+
+
+def _step_object(step: StepResult) -> dict[str, object]:
+    return {
+        "step": step.step.text,
+        "outcome": step.outcome,
+        "value": step.value,
+        "type": step.type,
+        "detail": step.detail,
+        "seconds": step.seconds,
+        "backtrace": step.backtrace,
+        "values": step.values,
+        "changed": step.changed,
+    }

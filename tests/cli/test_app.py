@@ -1,0 +1,75 @@
+"""The command line as a whole: version, help, start-up cost, schema, layers."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from importlib.resources import files
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+import soinspect as package
+from conftest import FIXTURES, Soinspect
+
+PLUGIN1, PLUGIN2 = FIXTURES / "plugin1.so", FIXTURES / "plugin2.so"
+
+
+def modules_loaded_by(*arguments: str | Path) -> set[str]:
+    """The top-level modules that a run of the command line has loaded when it ends."""
+    code = (
+        "import sys, atexit, os\n"
+        "atexit.register(lambda: os.write(2, ' '.join(sorted(m.split('.')[0] for m in sys.modules)).encode()))\n"
+        "from soinspect.cli.app import main\nmain()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+    return set(done.stderr.split())
+
+
+def test_version(soinspect: Soinspect) -> None:
+    assert soinspect("--version").out == f"soinspect {package.__version__}\n"
+
+
+def test_start_up_is_cheap() -> None:
+    for arguments in (("--version",), ("symbols", "--help")):
+        assert not modules_loaded_by(*arguments) & {"lief", "elftools", "pydemumble"}
+    assert not modules_loaded_by("symbols", PLUGIN1) & {"lief", "elftools"}
+
+
+def test_help_names_every_command(soinspect: Soinspect) -> None:
+    text = soinspect("--help").out
+    assert all(command in text for command in ("symbols", "info", "call", "diff", "schema"))
+    assert soinspect("nonsense").code == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("symbols", PLUGIN1, PLUGIN2),
+        ("symbols", "/etc/passwd"),
+        ("info", PLUGIN1, sys.executable),
+        ("diff", PLUGIN1, PLUGIN2),
+        ("call", PLUGIN1, "Run", "I"),
+        ("call", PLUGIN1, "Run", "--host", "native"),
+    ],
+    ids=lambda arguments: " ".join(Path(a).name for a in arguments),
+)
+def test_json_is_what_the_schema_says(arguments: tuple[str | Path, ...], soinspect: Soinspect) -> None:
+    schema = json.loads(soinspect("schema").out)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    document = soinspect(*arguments, "--format", "json").json
+    jsonschema.validate(document, schema)
+    assert document["schema_version"] == 1
+
+
+def test_the_schema_ships_with_the_package() -> None:
+    assert files("soinspect.render").joinpath("schema.json").is_file()
+    assert files("soinspect").joinpath("py.typed").is_file()
+
+
+def test_colour_only_where_it_is_wanted(soinspect: Soinspect) -> None:
+    assert "\x1b[" not in soinspect("info", PLUGIN1).out
+    assert "\x1b[" in soinspect("info", PLUGIN1, FORCE_COLOR="1", TERM="xterm").out
+    assert "\x1b[3" not in soinspect("info", PLUGIN1, FORCE_COLOR="1", NO_COLOR="1", TERM="xterm").out

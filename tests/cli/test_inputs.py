@@ -1,0 +1,91 @@
+"""What every command says of a file it cannot serve: one line that names it, exit code 2, never a traceback."""
+
+from __future__ import annotations
+
+import os
+import struct
+from pathlib import Path
+
+import pytest
+
+from conftest import FIXTURES, Compile, Soinspect
+from elfwriter import Sym, elf64
+
+NOT_ELF = {
+    "empty.so": (b"", "is empty (0 bytes)"),
+    "text.so": (b"hello\n", "a text file"),
+    "libm.so": (b"/* GNU ld script */\nGROUP ( /lib/libm.so.6 )\n", "a linker script (text)"),
+    "mac.so": (struct.pack("<8I", 0xFEEDFACF, 0x01000007, 3, 6, 0, 0, 0, 0), "a Mach-O file (macOS dylib, X86_64)"),
+    "broken-mac.so": (b"\xcf\xfa\xed\xfe" + bytes(8), "a Mach-O file (macOS"),
+    "universal.so": (b"\xca\xfe\xba\xbe\0\0\0\2" + bytes(40), "a Mach-O universal binary"),
+    "windows.dll": (b"MZ" + bytes(100), "a PE file (Windows"),
+    "archive.a": (b"!<arch>\n", "a static library (ar archive)"),
+    "lfs.so": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a Git LFS pointer"),
+    "packed.so.gz": (b"\x1f\x8b\x08\0", "gzip data"),
+    "zeros.so": (bytes(5000), "a file of zero bytes"),
+    "noise.so": (bytes(range(128, 256)), "not an ELF file (it begins with 80 81 82 83"),
+    "cut.so": (b"\x7fELF\x02\x01", "damaged ELF file: e_ident"),
+}
+
+
+@pytest.mark.parametrize("command", ["symbols", "info", "diff", "call"])
+@pytest.mark.parametrize("name", NOT_ELF)
+def test_other_files_are_named(command: str, name: str, tmp_path: Path, soinspect: Soinspect) -> None:
+    path = tmp_path / name
+    path.write_bytes(NOT_ELF[name][0])
+    more = {"diff": (path,), "call": ("--init",)}.get(command, ())
+    run = soinspect(command, path, *more)
+    assert run.code == 2
+    assert run.out == ""
+    assert run.err.count("\n") == 1
+    assert run.err.startswith(f"soinspect: {path}: ")
+    assert NOT_ELF[name][1] in run.err
+
+
+def test_things_that_are_no_files(tmp_path: Path, soinspect: Soinspect) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    for path, message in (
+        (tmp_path, "is a directory"),
+        (tmp_path / "no", "no such file"),
+        (fifo, "not a regular file"),
+    ):
+        run = soinspect("info", path)
+        assert (run.code, run.err) == (
+            2,
+            f"soinspect: {path}: {message if 'not' not in message else 'is ' + message}\n",
+        )
+    assert soinspect("info", "/dev/zero").code == 2
+    assert "standard input: is empty" in soinspect("info", "-").err
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_foreign_machines_are_read_but_not_called(order: str, tmp_path: Path, soinspect: Soinspect) -> None:
+    path = tmp_path / "foreign.so"
+    path.write_bytes(elf64((Sym(name=b"f"),), machine=21, order=order))
+    assert soinspect("symbols", path).code == 0
+    assert "ppc64" in soinspect("info", path).out
+    assert soinspect("diff", path, path).code == 0
+    run = soinspect("call", path, "f")
+    assert run.code == 3
+    assert "built for ppc64" in run.err
+    assert "fix:" in run.err
+
+
+def test_errors_in_json(tmp_path: Path, soinspect: Soinspect) -> None:
+    path = tmp_path / "bad.so"
+    path.write_bytes(elf64(overrides={56: b"\xf0\xff"}))
+    run = soinspect("symbols", path, "--format", "json")
+    assert run.code == 2
+    (error,) = run.json["errors"]
+    assert (error["field"], error["offset"], error["value"]) == ("e_phnum", 56, 0xFFF0)
+
+
+def test_a_truncated_library_is_told_before_it_is_loaded(cc: Compile, tmp_path: Path, soinspect: Soinspect) -> None:
+    whole = cc(FIXTURES / "c-library" / "counter.c")
+    cut = tmp_path / "cut.so"
+    cut.write_bytes(whole.read_bytes()[:0x2000])
+    assert "the file is truncated" in soinspect("info", cut).out
+    run = soinspect("call", cut, "count")
+    assert run.code == 2
+    assert "truncated" in run.err
