@@ -15,7 +15,7 @@ from typing import final
 from soinspect.errors import FormatError
 from soinspect.go.layouts import LAYOUTS, MAGICS, NEWEST_KNOWN, ModuleLayout
 from soinspect.go.memory import WORD, Memory, Slice
-from soinspect.go.startcode import registrations
+from soinspect.go.startcode import next_offsets, registrations
 from soinspect.model.absence import Absent
 from soinspect.model.constants import Machine, SegmentFlags
 from soinspect.model.golang import GoModuleData
@@ -194,6 +194,10 @@ def _choose_layout(memory: Memory, address: int) -> ModuleLayout | Absent:
     candidates = [layout for layout in LAYOUTS if layout.magic == magic]
     objections = {layout.text: _objection(memory, address, layout) for layout in candidates}
     fitting = [layout for layout in candidates if objections[layout.text] is None]
+    if len(fitting) > 1:
+        # Without initialisers go1.20 and go1.21 look alike; the code that writes moduledata.next tells them apart.
+        ranges = tuple(next_offsets(memory))
+        fitting = [it for it in fitting if any(first <= it.last and it.first <= last for first, last in ranges)] or fitting
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
