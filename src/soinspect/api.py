@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
-from soinspect.call.gohost import call_in_go_host
-from soinspect.call.native import call_native
-from soinspect.call.toolchain import CallEnvironment
-from soinspect.compare.engine import compare as compare_snapshots
 from soinspect.demangle.golink import GoNames
 from soinspect.elf import describe
 from soinspect.elf.file import ElfFile
@@ -18,12 +15,16 @@ from soinspect.errors import InputError, UsageError
 from soinspect.go.facts import read_go
 from soinspect.go.report import report
 from soinspect.model.absence import Absent
-from soinspect.model.calling import CallRequest, CallResult, HostKind, NativeFacts
-from soinspect.model.finding import Comparison
 from soinspect.model.golang import GoBinaryKind, GoFacts
 from soinspect.model.goreport import GoQuery, GoReport
 from soinspect.model.snapshot import ExplainedSymbol, Snapshot, SymbolListing
 from soinspect.symbolquery import SymbolQuery, explain, select
+
+# Listing symbols is to start fast: what only one command needs is imported when that command runs.
+if TYPE_CHECKING:
+    from soinspect.call.toolchain import CallEnvironment
+    from soinspect.model.calling import CallRequest, CallResult, HostKind
+    from soinspect.model.finding import Comparison
 
 STANDARD_INPUT = "-"
 _MAX_STANDARD_INPUT = 1 << 31
@@ -104,6 +105,8 @@ def compare(old: str, new: str) -> Comparison:
 
     :raises InputError: one of the files cannot be read.
     """
+    from soinspect.compare.engine import compare as compare_snapshots
+
     with open_elf(old) as before, open_elf(new) as after:
         identical = before.image.size == after.image.size and before.image.data[:] == after.image.data[:]
         return compare_snapshots(snapshot(before), snapshot(after), identical=identical)
@@ -118,6 +121,10 @@ def call(request: CallRequest, environment: CallEnvironment, *, host: HostKind |
     :raises UsageError: a step names nothing that the file exports.
     :raises CannotRun: this machine cannot do it now; the error says what would help.
     """
+    from soinspect.call.gohost import call_in_go_host
+    from soinspect.call.native import call_native
+    from soinspect.model.calling import HostKind, NativeFacts
+
     facts = inspect(request.path)
     is_plugin = isinstance(facts.go, GoFacts) and facts.go.kind is GoBinaryKind.PLUGIN
     if host is HostKind.GO or (host is None and is_plugin):

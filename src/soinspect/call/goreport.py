@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import PurePath
 
 from soinspect.call.gochild import ChildRun, HostEvent
@@ -78,7 +79,7 @@ class Report:
                 )
             elif failure is not None and failure.step <= here:  # a failed opening fails the first step, whatever it is
                 failed = True
-                backtrace = tuple(map(str, failure.frames))
+                backtrace = () if failure.crash else _lines(failure.frames)
                 results.append(
                     StepResult(step=step, outcome=failure.outcome, detail=failure.detail, backtrace=backtrace)
                 )
@@ -236,7 +237,7 @@ class Report:
             pc=unknown if death.pc is None else death.pc,
             location=str(frames[0]) if frames else unknown,
             why=why,
-            backtrace=tuple(map(str, frames)),
+            backtrace=_lines(frames[1:]),
         )
         return _Failure(step=step, outcome=outcome, detail=why, frames=frames, crash=crash or None)
 
@@ -254,6 +255,12 @@ def _refusal(event: HostEvent, what: str) -> str:
     if event.step == _OPENING:
         return f"plugin.Open refused it: {event.reason}"
     return f"{what}: {event.reason}" + (f"; its type is {event.type}" if event.type else "")
+
+
+def _lines(frames: tuple[Frame, ...]) -> tuple[str, ...]:
+    """A stack as text; a recursion is one line."""
+    runs = ((str(frame), sum(1 for _ in run)) for frame, run in groupby(frames))
+    return tuple(f"{frame} ({times} times or more)" if times > 1 else frame for frame, times in runs)
 
 
 def _place(frames: tuple[Frame, ...]) -> str:

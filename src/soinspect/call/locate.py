@@ -47,14 +47,14 @@ class MappedFile:
                 return segment.vaddr + offset - segment.offset
         return None
 
-    def name(self, vaddr: int) -> str | None:
-        """The symbol that ``vaddr`` is in, with the distance to its start; None when it is in none."""
-        index = bisect_right(self._starts, vaddr) - 1
+    def name(self, vaddr: int, before: int = 0) -> str | None:
+        """The symbol that the byte ``before`` ``vaddr`` is in, with the distance of ``vaddr`` to its start, or None."""
+        index = bisect_right(self._starts, vaddr - before) - 1
         if index < 0:
             return None
         start, _, size, raw, symbol_type = self._rows[index]
         # Hand-written code often has no size; then the nearest symbol below is the best answer there is.
-        if size and vaddr >= start + size:
+        if size and vaddr - before >= start + size:
             return None
         kind = SymbolType(symbol_type)
         text = explain_go_symbol(raw, kind, self._go).text if self._go else demangle(raw)
@@ -85,8 +85,12 @@ class Locator:
         mapping = self._stopped.mapping_of(address)
         return mapping is not None and mapping.path == self._path
 
-    def locate(self, address: int) -> str:
-        """Where ``address`` is, in words: ``symbol+0x4 in libx.so``, ``libx.so+0x1234``, ``[heap]``, ..."""
+    def locate(self, address: int, *, called_from: bool = False) -> str:
+        """Where ``address`` is, in words: ``symbol+0x4 in libx.so``, ``0x1234 in libx.so``, ``0x7f00 in [heap]``.
+
+        ``called_from`` tells that it is a return address: it belongs to the function of the call just before it, though
+        it may be the first address after that.
+        """
         mapping = self._stopped.mapping_of(address)
         if mapping is None:
             return f"{address:#x}, where nothing is mapped"
@@ -96,7 +100,7 @@ class Locator:
         file, vaddr = self.file_at(address)
         if file is None or vaddr is None:
             return f"{base} at file offset {address - mapping.start + mapping.offset:#x}"
-        name = file.name(vaddr)
+        name = file.name(vaddr, before=1 if called_from else 0)
         return f"{name} in {base}" if name else f"{vaddr:#x} in {base}"
 
     def file_at(self, address: int) -> tuple[MappedFile | None, int | None]:

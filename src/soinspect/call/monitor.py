@@ -136,6 +136,7 @@ class _Watch:
         self._timeout = timeout
         self._environment = environment
         self._cancelled = cancelled
+        self._mark = b"SOINSPECT_CALL=" + os.urandom(8).hex().encode()
         self._fds: list[int] = []
         self._stdout = _Output(-1, kept_output)
         self._stderr = _Output(-1, kept_output)
@@ -155,6 +156,8 @@ class _Watch:
             self._start()
             self._watch()
             left_behind = len(self._processes - {self._main})
+            if not self._traced:
+                left_behind += self._sweep()
             self._bury()
             for output in (self._stdout, self._stderr):
                 output.drain()
@@ -177,7 +180,8 @@ class _Watch:
             self._main = os.posix_spawn(
                 sys.executable,
                 [sys.executable, "-I", "-S", "-E", str(_WORKER)],
-                self._environment,
+                {os.fsencode(name): os.fsencode(value) for name, value in self._environment.items()}
+                | dict([self._mark.split(b"=")]),
                 file_actions=[(os.POSIX_SPAWN_DUP2, ours, theirs) for ours, theirs in files],
                 setsid=True,
                 setsigmask=(),
@@ -325,6 +329,16 @@ class _Watch:
                 time.sleep(_PAUSE)
 
     # -- end -----------------------------------------------------------------------------------------------
+
+    def _sweep(self) -> int:
+        """Without ptrace: kill every process that still carries our mark in its environment; how many."""
+        found = 0
+        for folder in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if self._mark in (folder / "environ").read_bytes().split(b"\0") and int(folder.name) != self._main:
+                    os.kill(int(folder.name), signal.SIGKILL)
+                    found += 1
+        return found
 
     def _bury(self) -> None:
         """Kill all that is left and wait until the kernel has taken it away, for a bounded time."""

@@ -12,6 +12,7 @@ from soinspect.call.locate import Locator
 from soinspect.call.monitor import End, Watched
 from soinspect.call.plan import Plan, PlannedAction
 from soinspect.call.stopped import Stopped
+from soinspect.call.unwind import backtrace
 from soinspect.call.values import c_string, contents_text, floating_text, hex_text, register_text
 from soinspect.call.worker import protocol
 from soinspect.demangle.golink import GoNames
@@ -237,7 +238,7 @@ class Report:
 
     def _summary(self, steps: tuple[StepResult, ...], crash: Crash | None) -> str:
         if crash:
-            where = f" at {crash.location}" if crash.location else ""
+            where = f" at {self._place(crash)}" if crash.location and self.watched.end is not End.EXITED else ""
             if crash.signal:
                 return f"{crash.phase} crashed with {crash.signal}{where}: {crash.why}"
             return f"{crash.phase}: it {self._end_text}{where}"
@@ -248,6 +249,14 @@ class Report:
         if bad:
             return f"{bad.step.text}: {bad.detail}"
         return "; ".join(_short(step) for step in steps)
+
+    def _place(self, crash: Crash) -> str:
+        """The place of the crash; with the caller in the file that was called into, where that is another place."""
+        ours = f" in {os.path.basename(os.path.realpath(self.request.path))}"  # noqa: PTH119
+        caller = next((frame for frame in crash.backtrace if ours in frame), None)
+        if caller is None or caller == crash.location:
+            return str(crash.location)
+        return f"{crash.location}, called from {caller}"
 
     def _evidence(self) -> list[str]:
         watched = self.watched
@@ -262,9 +271,10 @@ class Report:
             lines.append(f"sandbox: {', '.join(walls)}")
         lines += (f"sandbox without {e.text}" for e in self.journal.events if e.kind == protocol.NO_WALL)
         if watched.processes > 1:
-            lines.append(f"it started {watched.processes - 1} more processes")
+            lines.append(f"it started {_counted(watched.processes - 1, 'more process')}")
         if watched.left_behind:
-            lines.append(f"{watched.left_behind} processes outlived the call and were killed")
+            verb = "was" if watched.left_behind == 1 else "were"
+            lines.append(f"{_counted(watched.left_behind, 'process')} outlived the call and {verb} killed")
         if self.journal.damaged:
             lines.append("the callee wrote over the memory that the answer lies in: it may be incomplete or untrue")
         if isinstance(watched.last, Absent) and watched.end is not End.EXITED:
@@ -287,15 +297,17 @@ class Report:
             in_go_plugin=self._go_plugin is not None and self._in_file(stopped),
         )
         info = stopped.signal if stopped else None
+        frames = self._frames(stopped) if stopped else ()
         return Crash(
             signal=signal_name(watched.status) if signalled else "",
             code=code_text(info.number, info.code) if info else "",
             address=info.address if info and info.code > 0 else unknown if not info else Absent("sent, not a fault"),
             pc=stopped.registers.pc if stopped else unknown,
-            location=self._locate(stopped) if stopped else unknown,
+            location=frames[0] if frames else unknown,
             why=explain(scene) if signalled else self._end_text,
             phase=self._phase,
             registers=_registers(stopped) if stopped else (),
+            backtrace=frames,
         )
 
     def _locator(self, stopped: Stopped) -> Locator:
@@ -305,9 +317,9 @@ class Report:
             names = GoNames()
         return Locator(stopped, self.request.path, names)
 
-    def _locate(self, stopped: Stopped) -> str:
+    def _frames(self, stopped: Stopped) -> tuple[str, ...]:
         with self._locator(stopped) as locator:
-            return locator.locate(stopped.registers.pc)
+            return backtrace(stopped, locator)
 
     def _in_file(self, stopped: Stopped | None) -> bool:
         if stopped is None:
@@ -324,6 +336,10 @@ def _short(result: StepResult) -> str:
     if result.outcome is Outcome.READ:
         return f"{text} = {result.value}"
     return f"{text}: {result.detail}"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}es"
 
 
 def _registers(stopped: Stopped) -> tuple[Register, ...]:

@@ -197,7 +197,8 @@ def _choose_layout(memory: Memory, address: int) -> ModuleLayout | Absent:
     if len(fitting) > 1:
         # Without initialisers go1.20 and go1.21 look alike; the code that writes moduledata.next tells them apart.
         ranges = tuple(next_offsets(memory))
-        fitting = [it for it in fitting if any(first <= it.last and it.first <= last for first, last in ranges)] or fitting
+        dated = [it for it in fitting if any(first <= it.last and it.first <= last for first, last in ranges)]
+        fitting = dated or fitting
     if len(fitting) == 1:
         return fitting[0]
     if fitting:

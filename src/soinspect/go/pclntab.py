@@ -54,7 +54,7 @@ class FunctionTable:
         words = [memory.word(self._header + _HEADER_SIZE + WORD * i) for i in range(8)]
         self.count = words[0]
         if self._old:
-            self._names = self._units = self._pcvalues = self._records = 0
+            self._names = self._units = self._files = self._pcvalues = self._records = 0
             self._table = _HEADER_SIZE + WORD
         elif self._entries_are_addresses:
             self._names, self._units, self._files, self._pcvalues, self._records = words[2:7]
@@ -62,6 +62,9 @@ class FunctionTable:
         else:
             self._names, self._units, self._files, self._pcvalues, self._records = words[3:8]
             self._table = self._records
+        offset = max(self._names, self._units, self._files, self._pcvalues, self._records)
+        if offset > len(self._data):
+            raise self._error("offset of a table", offset, "is outside of the table")
         self._row = Struct("<QQ" if self._entries_are_addresses else "<II")
         end = self._table + self.count * self._row.size
         if end + self._row.size > len(self._data):

@@ -9,8 +9,6 @@ import csv
 import io
 from collections.abc import Callable, Iterator, Sequence
 
-from rich.style import Style
-
 from soinspect.model.constants import SymbolVisibility
 from soinspect.model.snapshot import ExplainedSymbol, SymbolListing
 from soinspect.model.symbol import SymbolKind
@@ -21,12 +19,6 @@ _Column = tuple[str, Callable[[ExplainedSymbol], str], bool]
 
 COLUMNS = ("value", "size", "type", "binding", "visibility", "section", "kind", "name", "readable")
 _MIN_NAME = 24
-_HEADING = Style(bold=True)
-_STYLES = {
-    SymbolKind.EXPORT: Style(bold=True, color="green"),
-    SymbolKind.INIT: Style(color="yellow"),
-    SymbolKind.IMPORT: Style(dim=True),
-}
 _CHUNK = 512
 
 
@@ -93,18 +85,25 @@ def table_lines(rows: Sequence[ExplainedSymbol], width: int, *, colour: bool, re
     Columns that say nothing (all visibilities DEFAULT, all kinds C) are left out. Without ``readable`` the raw
     name is shown.
     """
+    from rich.style import Style
+
+    styles = {
+        SymbolKind.EXPORT: Style(bold=True, color="green"),
+        SymbolKind.INIT: Style(color="yellow"),
+        SymbolKind.IMPORT: Style(dim=True),
+    }
     columns = _choose_columns(rows, width)
     widths = [max(len(head), *(len(text(row)) for row in rows)) for head, text, _ in columns]
     used = sum(widths) + 2 * len(widths)
     name_width = max(width - used, _MIN_NAME)
     heading = "  ".join([*(_align(h, w, right=r) for (h, _, r), w in zip(columns, widths, strict=True)), "NAME"])
-    yield (_HEADING.render(heading) if colour else heading) + "\n"
+    yield (Style(bold=True).render(heading) if colour else heading) + "\n"
     chunk: list[str] = []
     for row in rows:
         name = readable_name(row) if readable else printable(row.symbol.versioned_name)
         cells = [_align(text(row), w, right=right) for (_, text, right), w in zip(columns, widths, strict=True)]
         shown = cut(name, name_width)
-        style = _STYLES.get(row.explained.kind) if colour else None
+        style = styles.get(row.explained.kind) if colour else None
         chunk.append("  ".join([*cells, style.render(shown) if style else shown]).rstrip() + "\n")
         if len(chunk) == _CHUNK:
             yield "".join(chunk)

@@ -10,6 +10,10 @@ import ctypes
 import os
 from struct import Struct
 
+TYPE_CHECKING = False  # the typing module costs milliseconds; type checkers know this name
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _libc = ctypes.CDLL(None, use_errno=True)
 
 _PR_SET_DUMPABLE, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS = 4, 22, 38
@@ -99,12 +103,13 @@ def build_walls(*, writable: tuple[bytes, ...], network: bool, processes: bool) 
     """
     standing: list[str] = []
     missing: list[str] = []
-    for name, build in (
+    walls: tuple[tuple[str, Callable[[], str]], ...] = (
         ("namespaces", lambda: _namespaces(network=network)),
         ("no new privileges", _no_new_privileges),
         ("Landlock", lambda: _landlock(writable, network=network)),
         ("seccomp", lambda: _seccomp(processes=processes)),
-    ):
+    )
+    for name, build in walls:
         try:
             standing.append(build())
         except OSError as error:

@@ -118,7 +118,7 @@ RULES = (
     ),
     ComparisonRule(
         rule=Rule(
-            id="elf.version-raised",
+            id="elf.verneed-raised",
             title="A newer version of a library is needed",
             severity=Severity.RISKY,
             why='Loading fails on systems whose library is older: "version `GLIBC_2.34\' not found".',
@@ -152,7 +152,7 @@ RULES = (
     ),
     ComparisonRule(
         rule=Rule(
-            id="elf.version-lowered",
+            id="elf.verneed-lowered",
             title="An older version of a library is enough",
             severity=Severity.INFO,
             why="The new file loads on more systems than the old one.",

@@ -95,15 +95,20 @@ def _package_hash_changed(pair: Pair) -> Iterator[Change]:
         )
 
 
-def _packages_changed(pair: Pair) -> Iterator[Change]:
-    if not pair.plugins:
-        return
-    old, new = map(_hashes, pair.plugins)
-    lost, gained = [p for p in old if p not in new], [p for p in new if p not in old]
-    if lost:
-        yield Change(subject=", ".join(lost), before="linked in", after=None)
-    if gained:
-        yield Change(subject=", ".join(gained), before=None, after="linked in")
+def _package_added(pair: Pair) -> Iterator[Change]:
+    if pair.plugins:
+        old, new = map(_hashes, pair.plugins)
+        gained = [package for package in new if package not in old]
+        if gained:
+            yield Change(subject=", ".join(gained), after="linked in")
+
+
+def _package_removed(pair: Pair) -> Iterator[Change]:
+    if pair.plugins:
+        old, new = map(_hashes, pair.plugins)
+        lost = [package for package in old if package not in new]
+        if lost:
+            yield Change(subject=", ".join(lost), before="linked in")
 
 
 def _plugin_path_changed(pair: Pair) -> Iterator[Change]:
@@ -163,7 +168,7 @@ RULES = (
     ),
     ComparisonRule(
         rule=Rule(
-            id="go.version-changed",
+            id="go.toolchain-changed",
             title="Another Go release built it",
             severity=Severity.BREAKING,
             why="A host accepts plugins of its own Go release; of another one it reports 'different version of "
@@ -209,7 +214,7 @@ RULES = (
     ),
     ComparisonRule(
         rule=Rule(
-            id="go.package-hash-changed",
+            id="go.pkghash-changed",
             title="Packages that host and plugin share were built differently",
             severity=Severity.BREAKING,
             why="A host that accepts the old file and links these packages refuses the new one: 'plugin was built "
@@ -222,7 +227,7 @@ RULES = (
     ),
     ComparisonRule(
         rule=Rule(
-            id="go.module-changed",
+            id="go.dep-version-changed",
             title="A module has another version",
             severity=Severity.RISKY,
             why="If the host links this module too, it must have the same version; if not, another plugin may.",
@@ -233,7 +238,7 @@ RULES = (
     ),
     ComparisonRule(
         rule=Rule(
-            id="go.setting-changed",
+            id="go.build-setting-changed",
             title="A build setting that can change package hashes differs",
             severity=Severity.RISKY,
             why="The package hashes decide whether a host accepts the plugin; this setting may be why they differ.",
@@ -266,7 +271,7 @@ RULES = (
     ),
     ComparisonRule(
         rule=Rule(
-            id="go.plugin-path-kept",
+            id="go.plugin-path-same",
             title="Both files have the same plugin path",
             severity=Severity.INFO,
             why="A process that has opened one cannot open the other: 'plugin already loaded'. A new version takes "
@@ -279,13 +284,24 @@ RULES = (
     ),
     ComparisonRule(
         rule=Rule(
-            id="go.packages-changed",
-            title="Other packages are linked in",
+            id="go.pkg-added",
+            title="Further packages are linked in",
             severity=Severity.INFO,
             why="Packages that the plugin gains must agree with the host's, if the host has them too.",
             fix="Nothing.",
             reference=_HASHES,
         ),
-        find=_packages_changed,
+        find=_package_added,
+    ),
+    ComparisonRule(
+        rule=Rule(
+            id="go.pkg-removed",
+            title="Packages are no longer linked in",
+            severity=Severity.INFO,
+            why="The host's version of these packages no longer matters to the plugin.",
+            fix="Nothing.",
+            reference=_HASHES,
+        ),
+        find=_package_removed,
     ),
 )
