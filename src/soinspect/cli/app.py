@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Annotated
 
@@ -11,6 +10,7 @@ import typer
 from soinspect import __version__
 from soinspect.cli import call, diff, go, info, schema, symbols
 from soinspect.cli.exits import Exit, report
+from soinspect.cli.options import leave_closed_pipe
 from soinspect.errors import SoinspectError
 
 app = typer.Typer(
@@ -52,12 +52,13 @@ app.command("schema")(schema.command)
 def main() -> None:
     """Run the command line; every error on purpose becomes one line and an exit code."""
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except SoinspectError as error:
         sys.exit(report(error))
     except KeyboardInterrupt:
         sys.exit(Exit.INTERRUPTED)
     except BrokenPipeError:
-        # The reader (head, say) has what it wanted; Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(Exit.FINE)
+        leave_closed_pipe()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
+
+from soinspect.cli.exits import Exit
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,10 +31,23 @@ def console() -> Console:
     """Standard output as rich sees it: colours only on a terminal, NO_COLOR honoured, long lines whole in a pipe."""
     from rich.console import Console
 
-    return Console(highlight=False, markup=False, emoji=False, soft_wrap=not sys.stdout.isatty())
+    class Output(Console):
+        def on_broken_pipe(self) -> None:
+            leave_closed_pipe()
+
+    return Output(highlight=False, markup=False, emoji=False, soft_wrap=not sys.stdout.isatty())
 
 
 def write(text: str) -> None:
     """Write to standard output; bytes that are not UTF-8 never stop it."""
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    sys.stdout.write(text)
+    try:
+        sys.stdout.write(text)
+    except BrokenPipeError:
+        leave_closed_pipe()
+
+
+def leave_closed_pipe() -> NoReturn:
+    """End quietly: the reader (head, say) has what it wanted; Python would complain when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise SystemExit(Exit.FINE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 import shutil
 import sys
@@ -98,7 +97,7 @@ def _render(listings: Iterator[SymbolListing], chosen: ListFormat, *, several: b
     from soinspect.render.document import symbol_lines
 
     if chosen is ListFormat.CSV:
-        csv.writer(sys.stdout).writerow(("file", *view.COLUMNS))
+        yield ",".join(("file", *view.COLUMNS)) + "\r\n"
     for listing in listings:
         if chosen is ListFormat.CSV:
             yield from view.csv_lines(listing.rows, listing.path)
