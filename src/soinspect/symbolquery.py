@@ -104,8 +104,10 @@ def _sort_key(query: SymbolQuery, names: GoNames | None) -> Callable[[ExplainedS
         return lambda row: (row.symbol.value, row.explained.text)
     if query.sort is SortKey.SIZE:
         return lambda row: (-row.symbol.size, row.explained.text)
-    if query.sort is SortKey.NAME or names is None:
+    if query.sort is SortKey.NAME:
         return lambda row: (row.explained.text, row.symbol.version or "")
+    if names is None:
+        return lambda row: (not row.symbol.defined, row.explained.text, row.symbol.version or "")
     own = names.plugin_path or "main"
 
     def own_first(row: ExplainedSymbol) -> tuple[object, ...]:
