@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from conftest import FIXTURES, Compile
 from elfwriter import Sym, elf64
-
 from soinspect import api
 from soinspect.compare.engine import compare
 from soinspect.elf.file import ElfFile

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import selectors
 import signal
@@ -16,7 +17,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from soinspect.model.calling import CallLimits, CallValue
 
@@ -25,11 +25,15 @@ _EVENT_BYTES = 8 << 20
 _AFTER_QUIT = 2.0  # seconds for the goroutine dump that SIGQUIT asks for
 _TOKEN = "SOINSPECT_CALL"  # noqa: S105  (names an environment variable)
 _SWEEPS = 5
+_HEX = re.compile(r"(?:[0-9a-f]{2})*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostEvent:
-    """One line from the host; ``step`` is -1 while the plugin is being opened. Fields as in its source."""
+    """One line from the host; ``step`` is -1 while the plugin is being opened. Fields as in its source.
+
+    ``raw`` are values as they lie in memory, None for a nil error: the preloaded host does not know types.
+    """
 
     name: str
     step: int
@@ -41,6 +45,7 @@ class HostEvent:
     goroutines: int
     state: int
     stack: str
+    raw: tuple[bytes | None, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,9 +90,7 @@ class _Kept:
         return bytes(self.head + cut + self.tail)
 
 
-def run_child(
-    executable: Path, request: Mapping[str, Any], variables: Mapping[str, str], limits: CallLimits
-) -> ChildRun:
+def run_child(executable: Path, request: bytes, variables: Mapping[str, str], limits: CallLimits) -> ChildRun:
     """Run the host with a request until it ends or the time is up; no process of it survives.
 
     :raises OSError: the host cannot be started.
@@ -107,7 +110,7 @@ def run_child(
             )
         try:
             with child:
-                return _listen(child, ours, json.dumps(request).encode(), token, limits)
+                return _listen(child, ours, request, token, limits)
         finally:
             _end(child, token)
 
@@ -264,7 +267,14 @@ def _event(line: bytes) -> HostEvent | None:
         goroutines=number("goroutines"),
         state=number("state"),
         stack=text("stack"),
+        raw=_raw(fields.get("raw")),
     )
+
+
+def _raw(rows: object) -> tuple[bytes | None, ...]:
+    if not isinstance(rows, list):
+        return ()
+    return tuple(bytes.fromhex(row) if isinstance(row, str) and _HEX.fullmatch(row) else None for row in rows)
 
 
 def _values(rows: object) -> tuple[CallValue, ...]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
+import json
 import os
 
 from soinspect.call.gochild import run_child
 from soinspect.call.goreport import Report
-from soinspect.call.gostep import GoStep, parse_step
+from soinspect.call.gostep import find_export, parse_step
 from soinspect.call.hostbuild import obtain_host
 from soinspect.call.toolchain import CallEnvironment
 from soinspect.elf.file import ElfFile
@@ -21,7 +21,6 @@ _EXPECTED = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRA
 
 # A context given to the plugin ends before our patience does, so that a function that heeds it can return.
 _CONTEXT_SHARE = 0.8
-_NAMES_SHOWN = 12
 
 
 def call_in_go_host(request: CallRequest, facts: GoFacts, environment: CallEnvironment) -> CallResult:
@@ -36,7 +35,7 @@ def call_in_go_host(request: CallRequest, facts: GoFacts, environment: CallEnvir
         raise UsageError(f"{request.path} cannot be opened by a Go host: {plugin.reason}")
     steps = [parse_step(step.symbol) for step in request.steps if step.symbol is not None]
     for step in steps:
-        _check_name(step, plugin, request.path)
+        find_export(step, plugin, request.path)
     host = obtain_host(facts, plugin, environment)
     asked = {
         "plugin": os.path.realpath(request.path),
@@ -45,28 +44,22 @@ def call_in_go_host(request: CallRequest, facts: GoFacts, environment: CallEnvir
         "memory": request.limits.memory,
         "steps": [{"symbol": s.symbol, "arguments": s.arguments, "value": s.value} for s in steps],
     }
-    variables = {name: environment.variables[name] for name in _EXPECTED if name in environment.variables}
-    variables |= {variable.name: variable.value for variable in request.environment}
+    variables = plain_variables(request, environment)
     try:
-        run = run_child(host.executable, asked, variables, request.limits)
+        run = run_child(host.executable, json.dumps(asked).encode(), variables, request.limits)
     except OSError as error:
         raise CannotRun(
             f"the Go host {host.executable} cannot be started: {error.strerror}",
             "put the cache ($XDG_CACHE_HOME) on a file system that allows programs to run",
         ) from None
-    return Report(request=request, plugin=plugin, host=host, run=run).result()
+    name = f"a go{host.release.text} host"
+    return Report(request=request, plugin=plugin, host=name, evidence=host.evidence, run=run).result()
 
 
-def _check_name(step: GoStep, plugin: GoPlugin, path: str) -> None:
-    name = step.symbol.partition(".")[0]
-    names = [export.name for export in plugin.exports]
-    if name in names:
-        return
-    near = difflib.get_close_matches(name, names, n=3) or [n for n in names if n.lower() == name.lower()]
-    if near:
-        raise UsageError(f"{path} exports no {name}; did you mean {' or '.join(near)}?")
-    more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
-    raise UsageError(f"{path} exports no {name}; it exports {', '.join(names[:_NAMES_SHOWN]) or 'nothing'}{more}")
+def plain_variables(request: CallRequest, environment: CallEnvironment) -> dict[str, str]:
+    """The environment of the child: what every program expects, and what the request adds."""
+    variables = {name: environment.variables[name] for name in _EXPECTED if name in environment.variables}
+    return variables | {variable.name: variable.value for variable in request.environment}
 
 
 def _init_task(request: CallRequest, plugin: GoPlugin) -> int:

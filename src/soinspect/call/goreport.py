@@ -9,7 +9,6 @@ from pathlib import PurePath
 
 from soinspect.call.gochild import ChildRun, HostEvent
 from soinspect.call.gotrace import Death, Frame, read_death, read_goroutines, shorten, starters
-from soinspect.call.hostbuild import Host
 from soinspect.model.absence import Absent
 from soinspect.model.calling import (
     CallRequest,
@@ -26,6 +25,7 @@ from soinspect.model.golang import GoPlugin
 _OPENING = -1
 _EXIT_OF_THE_RUNTIME = 2
 _TASK_DONE = 2
+_OUR_SIGNAL = "SIGQUIT"
 _LONGEST_SHOWN = 200
 _OUT_OF_MEMORY = "out of memory"
 _OUTCOMES = {"returned": Outcome.RETURNED, "read": Outcome.READ, "assigned": Outcome.ASSIGNED}
@@ -44,11 +44,15 @@ class _Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """The answer to a request, made from what the host and its process left."""
+    """The answer to a request, made from what the host and its process left.
+
+    ``host`` names the host in a sentence (``"a go1.27.3 host"``), ``evidence`` says how it was come by.
+    """
 
     request: CallRequest
     plugin: GoPlugin
-    host: Host
+    host: str
+    evidence: tuple[str, ...]
     run: ChildRun
 
     def result(self) -> CallResult:
@@ -59,7 +63,7 @@ class Report:
             host=HostKind.GO,
             steps=results,
             summary=f"{PurePath(self.request.path).name}: {self._summary(results)}",
-            evidence=self._evidence(),
+            evidence=self._all_evidence(),
             stdout=self.run.stdout,
             stderr=self.run.stderr,
             truncated=self.run.truncated,
@@ -93,7 +97,7 @@ class Report:
             return bad.detail
         if len(results) == 1:
             return results[0].detail
-        return f"{len(results)} steps completed in a go{self.host.release.text} host"
+        return f"{len(results)} steps completed in {self.host}"
 
     # -- what went well ------------------------------------------------------------------------------------
 
@@ -102,17 +106,16 @@ class Report:
 
     def _initialised(self, step: Step) -> StepResult:
         opened = self._event("opened")
-        where = f"in a go{self.host.release.text} host"
         own = self._own_initialisers()
         outcome = Outcome.INITIALISED
         if isinstance(own, Absent):
-            detail = f"init completed {where}; which initialisers it has is unknown: {own.reason}"
+            detail = f"init completed in {self.host}; which initialisers it has is unknown: {own.reason}"
         elif own:
             ran = f"{len(own)} initialiser{'s' * (len(own) > 1)} of its own ran ({', '.join(own)})"
-            detail = f"init completed {where}: {ran}"
+            detail = f"init completed in {self.host}: {ran}"
         else:
             outcome = Outcome.NOTHING_TO_RUN
-            detail = f"opened {where}: it has no initialiser of its own, those of its dependencies have run"
+            detail = f"opened in {self.host}: it has no initialiser of its own, those of its dependencies have run"
         seconds = opened.nanoseconds / 1e9 if opened else None
         return StepResult(step=step, outcome=outcome, detail=detail, seconds=seconds)
 
@@ -149,8 +152,8 @@ class Report:
             changed=event.changed,
         )
 
-    def _evidence(self) -> tuple[str, ...]:
-        evidence = list(self.host.evidence)
+    def _all_evidence(self) -> tuple[str, ...]:
+        evidence = list(self.evidence)
         opened, done = self._event("opened"), self._event("done")
         if opened is not None:
             evidence.append(f"plugin.Open returned after {opened.nanoseconds / 1e6:.1f} ms")
@@ -175,7 +178,7 @@ class Report:
         if not self.run.events:
             complaint = self.run.stderr.decode("utf-8", "replace").strip()[:500]
             ended = complaint or f"exit status {self.run.returncode}"
-            return _Failure(step=_OPENING, outcome=Outcome.CRASHED, detail=f"the Go host did not start: {ended}")
+            return _Failure(step=_OPENING, outcome=Outcome.CRASHED, detail=f"the host did not start: {ended}")
         last = self.run.events[-1]
         if last.name == "done":
             return None
@@ -185,7 +188,7 @@ class Report:
         if last.name in ("panic", "goexit"):
             return self._panic(last, what, step)
         death = read_death(self.run.stderr, self.plugin.path)
-        if self.run.timed_out:
+        if self.run.timed_out and (death is None or death.signal == _OUR_SIGNAL):
             return self._timeout(death, what, step)
         if death is not None and self.run.returncode == _EXIT_OF_THE_RUNTIME:
             return self._death(death, what, step)
@@ -196,6 +199,8 @@ class Report:
 
     def _stage(self, last: HostEvent) -> tuple[str, int]:
         """What was going on at the last event, in words, and the step to blame."""
+        if last.name == "preloaded":
+            return "before the plugin was opened, the initialisers of the host program", _OPENING
         texts = [step.text for step in self.request.steps if step.symbol is not None]
         if not 0 <= last.step < len(texts):
             return ("after init, the plugin" if last.name == "opened" else "init"), _OPENING
@@ -221,6 +226,8 @@ class Report:
         frames = death.frames
         if death.in_c:
             why = f"{what} crashed in C code with {death.signal}{_place(frames)}"
+        elif death.is_panic and death.in_step:
+            why = f"{what} panicked: {death.message}{_place(frames)}"
         elif death.is_panic:
             why = f"{what} panicked in a goroutine that nobody guards: {death.message}{_place(frames)}"
         else:

@@ -5,17 +5,20 @@ A name may go on with fields and methods: ``Config.Limit``, ``Default.Reset()``.
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 from dataclasses import dataclass
 from typing import NoReturn
 
 from soinspect.errors import UsageError
+from soinspect.model.golang import GoExport, GoPlugin
 
 _STEP = re.compile(
     r"\s*(?P<symbol>[^\W\d]\w*(?:\.[^\W\d]\w*)*)\s*(?:\((?P<arguments>.*)\)|=(?P<value>.+))?\s*", re.DOTALL
 )
 _GAP = re.compile(r"\s*")
+_NAMES_SHOWN = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +47,23 @@ def parse_step(text: str) -> GoStep:
         arguments=None if arguments is None else _values(arguments, symbol),
         value=None if values is None else values[0],
     )
+
+
+def find_export(step: GoStep, plugin: GoPlugin, path: str) -> GoExport:
+    """The export of the plugin at ``path`` that a step begins with.
+
+    :raises UsageError: there is none of this name; near ones are suggested.
+    """
+    name = step.symbol.partition(".")[0]
+    exports = {export.name: export for export in plugin.exports}
+    if name in exports:
+        return exports[name]
+    near = difflib.get_close_matches(name, exports, n=3) or [n for n in exports if n.lower() == name.lower()]
+    if near:
+        raise UsageError(f"{path} exports no {name}; did you mean {' or '.join(near)}?")
+    names = list(exports)
+    more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
+    raise UsageError(f"{path} exports no {name}; it exports {', '.join(names[:_NAMES_SHOWN]) or 'nothing'}{more}")
 
 
 def _values(text: str, symbol: str) -> tuple[str, ...]:

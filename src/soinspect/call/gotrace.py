@@ -32,6 +32,8 @@ _MACHINERY = ("runtime.", "internal/runtime/", "panic")
 _BELOW = re.compile(
     r"runtime\.(?:call\d+|reflectcall|doInit|goexit|main\b)|reflect\.Value\.[cC]all|plugin\.[oO]pen|host\."
 )
+# Who carries out a step: the generic host, or (in the user's own host) a call from C.
+_STEP_BELOW = ("host.(*host).guarded.func", "runtime.cgocallbackg1")
 _MAX_FRAMES = 50
 
 
@@ -62,7 +64,7 @@ class Goroutine:
     @property
     def of_the_step(self) -> bool:
         """Whether this goroutine carries out a step for the host."""
-        return any(frame.function.startswith("host.(*host).guarded.func") for frame in self.frames)
+        return any(frame.function.startswith(_STEP_BELOW) for frame in self.frames)
 
     @property
     def plugin_frames(self) -> tuple[Frame, ...]:
@@ -92,6 +94,15 @@ class Death:
     pc: int | None
     in_c: bool
     goroutines: tuple[Goroutine, ...]
+
+    @property
+    def in_step(self) -> bool:
+        """Whether it was the step itself that died, and no other goroutine.
+
+        The runtime's own frames are left out of the report of a panic; a call from C is locked to its thread.
+        """
+        first = self.goroutines[0] if self.goroutines else None
+        return first is not None and (first.of_the_step or first.state.endswith("locked to thread"))
 
     @property
     def frames(self) -> tuple[Frame, ...]:

@@ -36,6 +36,7 @@ from soinspect.model.golang import GoBuildInfo, GoFacts, GoPlugin
 
 _SOURCE = Path(__file__).parent / "gohost_src"
 _BUILD_TIMEOUT = 900.0
+_HASH_SIZE = 8  # bytes, since Go 1.16
 _OLDEST_MINOR = 18  # the host's source needs it
 _HASH_SYMBOL = re.compile(r"go[.:]link\.pkghashbytes\.(.+)")
 
@@ -321,12 +322,17 @@ def package_hashes(path: Path) -> dict[str, str]:
     :raises InputError: the file cannot be read.
     """
     with ElfFile.open(str(path)) as elf:
-        symbols = elf.dynamic_symbols
-        if isinstance(symbols, Absent):
-            return {}
-        rows = zip(symbols.names, symbols.values, symbols.sizes, strict=True)
-        return {
-            match.group(1): elf.image.read(value, size).hex()
-            for name, value, size in rows
-            if value and (match := _HASH_SYMBOL.fullmatch(name))
-        }
+        return hashes_of(elf)
+
+
+def hashes_of(elf: ElfFile) -> dict[str, str]:
+    """As :func:`package_hashes`, of an open file."""
+    symbols = elf.dynamic_symbols
+    if isinstance(symbols, Absent):
+        return {}
+    rows = zip(symbols.names, symbols.values, symbols.sizes, strict=True)
+    return {
+        match.group(1): elf.image.read(value, min(size, _HASH_SIZE)).hex()
+        for name, value, size in rows
+        if value and (match := _HASH_SYMBOL.fullmatch(name))
+    }

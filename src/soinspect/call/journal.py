@@ -56,7 +56,7 @@ def read_journal(log: bytes) -> Journal:
     while at + protocol.EVENT.size <= end and len(events) < _MAX_EVENTS:
         kind, action, size = protocol.EVENT.unpack_from(log, at)
         at += protocol.EVENT.size
-        if not protocol.READY <= kind <= protocol.NO_WALL or at + size > end:
+        if not protocol.READY <= kind <= protocol.DONE or at + size > end:
             return Journal(events=tuple(events), damaged=True)
         events.append(Event(kind=kind, action=action, payload=log[at : at + size]))
         at += size

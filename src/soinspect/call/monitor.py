@@ -285,6 +285,9 @@ class _Watch:
         number, event = os.WSTOPSIG(status), status >> 16
         if task not in self._tasks and not self._admit(task):
             return
+        if event in ptrace.BIRTHS:
+            # Known from now on, even if its own first stop is reported after the end of its parent.
+            self._admit(ptrace.event_message(task))
         ours = self._tasks[task] == self._main
         if event == ptrace.EVENT_EXIT:
             if task == self._main:
@@ -292,6 +295,8 @@ class _Watch:
             if ours and self._parting is None:
                 self._parting = stopped.take(task, None)
             ptrace.resume(task)
+        elif self._stopped_by is End.TOO_MANY_PROCESSES:
+            return
         elif event or number in _STOPPING:
             ptrace.resume(task)
         else:
@@ -301,6 +306,8 @@ class _Watch:
 
     def _admit(self, task: int) -> bool:
         """Count a new thread or process; False for one too many, which stays stopped and cannot multiply."""
+        if task in self._tasks:
+            return True
         process = stopped.process_of(task)
         if process == task:
             self._started += 1

@@ -5,16 +5,22 @@ from __future__ import annotations
 import math
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from soinspect.call.journal import read_journal
 from soinspect.call.monitor import Watched, watch
-from soinspect.call.plan import Plan, make_plan
+from soinspect.call.plan import Plan, PrototypeSource, make_plan
 from soinspect.call.report import Report
 from soinspect.call.worker import protocol
+from soinspect.dwarf.prototypes import Prototypes
+from soinspect.elf.file import ElfFile
 from soinspect.errors import CannotRun, FormatError
 from soinspect.model.calling import CallRequest, CallResult, HostKind, NativeFacts, Outcome, StepResult
 from soinspect.model.constants import ElfClass, Machine
+from soinspect.model.prototype import Prototype
 from soinspect.model.snapshot import ObjectKind
+from soinspect.model.symbol import Symbol
 
 # Machine names of uname(2) to e_machine; all of them are 64-bit and, as Linux runs them, of one byte order.
 _MACHINES = {
@@ -47,7 +53,8 @@ def call_native(request: CallRequest, facts: NativeFacts) -> CallResult:
             value=facts.header.phnum,
             why=f"{facts.truncated.where} {facts.truncated.what}",
         )
-    plan = make_plan(request, facts)
+    with _debug_information(request.path) as prototype_of:
+        plan = make_plan(request, facts, prototype_of)
     watched = _run(request, plan)
     journal = read_journal(watched.log)
     gap = journal.first(protocol.NO_WALL)
@@ -60,6 +67,25 @@ def call_native(request: CallRequest, facts: NativeFacts) -> CallResult:
             "check this Python: python3 -I -S -E -c 'import ctypes, mmap, resource'",
         )
     return Report(request=request, facts=facts, plan=plan, watched=watched, journal=journal).result()
+
+
+@contextmanager
+def _debug_information(path: str) -> Iterator[PrototypeSource]:
+    """The prototypes that the file's own debug information gives; none where it has none, or it is damaged."""
+    with ElfFile.open(path) as elf:
+        there = elf.image.section(".debug_info") is not None
+    if not there:
+        yield lambda _: None
+        return
+    with Prototypes(path) as prototypes:
+
+        def prototype_of(symbol: Symbol) -> Prototype | None:
+            try:
+                return prototypes.find(symbol.value) or None
+            except FormatError:
+                return None
+
+        yield prototype_of
 
 
 def _check_machine(path: str, facts: NativeFacts) -> None:

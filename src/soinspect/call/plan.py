@@ -3,33 +3,51 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
+from soinspect.call.arguments import Argument, encode_scalar, parse_step
 from soinspect.call.conventions import Convention, convention_of
+from soinspect.call.typed import fit_arguments
 from soinspect.call.worker import protocol
 from soinspect.errors import UsageError
-from soinspect.model.calling import CallRequest, NativeFacts, Step
+from soinspect.model.calling import CallRequest, NativeFacts
 from soinspect.model.constants import SymbolType
+from soinspect.model.prototype import Prototype, TypeKind
 from soinspect.model.snapshot import ExplainedSymbol
+from soinspect.model.symbol import Symbol
 
 _FUNCTIONS = (SymbolType.FUNC, SymbolType.IFUNC)
 _VARIABLES = (SymbolType.OBJECT, SymbolType.TLS, SymbolType.COMMON)
 _CODE_SECTIONS = (".text", ".plt", ".init", ".fini")
+PrototypeSource = Callable[[Symbol], Prototype | None]
+
 _NEAR = 3
+_MAX_NAMES = 20_000  # above this the search for near names takes seconds
 _MAX_READ = 4096
 _UNKNOWN_SIZE = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedAction:
-    """One action of the worker, for the step at index ``step``."""
+    """One action of the worker, for the step at index ``step``.
+
+    ``symbol`` is None, and ``name`` what the user wrote, where an offset was given instead.
+    """
 
     step: int
-    symbol: ExplainedSymbol
+    symbol: ExplainedSymbol | None
     action: protocol.Action
     convention: Convention | None = None
+    arguments: tuple[Argument, ...] = ()
+    name: str = ""
+    prototype: Prototype | None = None
+
+    @property
+    def text(self) -> str:
+        """What it is about, for the user."""
+        return self.symbol.explained.text if self.symbol else self.name
 
     @property
     def reads(self) -> bool:
@@ -45,18 +63,18 @@ class Plan:
     not_called: tuple[tuple[ExplainedSymbol, Convention], ...]
 
 
-def make_plan(request: CallRequest, facts: NativeFacts) -> Plan:
-    """What the worker is to do for ``request``.
+def make_plan(request: CallRequest, facts: NativeFacts, prototype_of: PrototypeSource) -> Plan:
+    """What the worker is to do for ``request``; ``prototype_of`` is asked for each function that a step names.
 
-    :raises UsageError: a step names no symbol of the file, or several.
+    :raises UsageError: a step names no symbol of the file, or several, or has arguments that do not fit.
     """
     exported = [s for s in facts.symbols if s.symbol.exported]
     actions: list[PlannedAction] = []
     not_called: list[tuple[ExplainedSymbol, Convention]] = []
     for index, step in enumerate(request.steps):
         if step.symbol is not None:
-            symbol = find_symbol(request.path, step.symbol, exported)
-            actions.append(PlannedAction(step=index, symbol=symbol, action=_action(step, symbol)))
+            planned = _plan_step(request.path, index, step.symbol, exported)
+            actions.append(_with_prototype(planned, prototype_of, called="(" in step.symbol))
             continue
         for symbol, convention in _entry_points(exported):
             if convention.callable and symbol.symbol.type in _FUNCTIONS:
@@ -68,25 +86,72 @@ def make_plan(request: CallRequest, facts: NativeFacts) -> Plan:
     return Plan(actions=tuple(actions), not_called=tuple(not_called))
 
 
-def find_symbol(path: str, wanted: str, symbols: Iterable[ExplainedSymbol]) -> ExplainedSymbol:
-    """The symbol that the user means: by raw name, versioned name, Go or demangled name, or without
-    parameters.
+def _plan_step(path: str, index: int, text: str, exported: list[ExplainedSymbol]) -> PlannedAction:
+    """The action for one step. A demangled name looks like a call with arguments, so names are tried first."""
+    named = _matches(text, exported)
+    if len(named) == 1:
+        return PlannedAction(step=index, symbol=named[0], action=_action(text, named[0]))
+    step = parse_step(text)
+    arguments = step.arguments or ()
+    wire = tuple((argument.kind, argument.value) for argument in arguments)
+    if step.offset is not None:
+        action = protocol.Action(kind=protocol.CALL, name=b"", offset=step.offset, arguments=wire)
+        return PlannedAction(step=index, symbol=None, action=action, name=step.name, arguments=arguments)
+    symbol = find_symbol(path, step.name, exported)
+    action = _action(step.name, symbol)
+    name = symbol.explained.text
+    if step.assigned is not None:
+        if not is_variable(symbol):
+            raise UsageError(f"{name} is a function: it cannot be assigned to")
+        action.kind, action.data = protocol.ASSIGN, encode_scalar(step.assigned, symbol.symbol.size)
+    elif step.arguments is not None:
+        if is_variable(symbol):
+            raise UsageError(f"{name} is a variable: it cannot be called")
+        action.arguments = wire
+    return PlannedAction(step=index, symbol=symbol, action=action, arguments=arguments)
+
+
+def _with_prototype(planned: PlannedAction, prototype_of: PrototypeSource, *, called: bool) -> PlannedAction:
+    """The action with its function's prototype, and the arguments in the classes that it asks for.
+
+    A plain name is called without arguments whatever the prototype says: that is what was asked for.
+    """
+    symbol = planned.symbol
+    prototype = prototype_of(symbol.symbol) if symbol and planned.action.kind == protocol.CALL else None
+    if prototype is None:
+        return planned
+    arguments = planned.arguments
+    if called or prototype.returns.kind is TypeKind.AGGREGATE:
+        arguments = fit_arguments(arguments, prototype)
+        planned.action.arguments = tuple((argument.kind, argument.value) for argument in arguments)
+    return replace(planned, arguments=arguments, prototype=prototype)
+
+
+def find_symbol(path: str, wanted: str, symbols: list[ExplainedSymbol]) -> ExplainedSymbol:
+    """The symbol that the user means: by raw name, versioned name, Go or demangled name, or without parameters.
 
     :raises UsageError: none matches, or several do equally well.
     """
-    known = list(symbols)
-    for names in (_raw_names, _readable_names, _short_names):
-        found = {s.symbol.value: s for s in known if wanted in names(s)}
-        default = [s for s in found.values() if s.symbol.default_version or s.symbol.version is None]
-        if len(found) == 1 or len(default) == 1:
-            return (default or list(found.values()))[0]
-        if found:
-            choices = ", ".join(sorted(s.symbol.versioned_name for s in found.values())[:_NEAR])
-            raise UsageError(f"{path}: {wanted!r} is ambiguous: {choices}, ...; give the raw name")
-    names_there = {name for s in known for name in (*_raw_names(s), *_readable_names(s))}
-    near = get_close_matches(wanted, names_there, n=_NEAR) if len(names_there) < 20_000 else []
+    found = _matches(wanted, symbols)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        choices = ", ".join(sorted(s.symbol.versioned_name for s in found)[:_NEAR])
+        raise UsageError(f"{path}: {wanted!r} is ambiguous: {choices}, ...; give the raw name")
+    names_there = {name for s in symbols for name in (*_raw_names(s), *_readable_names(s))}
+    near = get_close_matches(wanted, names_there, n=_NEAR) if len(names_there) < _MAX_NAMES else []
     hint = f"; near names: {', '.join(near)}" if near else "; soinspect symbols --exports lists what it has"
     raise UsageError(f"{path} exports no symbol {wanted!r}{hint}")
+
+
+def _matches(wanted: str, symbols: list[ExplainedSymbol]) -> list[ExplainedSymbol]:
+    """The symbols of this name, by the strictest reading that has any; one alone where a default version decides."""
+    for names in (_raw_names, _readable_names, _short_names):
+        found = list({s.symbol.value: s for s in symbols if wanted in names(s)}.values())
+        default = [s for s in found if s.symbol.default_version or s.symbol.version is None]
+        if found:
+            return default if len(default) == 1 else found
+    return []
 
 
 def _raw_names(symbol: ExplainedSymbol) -> tuple[str, ...]:
@@ -105,9 +170,9 @@ def _short_names(symbol: ExplainedSymbol) -> tuple[str, ...]:
     return (symbol.explained.text.partition("(")[0],)
 
 
-def _action(step: Step, symbol: ExplainedSymbol) -> protocol.Action:
+def _action(wanted: str, symbol: ExplainedSymbol) -> protocol.Action:
     plain = symbol.symbol
-    wanted_version = "@" in (step.symbol or "") and "@" not in plain.name
+    wanted_version = "@" in wanted and "@" not in plain.name
     kind, size = protocol.CALL, 0
     if is_variable(symbol):
         kind, size = protocol.READ, min(plain.size or _UNKNOWN_SIZE, _MAX_READ)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,8 +14,9 @@ from soinspect.call.locate import Locator
 from soinspect.call.monitor import End, Watched
 from soinspect.call.plan import Plan, PlannedAction
 from soinspect.call.stopped import Stopped
+from soinspect.call.typed import result_text
 from soinspect.call.unwind import backtrace
-from soinspect.call.values import c_string, contents_text, floating_text, hex_text, register_text
+from soinspect.call.values import SHOWN_BYTES, c_string, contents_text, floating_text, hex_text, register_text
 from soinspect.call.worker import protocol
 from soinspect.demangle.golink import GoNames
 from soinspect.model.absence import Absent
@@ -21,6 +24,7 @@ from soinspect.model.calling import (
     AbiCheck,
     CallRequest,
     CallResult,
+    CallValue,
     Crash,
     HostKind,
     NativeFacts,
@@ -43,6 +47,7 @@ _OUTCOMES = {
 # What compilers put into every library: it runs, but it is not the author's code.
 _COMPILERS_OWN = frozenset({"_init", "frame_dummy", "register_tm_clones"})
 _SHOWN_CONSTRUCTORS = 20
+_SHOWN_CALLBACKS = 4
 _GO_PROVES_NOTHING = (
     "; it is a Go function and was called without a goroutine: that it returned proves nothing, for only functions "
     "that touch neither the stack bound nor the heap get this far"
@@ -116,7 +121,7 @@ class Report:
                 phase = phases[event.kind]
             elif event.kind == protocol.BEGUN and event.action < len(self.plan.actions):
                 planned = self.plan.actions[event.action]
-                phase = f"{'reading' if planned.reads else 'calling'} {planned.symbol.explained.text}"
+                phase = f"{'reading' if planned.reads else 'calling'} {planned.text}"
             elif event.kind in (protocol.LOADED, protocol.RETURNED, protocol.CONTENTS):
                 phase = "after the call"
         return phase
@@ -164,27 +169,32 @@ class Report:
         if last.kind == protocol.NO_SYMBOL:
             return StepResult(step=step, outcome=Outcome.REFUSED, detail=f"the loader does not find it: {last.text}")
         if last.kind == protocol.RETURNED:
-            return self._returned(step, last, events)
+            return self._returned(step, planned, last, events)
+        if last.kind == protocol.ASSIGNED:
+            return StepResult(step=step, outcome=Outcome.ASSIGNED, detail="assigned")
         if last.kind == protocol.CONTENTS:
             return self._contents(step, planned, last.payload)
         return self._ended(step)
 
-    def _returned(self, step: Step, last: Event, events: tuple[Event, ...]) -> StepResult:
+    def _returned(self, step: Step, planned: PlannedAction, last: Event, events: tuple[Event, ...]) -> StepResult:
         if len(last.payload) < protocol.RETURNED_PAYLOAD.size:
             return StepResult(step=step, outcome=Outcome.RETURNED, detail="returned; the answer was overwritten")
         value, _, vector, _, errno, seconds = protocol.RETURNED_PAYLOAD.unpack_from(last.payload)
+        pointed_to = last.payload[protocol.RETURNED_PAYLOAD.size :]
         convention = CONVENTIONS_CHECKED.get(os.uname().machine)
-        name, vector_name = (convention.integer, convention.vector) if convention else ("register", "")
-        shown = register_text(value)
-        text = c_string(last.payload[protocol.RETURNED_PAYLOAD.size :])
-        if text:
-            shown = f'{value:#x}, the address of "{text}"'
-        detail = f"return type unknown: {name} = {shown}"
-        number = floating_text(vector)
-        if number:
-            detail += f", {vector_name} = {number}"
+        prototype = planned.prototype
+        if prototype:
+            shown = result_text(prototype.returns, value, vector, pointed_to)
+            detail = f"{prototype.text} (from {prototype.source})"
+            if prototype.parameters and not planned.arguments:
+                detail += ", called without its arguments"
+        else:
+            shown, detail = _untyped(value, vector, pointed_to, convention)
         if errno:
             detail += f"; errno = {errno} ({os.strerror(errno)})"
+        called_back = [e for e in events if e.kind == protocol.CALLED_BACK]
+        if called_back:
+            detail += f"; called back {_callback_text(called_back)}"
         if self._go_plugin:
             detail += _GO_PROVES_NOTHING
         check = next((e for e in events if e.kind == protocol.CONVENTION), None)
@@ -193,11 +203,20 @@ class Report:
             abi = AbiCheck(convention=convention.name, violations=tuple(check.text.splitlines()))
             detail += f"; {abi.convention} {'kept' if abi.kept else 'violated: ' + '; '.join(abi.violations)}"
         outcome = Outcome.RETURNED if abi is None or abi.kept else Outcome.VIOLATED
-        return StepResult(step=step, outcome=outcome, value=shown, detail=detail, seconds=seconds, abi=abi)
+        return StepResult(
+            step=step,
+            outcome=outcome,
+            value=shown,
+            type=prototype.returns.text if prototype else None,
+            detail=detail,
+            seconds=seconds,
+            abi=abi,
+            changed=tuple(_changed_buffers(planned, events)),
+        )
 
     def _contents(self, step: Step, planned: PlannedAction, payload: bytes) -> StepResult:
         data = payload[protocol.CONTENTS_PAYLOAD.size :]
-        size = planned.symbol.symbol.size
+        size = planned.symbol.symbol.size if planned.symbol else 0
         if not data:
             return StepResult(step=step, outcome=Outcome.REFUSED, detail="its memory cannot be read")
         detail = f"type unknown: {len(data)} bytes {hex_text(data)}"
@@ -222,7 +241,7 @@ class Report:
             result = self._action(step, number, planned)
             convention = planned.convention
             host = f" ({convention.host} entry point, {convention.prototype})" if convention else ""
-            said.append(f"{planned.symbol.symbol.name}{host}: {result.detail}")
+            said.append(f"{planned.text}{host}: {result.detail}")
             if not result.outcome.good:
                 outcome = result.outcome
                 break
@@ -245,7 +264,7 @@ class Report:
         bad = next((s for s in steps if not s.outcome.good), None)
         if bad and bad.abi:
             violations = "; ".join(bad.abi.violations)
-            return f"{bad.step.text} returned {bad.value} · {bad.abi.convention} violated: {violations}"
+            return f"{bad.step.text} returned {bad.value or 'nothing'} · {bad.abi.convention} violated: {violations}"
         if bad:
             return f"{bad.step.text}: {bad.detail}"
         return "; ".join(_short(step) for step in steps)
@@ -332,10 +351,51 @@ def _short(result: StepResult) -> str:
     text = result.step.text
     if result.outcome is Outcome.RETURNED:
         kept = f" · {result.abi.convention} kept" if result.abi else ""
-        return f"{text} returned {result.value}{kept}"
+        return f"{text} returned{f' {result.value}' if result.value is not None else ''}{kept}"
     if result.outcome is Outcome.READ:
         return f"{text} = {result.value}"
+    if result.outcome is Outcome.ASSIGNED:
+        return f"{text}: assigned"
     return f"{text}: {result.detail}"
+
+
+def _untyped(value: int, vector: bytes, pointed_to: bytes, convention: CheckedConvention | None) -> tuple[str, str]:
+    """The return registers of a function whose type is not known: the value as shown, and the honest sentence."""
+    text = c_string(pointed_to)
+    shown = f'{value:#x}, the address of "{text}"' if text else register_text(value)
+    name, vector_name = (convention.integer, convention.vector) if convention else ("return register", "")
+    detail = f"return type unknown: {name} = {shown}"
+    number = floating_text(vector) if convention else None
+    if number:
+        shown += f", or {vector_name} = {number}"
+        detail += f", {vector_name} = {number}"
+    return shown, detail
+
+
+def _changed_buffers(planned: PlannedAction, events: tuple[Event, ...]) -> Iterator[CallValue]:
+    """The arguments in memory that the callee wrote to, as they are after the call."""
+    for event in events:
+        if event.kind != protocol.BUFFER or len(event.payload) < protocol.BUFFER_PAYLOAD.size:
+            continue
+        (position,) = protocol.BUFFER_PAYLOAD.unpack_from(event.payload)
+        after = event.payload[protocol.BUFFER_PAYLOAD.size :]
+        if position < len(planned.arguments) and planned.arguments[position].value != after:
+            text = c_string(after)
+            shown = json.dumps(text) if text else f'"{hex_text(after)}"'
+            yield CallValue(
+                type=f"{len(after)} bytes", text=shown, argument=position + 1, cut=not text and len(after) > SHOWN_BYTES
+            )
+
+
+def _callback_text(events: list[Event]) -> str:
+    """How often callbacks were called, and the registers of the first calls: how many are arguments is not known."""
+    calls = []
+    for event in events[:_SHOWN_CALLBACKS]:
+        fields = event.fields(protocol.CALLED_BACK_PAYLOAD)
+        if fields:
+            calls.append(f"({', '.join(f'{int(value):#x}' for value in fields[1:])})")
+    times = "once" if len(events) == 1 else f"{len(events)} times"
+    return f"{times}, with the integer registers {', '.join(calls)}"
 
 
 def _counted(number: int, what: str) -> str:

@@ -8,9 +8,9 @@ import sys
 
 _WORD = 1 << 64
 _INTEGER_SIZES = (1, 2, 4, 8)
-_SHOWN_BYTES = 64
+SHOWN_BYTES = 64
 _TEXT_LIMIT = 100
-_SMALL, _LARGE = 1e-12, 1e18
+_SMALL, _LARGE = 1e-6, 1e12
 
 
 def register_text(value: int) -> str:
@@ -24,16 +24,21 @@ def register_text(value: int) -> str:
 
 
 def floating_text(vector: bytes) -> str | None:
-    """What a vector return register may hold as a double or a float; None when it is empty or neither is likely.
+    """What a vector return register may hold as a double or a float, or None.
 
-    Vector registers hold leftovers of earlier work, so only numbers of an everyday size are worth showing.
+    Vector registers hold leftovers of earlier work, so only short numbers of an everyday size are shown.
     """
-    readings = []
-    for layout, kind in (("<d", "double"), ("<f", "float")):
-        (number,) = struct.unpack_from(layout, vector)
-        if math.isfinite(number) and _SMALL <= abs(number) <= _LARGE:
-            readings.append(f"{number:.9g} as a {kind}")
-    return " or ".join(readings) or None
+    (double,) = struct.unpack_from("<d", vector)
+    if _everyday(double):
+        return f"{double:.9g} as a double"
+    (single,) = struct.unpack_from("<f", vector)
+    if not any(vector[4:8]) and _everyday(single):
+        return f"{single:.9g} as a float"
+    return None
+
+
+def _everyday(number: float) -> bool:
+    return math.isfinite(number) and _SMALL <= abs(number) <= _LARGE and float(f"{number:.9g}") == number
 
 
 def contents_text(data: bytes) -> str:
@@ -42,14 +47,14 @@ def contents_text(data: bytes) -> str:
         number = int.from_bytes(data, sys.byteorder)
         signed = int.from_bytes(data, sys.byteorder, signed=True)
         return str(number) if number == signed else f"{signed} ({number} unsigned)"
-    shown = data[:_SHOWN_BYTES].hex(" ") + (" ..." if len(data) > _SHOWN_BYTES else "")
+    shown = data[:SHOWN_BYTES].hex(" ") + (" ..." if len(data) > SHOWN_BYTES else "")
     text = c_string(data)
     return f'"{text}"' if text else shown
 
 
 def hex_text(data: bytes) -> str:
     """The bytes in memory order."""
-    return data[:_SHOWN_BYTES].hex(" ") + (" ..." if len(data) > _SHOWN_BYTES else "")
+    return data[:SHOWN_BYTES].hex(" ") + (" ..." if len(data) > SHOWN_BYTES else "")
 
 
 def c_string(data: bytes) -> str | None:

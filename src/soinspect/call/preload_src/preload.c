@@ -145,7 +145,7 @@ static void go_call(void *code, struct registers *registers) {
 
 /* The text of a non-nil error: the first method of its method table. */
 static struct go_string error_text(uint64_t table, uint64_t data) {
-    struct registers registers = {{data}};
+    struct registers registers = {.ints = {data}};
     go_call(((void **)table)[3], &registers);
     return (struct go_string){(const char *)registers.ints[0], registers.ints[1]};
 }
@@ -202,12 +202,14 @@ static void *find(const char *name, int step) {
     return address;
 }
 
-/* open PATH INITTASK */
+/* open PATH INITTASK MEMORY */
 static void open_plugin(char **words) {
+    struct rlimit memory = {strtoull(words[3], NULL, 10), strtoull(words[3], NULL, 10)};
+    setrlimit(RLIMIT_DATA, &memory);
     void *code = dlsym(RTLD_DEFAULT, "plugin.open");
     size_t size;
     char *path = unhex(words[1], &size);
-    struct registers registers = {{(uint64_t)path, size}};
+    struct registers registers = {.ints = {(uint64_t)path, size}};
     say("{\"event\":\"opening\",\"step\":-1}\n");
     int64_t start = now();
     go_call(code, &registers);
@@ -220,14 +222,14 @@ static void open_plugin(char **words) {
         _exit(0);
     }
     library = dlopen(path, RTLD_NOW | RTLD_NOLOAD);
-    uint32_t *task = words[2] ? dlsym(library, unhex(words[2], &size)) : NULL;
+    uint32_t *task = dlsym(library, unhex(words[2], &size));
     say("{\"event\":\"opened\",\"step\":-1,\"ns\":%lld,\"state\":%u}\n", (long long)took, task ? *task : 0);
 }
 
 /* call STEP SYMBOL RESULTS ARGUMENT...: i<bits> f<bits> s<text> */
 static void call(char **words) {
     int step = atoi(words[1]), integer = 0, number = 0;
-    struct registers registers = {{0}};
+    struct registers registers = {.ints = {0}};
     void *code = find(words[2], step);
     for (char **word = words + 4; *word; word++) {
         if (**word == 's') {
@@ -293,7 +295,7 @@ static char *read_request(void) {
 }
 
 static void *work(void *request) {
-    const struct timespec moment = {0, 200000};
+    const struct timespec moment = {0, 200000}, settle = {0, 10000000};
     while (!soinspect_parked)
         nanosleep(&moment, NULL);
     uint64_t *max_stack = dlsym(RTLD_DEFAULT, "runtime.maxstacksize");
@@ -314,6 +316,7 @@ static void *work(void *request) {
         else if (strcmp(words[0], "write") == 0)
             write_variable(words);
     }
+    nanosleep(&settle, NULL); /* for goroutines that are about to panic */
     say("{\"event\":\"done\",\"step\":-1}\n");
     _exit(0);
 }

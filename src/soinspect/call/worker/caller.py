@@ -9,15 +9,25 @@ from time import perf_counter
 from . import protocol
 from .thunk import Returned, make_thunk
 
+TYPE_CHECKING = False  # the typing module costs milliseconds; type checkers know this name
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _WORD = Struct("<Q")
+_CALLBACK_REGISTERS = 6
 _NO_VECTOR = bytes(16)
 
 
 class Caller:
-    """Made once a process, before foreign code can interfere."""
+    """Made once a process, before foreign code can interfere.
 
-    def __init__(self) -> None:
+    ``on_callback`` is told of each call of a callback: the position of the argument, and the integer registers.
+    """
+
+    def __init__(self, on_callback: Callable[[int, tuple[int, ...]], None]) -> None:
         self._thunk = make_thunk()
+        self._on_callback = on_callback
+        self._callbacks: list[object] = []  # a callee may keep the address: they live as long as the process
 
     def call(
         self, address: int, arguments: tuple[tuple[int, int | bytes], ...], *, with_lock: bool
@@ -33,6 +43,8 @@ class Caller:
             if kind == protocol.BYTES and isinstance(value, bytes):
                 buffers[position] = ctypes.create_string_buffer(value, max(1, len(value)))
                 words.append((protocol.INTEGER, ctypes.addressof(buffers[position])))
+            elif kind == protocol.CALLBACK and isinstance(value, int):
+                words.append((protocol.INTEGER, self._callback(position, value)))
             else:
                 words.append((kind, value))
         if self._thunk is None:
@@ -49,6 +61,16 @@ class Caller:
             errno = ctypes.get_errno()
             returned = self._thunk.outcome()
         return returned, errno, seconds, [(position, buffer.raw) for position, buffer in buffers.items()]
+
+    def _callback(self, position: int, value: int) -> int:
+        def called(*registers: int) -> int:
+            self._on_callback(position, registers)
+            return value
+
+        prototype = ctypes.CFUNCTYPE(ctypes.c_uint64, *[ctypes.c_uint64] * _CALLBACK_REGISTERS)
+        function = prototype(called)
+        self._callbacks.append(function)
+        return ctypes.cast(function, ctypes.c_void_p).value or 0
 
     def _place(self, address: int, words: list[tuple[int, int | bytes]]) -> None:
         """Distribute the arguments: registers of their class as long as there are some, then the stack."""

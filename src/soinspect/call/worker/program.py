@@ -95,7 +95,12 @@ def main() -> None:
     log = _Log()
     os.closerange(protocol.REQUEST_FD, _HIGHEST_FD)
     loader = _Loader()
-    caller = Caller()
+    current = [0]  # the action that is going on
+    caller = Caller(
+        lambda position, registers: log.write(
+            protocol.CALLED_BACK, current[0], protocol.CALLED_BACK_PAYLOAD.pack(position, *registers)
+        )
+    )
     os.chdir(request.folder)
     if request.sandbox and not _confined(log, request):
         os._exit(0)
@@ -103,6 +108,7 @@ def main() -> None:
     log.write(protocol.READY)
     if _load(loader, log, request.path):
         for index, action in enumerate(request.actions):
+            current[0] = index
             _act(loader, caller, log, index, action)
         _unload(loader, log)
     log.write(protocol.DONE)

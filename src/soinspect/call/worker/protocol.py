@@ -22,25 +22,27 @@ EVENT = Struct("<HHI")
 # Kinds of events; the payload is UTF-8 text unless said otherwise.
 READY = 1  # set up: from here on foreign code may run
 NOTE = 2  # something the user should know
-LOADING = 3  # dlopen begins
-LOADED = 4  # payload: LOADED_PAYLOAD
-LOAD_FAILED = 5  # payload: the text of dlerror
-BEGUN = 6  # an action begins
-NO_SYMBOL = 7  # payload: the text of dlerror
-CONVENTION = 8  # the calling convention was checked; payload: one violation a line, empty when it was kept
-BUFFER = 9  # payload: BUFFER_PAYLOAD, then what the buffer holds after the call
-RETURNED = 10  # payload: RETURNED_PAYLOAD, then the bytes that the return register points to, if any
-CONTENTS = 11  # payload: CONTENTS_PAYLOAD, then the bytes of the variable
-ASSIGNED = 12  # the variable was written
-UNLOADING = 13  # dlclose begins
-DONE = 14  # everything ended; the process leaves
-WALL = 15  # a part of the sandbox stands
-NO_WALL = 16  # a part of the sandbox could not be built; payload: which, and why
+WALL = 3  # a part of the sandbox stands
+NO_WALL = 4  # a part of the sandbox could not be built; payload: which, and why
+LOADING = 5  # dlopen begins
+LOADED = 6  # payload: LOADED_PAYLOAD
+LOAD_FAILED = 7  # payload: the text of dlerror
+BEGUN = 8  # an action begins
+NO_SYMBOL = 9  # payload: the text of dlerror
+CONVENTION = 10  # the calling convention was checked; payload: one violation a line, empty when it was kept
+CALLED_BACK = 11  # a callback was called; payload: CALLED_BACK_PAYLOAD
+BUFFER = 12  # payload: BUFFER_PAYLOAD, then what the buffer holds after the call
+RETURNED = 13  # payload: RETURNED_PAYLOAD, then the bytes that the return register points to, if any
+CONTENTS = 14  # payload: CONTENTS_PAYLOAD, then the bytes of the variable
+ASSIGNED = 15  # the variable was written
+UNLOADING = 16  # dlclose begins
+DONE = 17  # everything ended; the process leaves
 
 LOADED_PAYLOAD = Struct("<Qd")  # load address, seconds that dlopen took
 RETURNED_PAYLOAD = Struct("<QQ16s16sid")  # two integer and two vector return registers, errno, seconds
 CONTENTS_PAYLOAD = Struct("<Q")  # address of the variable
 BUFFER_PAYLOAD = Struct("<H")  # position of the argument, from 0
+CALLED_BACK_PAYLOAD = Struct("<H6Q")  # position of the argument, the integer registers
 
 # Kinds of actions.
 CALL = 1
@@ -52,6 +54,7 @@ ASSIGN = 4
 INTEGER = 1  # a number of 64 bits
 VECTOR = 2  # the 8 low bytes of a vector register: a double, or a float and padding
 BYTES = 3  # bytes that the worker places in memory; the address is passed
+CALLBACK = 4  # a number that a function of the worker returns; its address is passed
 
 
 class Action:

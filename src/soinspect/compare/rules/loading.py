@@ -8,7 +8,7 @@ from soinspect.compare.pair import Change, ComparisonRule, Pair
 from soinspect.model.absence import Absent
 from soinspect.model.finding import Rule, Severity
 from soinspect.model.hardening import Hardening, Relro
-from soinspect.model.snapshot import DynamicLinking, ObjectKind, Snapshot
+from soinspect.model.snapshot import DynamicLinking, Snapshot
 
 _GABI = "https://www.sco.com/developers/gabi/latest/ch5.dynamic.html"
 _LD_SO = "https://man7.org/linux/man-pages/man8/ld.so.8.html"
