@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from soinspect import __version__
-from soinspect.cli import call, diff, go, info, schema, symbols
+from soinspect.cli import call, diff, go, info, rules, schema, symbols
 from soinspect.cli.exits import Exit, report
 from soinspect.cli.options import leave_closed_pipe
 from soinspect.errors import SoinspectError
@@ -46,6 +46,7 @@ app.command("info")(info.command)
 app.command("go")(go.command)
 app.command("call")(call.command)
 app.command("diff")(diff.command)
+app.command("rules")(rules.command)
 app.command("schema")(schema.command)
 
 

@@ -139,9 +139,45 @@ def _module_changed(pair: Pair) -> Iterator[Change]:
     infos = _build_infos(pair)
     if infos:
         old, new = map(_modules, infos)
-        for path in dict.fromkeys((*old, *new)):
-            if old.get(path) != new.get(path):
-                yield Change(subject=path, before=old.get(path), after=new.get(path))
+        for path, version in old.items():
+            if path in new and new[path] != version:
+                yield Change(subject=path, before=version, after=new[path])
+
+
+def _module_added(pair: Pair) -> Iterator[Change]:
+    infos = _build_infos(pair)
+    if infos:
+        old, new = map(_modules, infos)
+        yield from (Change(subject=path, after=version) for path, version in new.items() if path not in old)
+
+
+def _module_removed(pair: Pair) -> Iterator[Change]:
+    infos = _build_infos(pair)
+    if infos:
+        old, new = map(_modules, infos)
+        yield from (Change(subject=path, before=version) for path, version in old.items() if path not in new)
+
+
+def _init_tasks_changed(pair: Pair) -> Iterator[Change]:
+    if not pair.plugins:
+        return
+    old, new = pair.plugins
+    if isinstance(old.init_tasks, Absent) or isinstance(new.init_tasks, Absent):
+        return
+    # The plugin's own package is called by its path, which differs between any two sources.
+    before = tuple("main" if task.package == old.path else task.package for task in old.init_tasks)
+    after = tuple("main" if task.package == new.path else task.package for task in new.init_tasks)
+    if before != after:
+        yield Change(subject="packages initialised on opening", before=str(len(before)), after=str(len(after)),
+                     evidence=_order_difference(before, after))  # fmt: skip
+
+
+def _order_difference(before: tuple[str, ...], after: tuple[str, ...]) -> str:
+    gained = [package for package in after if package not in before]
+    lost = [package for package in before if package not in after]
+    parts = [f"new: {', '.join(gained)}"] if gained else []
+    parts += [f"gone: {', '.join(lost)}"] if lost else []
+    return "; ".join(parts) or "the same packages in another order"
 
 
 def _setting_changed(pair: Pair) -> Iterator[Change]:
@@ -238,6 +274,28 @@ RULES = (
     ),
     ComparisonRule(
         rule=Rule(
+            id="go.dep-added",
+            title="A module is new",
+            severity=Severity.RISKY,
+            why="If the host or another plugin links this module too, all must have the same version.",
+            fix="Check the version against the host's: go version -m HOST.",
+            reference=_BUILD,
+        ),
+        find=_module_added,
+    ),
+    ComparisonRule(
+        rule=Rule(
+            id="go.dep-removed",
+            title="A module is no longer used",
+            severity=Severity.INFO,
+            why="Its version no longer has to agree with the host's.",
+            fix="Nothing.",
+            reference=_BUILD,
+        ),
+        find=_module_removed,
+    ),
+    ComparisonRule(
+        rule=Rule(
             id="go.build-setting-changed",
             title="A build setting that can change package hashes differs",
             severity=Severity.RISKY,
@@ -303,5 +361,16 @@ RULES = (
             reference=_HASHES,
         ),
         find=_package_removed,
+    ),
+    ComparisonRule(
+        rule=Rule(
+            id="go.inittasks-changed",
+            title="Other packages are initialised on opening",
+            severity=Severity.INFO,
+            why="plugin.Open runs the initialisers of packages that the host has not initialised yet, in this order.",
+            fix="Nothing, if it is meant.",
+            reference=_OPEN,
+        ),
+        find=_init_tasks_changed,
     ),
 )

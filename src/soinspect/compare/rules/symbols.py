@@ -8,6 +8,7 @@ from soinspect.compare.pair import Change, ComparisonRule, Pair
 from soinspect.demangle.scheme import demangle
 from soinspect.model.constants import SymbolType
 from soinspect.model.finding import Rule, Severity
+from soinspect.model.snapshot import DynamicLinking
 from soinspect.model.symbol import Symbol
 
 _LOADER = "https://man7.org/linux/man-pages/man3/dlsym.3.html"
@@ -40,8 +41,9 @@ def _version_changed(pair: Pair) -> Iterator[Change]:
     by_name: dict[str, list[str]] = {}
     for symbol in pair.new_symbols.values():
         by_name.setdefault(symbol.name, []).append(symbol.versioned_name)
+    if not any(symbol.version for symbol in pair.new_symbols.values()):
+        return  # a file without versions satisfies any version: see elf.versioning-dropped
     for key, symbol in pair.old_symbols.items():
-        # A base version in the new file satisfies any version (the loader only warns), and the other way round.
         if key in pair.new_symbols or symbol.name not in by_name:
             continue
         yield Change(subject=symbol.name, before=symbol.versioned_name, after=", ".join(by_name[symbol.name]))
@@ -77,6 +79,27 @@ def _binding_changed(pair: Pair) -> Iterator[Change]:
     for old, new in pair.common_symbols:
         if old.binding is not new.binding:
             yield Change(subject=_readable(old), before=old.binding.name, after=new.binding.name)
+
+
+def _visibility_changed(pair: Pair) -> Iterator[Change]:
+    for old, new in pair.common_symbols:
+        if old.visibility is not new.visibility:
+            yield Change(subject=_readable(old), before=old.visibility.name, after=new.visibility.name)
+
+
+def _version_definition_removed(pair: Pair) -> Iterator[Change]:
+    old, new = pair.old.dynamic, pair.new.dynamic
+    if isinstance(old, DynamicLinking) and isinstance(new, DynamicLinking) and new.defined_versions:
+        for version in old.defined_versions:
+            if version not in new.defined_versions:
+                yield Change(subject=version, before="defined")
+
+
+def _versioning_dropped(pair: Pair) -> Iterator[Change]:
+    old, new = pair.old.dynamic, pair.new.dynamic
+    if isinstance(old, DynamicLinking) and isinstance(new, DynamicLinking):
+        if old.defined_versions and not new.defined_versions:
+            yield Change(subject="symbol versions", before=", ".join(old.defined_versions))
 
 
 RULES = (
@@ -126,6 +149,41 @@ RULES = (
             reference="https://man7.org/linux/man-pages/man1/ld.1.html",
         ),
         find=_object_size_changed,
+    ),
+    ComparisonRule(
+        rule=Rule(
+            id="elf.verdef-removed",
+            title="A symbol version is no longer defined",
+            severity=Severity.BREAKING,
+            why="A program that was linked against it stops at start-up: \"version `V' not found\".",
+            fix="Keep the version's node in the version script, even if it holds no symbol.",
+            reference=_VERSIONING,
+        ),
+        find=_version_definition_removed,
+    ),
+    ComparisonRule(
+        rule=Rule(
+            id="elf.versioning-dropped",
+            title="The file defines no symbol versions any more",
+            severity=Severity.RISKY,
+            why="The dynamic linker only warns (\"no version information available\") and binds by name; two versions "
+            "of one symbol become one.",
+            fix="Link with the version script of the old file.",
+            reference=_VERSIONING,
+        ),
+        find=_versioning_dropped,
+    ),
+    ComparisonRule(
+        rule=Rule(
+            id="elf.symbol-visibility-changed",
+            title="A symbol has another visibility",
+            severity=Severity.RISKY,
+            why="A protected symbol is not interposed for the object's own calls, and its address may differ between "
+            "program and library.",
+            fix="Keep the default visibility for what others replace or compare by address.",
+            reference=_GABI,
+        ),
+        find=_visibility_changed,
     ),
     ComparisonRule(
         rule=Rule(
