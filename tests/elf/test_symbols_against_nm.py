@@ -25,7 +25,8 @@ def libraries() -> Iterator[Path]:
         Path("/usr/lib/x86_64-linux-gnu"),
         Path("/usr/lib"),
     ):
-        for path in sorted(folder.rglob("*.so*")):
+        # The libraries of the folder itself before the many small plugins below it.
+        for path in sorted(folder.rglob("*.so*"), key=lambda p: (len(p.parts), p)):
             if not path.is_file() or path.read_bytes()[:4] != b"\x7fELF":
                 continue
             status = path.stat()
