@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+pytest_plugins = ["gobinaries"]
+
 ROOT = Path(__file__).parent.parent
 FIXTURES = ROOT / "fixtures"
 GO_CURRENT = "1.27.3"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from conftest import GoToolchains
     from soinspect.model.golang import GoFacts
 
+# In the environment of all that these tests start, to tell it from what other programs call meanwhile.
+MARK = EnvironmentVariable(name="SOINSPECT_TEST", value=str(os.getpid()))
 _PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
@@ -55,7 +58,7 @@ class GoHosts:
             path=str(plugin),
             steps=tuple(Step(symbol=None if step == "--init" else step) for step in steps),
             limits=limits or CallLimits(),
-            environment=tuple(EnvironmentVariable(name=name, value=value) for name, value in variables.items()),
+            environment=(MARK, *(EnvironmentVariable(name=name, value=value) for name, value in variables.items())),
         )
         return call_in_go_host(request, go_facts(plugin), self.surroundings(*versions))
 
@@ -69,12 +72,13 @@ def go_facts(path: Path) -> GoFacts:
 
 
 def survivors() -> Iterator[str]:
-    """Processes of Go hosts or their plugins that are still there: all bear a mark."""
+    """Processes of Go hosts or their plugins that are still there."""
+    mark = f"{MARK.name}={MARK.value}".encode()
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
             try:
                 environment = (entry / "environ").read_bytes()
             except OSError:
                 continue
-            if b"\0SOINSPECT_CALL=" in environment:
+            if mark in environment.split(b"\0"):
                 yield entry.name

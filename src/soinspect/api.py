@@ -112,26 +112,30 @@ def compare(old: str, new: str) -> Comparison:
         return compare_snapshots(snapshot(before), snapshot(after), identical=identical)
 
 
-def call(request: CallRequest, environment: CallEnvironment, *, host: HostKind | None = None) -> CallResult:
+def call(request: CallRequest, environment: CallEnvironment, *, host: HostKind | str | None = None) -> CallResult:
     """Load a file for real, in an isolated process, and carry out the steps of ``request``.
 
-    ``host`` None means: Go plugins in a Go host of their own release, everything else natively.
+    ``host`` None means: Go plugins in a Go host of their own release, everything else natively. A text is the path
+    of the Go program that is to open the plugin.
 
     :raises InputError: the file cannot be read.
     :raises UsageError: a step names nothing that the file exports.
     :raises CannotRun: this machine cannot do it now; the error says what would help.
     """
     from soinspect.call.gohost import call_in_go_host
+    from soinspect.call.gopreload import call_in_own_host
     from soinspect.call.native import call_native
     from soinspect.model.calling import HostKind, NativeFacts
 
     facts = inspect(request.path)
     is_plugin = isinstance(facts.go, GoFacts) and facts.go.kind is GoBinaryKind.PLUGIN
-    if host is HostKind.GO or (host is None and is_plugin):
-        if isinstance(facts.go, Absent):
-            raise UsageError(f"{request.path} cannot be opened by a Go host: {facts.go.reason}")
+    if host is HostKind.NATIVE or (host is None and not is_plugin):
+        return call_native(request, NativeFacts.of(facts))
+    if isinstance(facts.go, Absent):
+        raise UsageError(f"{request.path} cannot be opened by a Go host: {facts.go.reason}")
+    if host is None or isinstance(host, HostKind):
         return call_in_go_host(request, facts.go, environment)
-    return call_native(request, NativeFacts.of(facts))
+    return call_in_own_host(request, facts.go, environment, host)
 
 
 def snapshot(elf: ElfFile) -> Snapshot:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,8 @@ ROW = re.compile(r"([0-9a-f]{16}) (\S+)\s*(.*)")
 
 def readelf_rows(path: Path) -> dict[tuple[int, int], tuple[str, dict[str, str]]]:
     """(start of function, address) to the CFA and the rules of the registers, as readelf writes them."""
-    output = subprocess.run(["readelf", "-wF", path], check=True, capture_output=True, text=True).stdout
+    # readelf fails where a file names debug information that is not installed; its rows are all there.
+    output = subprocess.run(["readelf", "-wF", path], check=False, capture_output=True, text=True).stdout
     rows, function, columns = {}, None, []
     for line in output.splitlines():
         fde, row = FDE.match(line), ROW.match(line)
@@ -87,7 +89,5 @@ def test_damaged_tables_raise_our_error(tmp_path: Path) -> None:
     with Image.open(str(broken)) as image:
         table = FrameTable(image)
         for address in addresses:
-            try:
+            with suppress(FormatError):
                 table.find(address)
-            except FormatError:
-                pass

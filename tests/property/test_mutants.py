@@ -51,12 +51,16 @@ def mutants(seed_file: bytes, count: int, interesting: tuple[tuple[int, int], ..
         yield bytes(data)
 
 
+def one_line(error: SoinspectError) -> None:
+    assert "\n" not in str(error)
+
+
 def answer(data: bytes) -> None:
     """Everything that is asked of a file: facts, page, JSON, comparison."""
     try:
         facts = api.snapshot(ElfFile(Image("mutant.so", data)))
     except SoinspectError as error:
-        assert "\n" not in str(error)
+        one_line(error)
         return
     jsonable(facts)
     for line in info_page(facts, verbose=True).lines(80):

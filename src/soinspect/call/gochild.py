@@ -254,7 +254,7 @@ def _event(line: bytes) -> HostEvent | None:
 
     def number(key: str) -> int:
         value = fields.get(key, 0)
-        return value if isinstance(value, int) else 0
+        return value if isinstance(value, int) and abs(value) < 1 << 63 else 0
 
     return HostEvent(
         name=text("event"),

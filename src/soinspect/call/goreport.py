@@ -123,8 +123,8 @@ class Report:
         tasks = self.plugin.init_tasks
         if isinstance(tasks, Absent):
             return tasks
-        own = [function for task in tasks for function in task.functions if function.package == self.plugin.path]
-        return tuple(shorten(function.name, self.plugin.path) for function in own)
+        names = (function.name for task in tasks for function in task.functions)
+        return tuple(shorten(name, self.plugin.path) for name in names if name.startswith(f"{self.plugin.path}."))
 
     def _done(self, step: Step, position: int) -> StepResult:
         event = next((e for e in self.run.events if e.step == position and e.name in _OUTCOMES), None)

@@ -21,8 +21,9 @@ class Event:
 
     @property
     def text(self) -> str:
-        """The payload as text."""
-        return self.payload.decode("utf-8", "backslashreplace")
+        """The payload as text; what could steer a terminal is written as an escape."""
+        text = self.payload.decode("utf-8", "backslashreplace")
+        return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
 
     def fields(self, record: Struct) -> tuple[int | float, ...] | None:
         """The numbers at the start of the payload, or None if it is too short for them."""

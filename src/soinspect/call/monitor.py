@@ -178,7 +178,7 @@ class _Watch:
                  (self._log, protocol.LOG_FD))  # fmt: skip
         try:
             self._main = os.posix_spawn(
-                sys.executable,
+                sys.executable or "python3",
                 [sys.executable, "-I", "-S", "-E", str(_WORKER)],
                 {os.fsencode(name): os.fsencode(value) for name, value in self._environment.items()}
                 | dict([self._mark.split(b"=")]),

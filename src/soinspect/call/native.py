@@ -6,21 +6,21 @@ import math
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from soinspect.call.journal import read_journal
 from soinspect.call.monitor import Watched, watch
-from soinspect.call.plan import Plan, PrototypeSource, make_plan
+from soinspect.call.plan import Plan, SignatureSource, make_plan
 from soinspect.call.report import Report
+from soinspect.call.signature import differences, parse_signature
 from soinspect.call.worker import protocol
-from soinspect.dwarf.prototypes import Prototypes
+from soinspect.dwarf.callsignature import DebugSignatures
 from soinspect.elf.file import ElfFile
 from soinspect.errors import CannotRun, FormatError
 from soinspect.model.calling import CallRequest, CallResult, HostKind, NativeFacts, Outcome, StepResult
 from soinspect.model.constants import ElfClass, Machine
-from soinspect.model.prototype import Prototype
-from soinspect.model.snapshot import ObjectKind
-from soinspect.model.symbol import Symbol
+from soinspect.model.signature import Signature
+from soinspect.model.snapshot import ExplainedSymbol, ObjectKind
 
 # Machine names of uname(2) to e_machine; all of them are 64-bit and, as Linux runs them, of one byte order.
 _MACHINES = {
@@ -53,7 +53,7 @@ def call_native(request: CallRequest, facts: NativeFacts) -> CallResult:
             value=facts.header.phnum,
             why=f"{facts.truncated.where} {facts.truncated.what}",
         )
-    with _debug_information(request.path) as prototype_of:
+    with _prototypes(request) as prototype_of:
         plan = make_plan(request, facts, prototype_of)
     watched = _run(request, plan)
     journal = read_journal(watched.log)
@@ -70,20 +70,21 @@ def call_native(request: CallRequest, facts: NativeFacts) -> CallResult:
 
 
 @contextmanager
-def _debug_information(path: str) -> Iterator[PrototypeSource]:
-    """The prototypes that the file's own debug information gives; none where it has none, or it is damaged."""
-    with ElfFile.open(path) as elf:
-        there = elf.image.section(".debug_info") is not None
-    if not there:
-        yield lambda _: None
-        return
-    with Prototypes(path) as prototypes:
+def _prototypes(request: CallRequest) -> Iterator[SignatureSource]:
+    """What the user declared comes first, then the file's own debug information."""
+    declared = {prototype.name: prototype for prototype in map(parse_signature, request.signatures)}
+    with ExitStack() as stack:
+        with ElfFile.open(request.path) as elf:
+            described = elf.image.section(".debug_info") is not None
+        recorded = stack.enter_context(DebugSignatures(request.path)) if described else None
 
-        def prototype_of(symbol: Symbol) -> Prototype | None:
+        def prototype_of(symbol: ExplainedSymbol) -> tuple[Signature | None, tuple[str, ...]]:
+            mine = declared.get(symbol.symbol.name) or declared.get(symbol.explained.text.partition("(")[0])
             try:
-                return prototypes.find(symbol.value) or None
-            except FormatError:
-                return None
+                theirs = (recorded.find(symbol.symbol.value) or None) if recorded else None
+            except FormatError as error:
+                return mine, (f"the debug information cannot be used: {error.reason}",)
+            return mine or theirs, differences(mine, theirs) if mine and theirs else ()
 
         yield prototype_of
 

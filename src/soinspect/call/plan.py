@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from typing import Protocol
 
 from soinspect.call.arguments import Argument, encode_scalar, parse_step
 from soinspect.call.conventions import Convention, convention_of
@@ -14,15 +15,12 @@ from soinspect.call.worker import protocol
 from soinspect.errors import UsageError
 from soinspect.model.calling import CallRequest, NativeFacts
 from soinspect.model.constants import SymbolType
-from soinspect.model.prototype import Prototype, TypeKind
+from soinspect.model.signature import Signature, TypeKind
 from soinspect.model.snapshot import ExplainedSymbol
-from soinspect.model.symbol import Symbol
 
 _FUNCTIONS = (SymbolType.FUNC, SymbolType.IFUNC)
 _VARIABLES = (SymbolType.OBJECT, SymbolType.TLS, SymbolType.COMMON)
 _CODE_SECTIONS = (".text", ".plt", ".init", ".fini")
-PrototypeSource = Callable[[Symbol], Prototype | None]
-
 _NEAR = 3
 _MAX_NAMES = 20_000  # above this the search for near names takes seconds
 _MAX_READ = 4096
@@ -33,7 +31,8 @@ _UNKNOWN_SIZE = 8
 class PlannedAction:
     """One action of the worker, for the step at index ``step``.
 
-    ``symbol`` is None, and ``name`` what the user wrote, where an offset was given instead.
+    ``symbol`` is None, and ``name`` what the user wrote, where an offset was given instead. ``disagreements`` says
+    where the user's prototype and the file's differ.
     """
 
     step: int
@@ -42,7 +41,8 @@ class PlannedAction:
     convention: Convention | None = None
     arguments: tuple[Argument, ...] = ()
     name: str = ""
-    prototype: Prototype | None = None
+    prototype: Signature | None = None
+    disagreements: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -63,7 +63,14 @@ class Plan:
     not_called: tuple[tuple[ExplainedSymbol, Convention], ...]
 
 
-def make_plan(request: CallRequest, facts: NativeFacts, prototype_of: PrototypeSource) -> Plan:
+class SignatureSource(Protocol):
+    """Where prototypes come from: the best one for a symbol, and where it disagrees with the second best."""
+
+    def __call__(self, symbol: ExplainedSymbol) -> tuple[Signature | None, tuple[str, ...]]:
+        """The prototype of the function, or None, and the disagreements."""
+
+
+def make_plan(request: CallRequest, facts: NativeFacts, prototype_of: SignatureSource) -> Plan:
     """What the worker is to do for ``request``; ``prototype_of`` is asked for each function that a step names.
 
     :raises UsageError: a step names no symbol of the file, or several, or has arguments that do not fit.
@@ -111,20 +118,22 @@ def _plan_step(path: str, index: int, text: str, exported: list[ExplainedSymbol]
     return PlannedAction(step=index, symbol=symbol, action=action, arguments=arguments)
 
 
-def _with_prototype(planned: PlannedAction, prototype_of: PrototypeSource, *, called: bool) -> PlannedAction:
+def _with_prototype(planned: PlannedAction, prototype_of: SignatureSource, *, called: bool) -> PlannedAction:
     """The action with its function's prototype, and the arguments in the classes that it asks for.
 
     A plain name is called without arguments whatever the prototype says: that is what was asked for.
     """
     symbol = planned.symbol
-    prototype = prototype_of(symbol.symbol) if symbol and planned.action.kind == protocol.CALL else None
+    if symbol is None or planned.action.kind != protocol.CALL:
+        return planned
+    prototype, disagreements = prototype_of(symbol)
     if prototype is None:
         return planned
     arguments = planned.arguments
     if called or prototype.returns.kind is TypeKind.AGGREGATE:
         arguments = fit_arguments(arguments, prototype)
         planned.action.arguments = tuple((argument.kind, argument.value) for argument in arguments)
-    return replace(planned, arguments=arguments, prototype=prototype)
+    return replace(planned, arguments=arguments, prototype=prototype, disagreements=disagreements)
 
 
 def find_symbol(path: str, wanted: str, symbols: list[ExplainedSymbol]) -> ExplainedSymbol:
@@ -172,7 +181,8 @@ def _short_names(symbol: ExplainedSymbol) -> tuple[str, ...]:
 
 def _action(wanted: str, symbol: ExplainedSymbol) -> protocol.Action:
     plain = symbol.symbol
-    wanted_version = "@" in wanted and "@" not in plain.name
+    # dlsym finds default versions only.
+    with_version = not plain.default_version or ("@" in wanted and "@" not in plain.name)
     kind, size = protocol.CALL, 0
     if is_variable(symbol):
         kind, size = protocol.READ, min(plain.size or _UNKNOWN_SIZE, _MAX_READ)
@@ -181,7 +191,7 @@ def _action(wanted: str, symbol: ExplainedSymbol) -> protocol.Action:
     return protocol.Action(
         kind=kind,
         name=os.fsencode(plain.name),
-        version=os.fsencode(plain.version) if wanted_version and plain.version else None,
+        version=os.fsencode(plain.version) if with_version and plain.version else None,
         size=size,
     )
 

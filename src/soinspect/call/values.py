@@ -26,11 +26,12 @@ def register_text(value: int) -> str:
 def floating_text(vector: bytes) -> str | None:
     """What a vector return register may hold as a double or a float, or None.
 
-    Vector registers hold leftovers of earlier work, so only short numbers of an everyday size are shown.
+    Vector registers hold leftovers of earlier work, so only numbers of an everyday size are shown:
+    bits of pointers, of text and of small integers make numbers far outside of it.
     """
     (double,) = struct.unpack_from("<d", vector)
     if _everyday(double):
-        return f"{double:.9g} as a double"
+        return f"{double!r} as a double"
     (single,) = struct.unpack_from("<f", vector)
     if not any(vector[4:8]) and _everyday(single):
         return f"{single:.9g} as a float"
@@ -38,7 +39,7 @@ def floating_text(vector: bytes) -> str | None:
 
 
 def _everyday(number: float) -> bool:
-    return math.isfinite(number) and _SMALL <= abs(number) <= _LARGE and float(f"{number:.9g}") == number
+    return math.isfinite(number) and _SMALL <= abs(number) <= _LARGE
 
 
 def contents_text(data: bytes) -> str:

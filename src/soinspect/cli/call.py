@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,18 +12,10 @@ import typer
 from soinspect.cli.exits import Exit
 from soinspect.cli.options import Page, PageFormat, Verbose, console, write
 from soinspect.errors import UsageError
-from soinspect.model.calling import CallLimits, CallRequest, HostKind, Step
+from soinspect.model.calling import CallLimits, CallRequest, EnvironmentVariable, HostKind, Sandbox, Step
 
 if TYPE_CHECKING:
     from soinspect.call.toolchain import CallEnvironment
-
-
-class HostChoice(StrEnum):
-    """Which process loads the file."""
-
-    AUTO = "auto"
-    NATIVE = "native"
-    GO = "go"
 
 
 def command(
@@ -35,8 +26,27 @@ def command(
     ] = None,
     init: Annotated[bool, typer.Option("--init", help="Run the initialisers, and say which ran.")] = False,
     host: Annotated[
-        HostChoice, typer.Option(help="native: as a C program does; go: in a Go program; auto: what fits the file.")
-    ] = HostChoice.AUTO,
+        str,
+        typer.Option(
+            metavar="auto|native|go|PROGRAM",
+            help="As a C program does, in a Go program of ours, or in your own Go host program; auto: what fits the file.",
+        ),
+    ] = "auto",
+    signatures: Annotated[
+        list[str] | None, typer.Option("--sig", metavar="C", help="The prototype of a step's function, in C; repeatable.")
+    ] = None,
+    variables: Annotated[
+        list[str] | None, typer.Option("--env", metavar="NAME=VALUE", help="A variable for the callee; repeatable.")
+    ] = None,
+    network: Annotated[bool, typer.Option("--net", help="Native: let it use the network.")] = False,
+    writable: Annotated[
+        list[str] | None, typer.Option("--write", metavar="DIR", help="Native: a folder it may write to; repeatable.")
+    ] = None,
+    processes: Annotated[bool, typer.Option("--allow-fork", help="Native: let it start processes.")] = False,
+    no_sandbox: Annotated[bool, typer.Option("--no-sandbox", help="Native: with all rights of yours.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Native: do not run it if a wall of the sandbox cannot be had.")
+    ] = False,
     timeout: Annotated[float, typer.Option(metavar="SECONDS", min=0.1, help="Then the process is killed.")] = 10.0,
     fetch: Annotated[
         bool, typer.Option("--fetch-toolchain", help="Download a Go toolchain of the plugin's release if none is here.")
@@ -46,7 +56,9 @@ def command(
 ) -> None:
     """Load the file for real, in a process of its own with a time limit, and call what it exports.
 
-    This runs the file's code. Exit code 0 when everything asked for was done, 1 when it crashed, panicked, was
+    This runs the file's code. A C library is kept from files, network and other processes; a Go host has your rights.
+
+    Exit code 0 when everything asked for was done, 1 when it crashed, panicked, was
     refused or took too long, 3 when this machine cannot run it.
     """
     if not steps and not init:
@@ -54,8 +66,21 @@ def command(
     from soinspect import api
 
     wanted = (*((Step(symbol=None),) if init else ()), *(Step(symbol=step) for step in steps or ()))
-    request = CallRequest(path=file, steps=wanted, limits=CallLimits(timeout=timeout))
-    chosen = None if host is HostChoice.AUTO else HostKind(host)
+    request = CallRequest(
+        path=file,
+        steps=wanted,
+        limits=CallLimits(timeout=timeout),
+        environment=tuple(_variable(text) for text in variables or ()),
+        sandbox=Sandbox(
+            on=not no_sandbox,
+            network=network,
+            processes=processes,
+            writable=tuple(writable or ()),
+            strict=strict,
+        ),
+        signatures=tuple(signatures or ()),
+    )
+    chosen = {"auto": None, "native": HostKind.NATIVE, "go": HostKind.GO}.get(host, host)
     result = api.call(request, _environment(fetch=fetch), host=chosen)
     if output is PageFormat.JSON:
         from soinspect.render.call import call_document
@@ -69,6 +94,13 @@ def command(
         for line in call_lines(result, verbose=verbose):
             terminal.print(line)
     raise typer.Exit(Exit.FINE if result.good else Exit.FINDING)
+
+
+def _variable(text: str) -> EnvironmentVariable:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise UsageError(f"--env {text}: write NAME=VALUE")
+    return EnvironmentVariable(name=name, value=value)
 
 
 def _environment(*, fetch: bool) -> CallEnvironment:

@@ -25,6 +25,9 @@ def command(
     itabs: Annotated[bool, typer.Option("--itabs", help="Which types implement which interfaces.")] = False,
     sizes: Annotated[bool, typer.Option("--sizes", help="The code of each package, the largest first.")] = False,
     match: Annotated[str, typer.Option(metavar="GLOB", help="Only functions and types like this.")] = "*",
+    depth: Annotated[
+        int, typer.Option(metavar="N", min=1, max=9, help="Types of the exports: theirs, the types of those, ...")
+    ] = 1,
     addresses: Annotated[
         list[str] | None,
         typer.Option("--addr2line", metavar="ADDR", help="Function, file and line there (hex); repeatable."),
@@ -46,6 +49,7 @@ def command(
     query = GoQuery(
         tables=frozenset(GoTable) if output is PageFormat.JSON else chosen,
         match=match,
+        depth=depth,
         addresses=tuple(_address(text) for text in addresses or ()),
         sources=tuple(_contents(path) for path in sources or ()),
     )

@@ -9,14 +9,23 @@ from soinspect.compare.rules import RULES
 from soinspect.model.absence import Absent
 from soinspect.model.finding import Comparison, Finding, Severity
 from soinspect.model.golang import GoBinaryKind
+from soinspect.model.prototype import Prototypes
 from soinspect.model.snapshot import Snapshot
 
 _ORDER = tuple(Severity)
+NOT_READ = Absent("debug information was not read")
 
 
-def compare(old: Snapshot, new: Snapshot, *, identical: bool) -> Comparison:
+def compare(
+    old: Snapshot,
+    new: Snapshot,
+    *,
+    identical: bool,
+    old_types: Prototypes | Absent = NOT_READ,
+    new_types: Prototypes | Absent = NOT_READ,
+) -> Comparison:
     """How ``new`` differs from ``old``; ``identical`` tells that the files have the same bytes."""
-    pair = Pair(old=old, new=new)
+    pair = Pair(old=old, new=new, old_types=old_types, new_types=new_types)
     findings = () if identical else tuple(sorted(_find(pair), key=lambda f: _ORDER.index(f.severity)))
     return Comparison(
         old=old.path,
@@ -34,7 +43,7 @@ def _find(pair: Pair) -> Iterator[Finding]:
         for change in entry.find(pair):
             yield Finding(
                 rule=entry.rule.id,
-                severity=entry.rule.severity,
+                severity=change.severity or entry.rule.severity,
                 subject=change.subject,
                 before=change.before,
                 after=change.after,
@@ -66,6 +75,9 @@ def _agreements(pair: Pair) -> Iterator[str]:
         common = [p for p in old.package_hashes if p.package in after and p.package != old.path]
         if all(after[p.package] == p.hash for p in common):
             yield f"all {len(common)} shared packages have the same hash"
+    if not isinstance(pair.old_types, Absent) and not isinstance(pair.new_types, Absent) and not pair.type_changes:
+        described = len(pair.old_types.functions) + len(pair.old_types.variables)
+        yield f"the types of {described} described exports agree"
     if pair.go and pair.go[0].version.text == pair.go[1].version.text:
         yield f"same Go release: {pair.go[0].version.text}"
     if pair.old_symbols and pair.old_symbols.keys() == pair.new_symbols.keys():
@@ -83,5 +95,5 @@ def _not_compared(pair: Pair) -> Iterator[str]:
             yield f"{facts.path}: plugin exports and package hashes: {facts.go.plugin.reason}"
         if isinstance(facts.go.build_info, Absent):
             yield f"{facts.path}: modules and build settings: {facts.go.build_info.reason}"
-    if not pair.go:
-        yield "types of functions and variables: only names, sizes and versions are compared"
+    if isinstance(pair.old_types, Absent) and isinstance(pair.new_types, Absent) and not pair.plugins:
+        yield f"types of functions and variables: {pair.new_types.reason}"

@@ -6,21 +6,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from soinspect.compare.change import Change
+from soinspect.compare.types import TypeChange, TypeComparison
+from soinspect.model.absence import Absent
 from soinspect.model.finding import Rule
 from soinspect.model.golang import GoFacts, GoPlugin
+from soinspect.model.prototype import Prototypes
 from soinspect.model.snapshot import Snapshot
 from soinspect.model.symbol import Symbol, SymbolKind
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """What a rule's function yields; the engine makes a finding of it."""
-
-    subject: str
-    before: str | None = None
-    after: str | None = None
-    evidence: str = ""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparisonRule:
@@ -32,10 +25,12 @@ class ComparisonRule:
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
-    """The old and the new file's facts."""
+    """The old and the new file's facts, and what their debug information says of their types."""
 
     old: Snapshot
     new: Snapshot
+    old_types: Prototypes | Absent
+    new_types: Prototypes | Absent
 
     @cached_property
     def old_symbols(self) -> dict[str, Symbol]:
@@ -51,6 +46,13 @@ class Pair:
     def common_symbols(self) -> tuple[tuple[Symbol, Symbol], ...]:
         """The contract symbols that both files have, as pairs."""
         return tuple((symbol, self.new_symbols[k]) for k, symbol in self.old_symbols.items() if k in self.new_symbols)
+
+    @cached_property
+    def type_changes(self) -> tuple[TypeChange, ...]:
+        """How the types of both files differ; nothing where one of them has none."""
+        if isinstance(self.old_types, Absent) or isinstance(self.new_types, Absent):
+            return ()
+        return tuple(TypeComparison(self.old_types, self.new_types).changes())
 
     @cached_property
     def go(self) -> tuple[GoFacts, GoFacts] | None:

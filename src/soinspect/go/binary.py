@@ -18,8 +18,10 @@ from soinspect.go.moduledata import ModuleData, find_module_data
 from soinspect.go.pclntab import FunctionTable
 from soinspect.go.plugin import export_types, read_plugin
 from soinspect.go.rtype import Types
+from soinspect.go.typeinfo import read_type
 from soinspect.go.version import minor_of, read_version
 from soinspect.model.absence import Absent
+from soinspect.model.constants import ObjectType
 from soinspect.model.golang import (
     CgoExport,
     GoBuildInfo,
@@ -91,6 +93,8 @@ class GoBinary:
     @cached_property
     def module(self) -> ModuleData | Absent:
         """The module data, which leads to all tables below."""
+        if self._elf.image.header.type is ObjectType.REL:
+            return Absent("not linked yet: its tables have no addresses")
         minor = minor_of(self.build_info.go_version) if self.build_info else None
         if minor is not None and minor > NEWEST_KNOWN:
             return Absent(f"newer than go1.{NEWEST_KNOWN}: layout unknown")
@@ -190,7 +194,7 @@ class GoBinary:
             self._problem("the list of types", error)
 
     def exported_types(self, depth: int = 1) -> Iterator[GoType]:
-        """The named types that the exports mention, those that these mention, and so on, ``depth`` times.
+        """The named types that the exports mention, and with more ``depth`` what these mention, and so on.
 
         A pointer comes along only if it has methods that what it points to has not.
         """
@@ -201,17 +205,19 @@ class GoBinary:
         except FormatError as error:
             self._problem("the types of the exports", error)
             return
-        found = [described for described in self._read_types(self.types, addresses, "*") if described.package]
-        named = {described.text: len(described.methods) for described in found if described.named}
-        for described in found:
-            if described.named or len(described.methods) > named.get(described.text.removeprefix("*"), 0):
+        found = {(t.text, t.package): t for t in self._read_types(self.types, addresses, "*") if t.package}
+        for (text, package), described in found.items():
+            if described.named:
                 yield described
+                pointer = found.get((f"*{text}", package))
+                if pointer is not None and len(pointer.methods) > len(described.methods):
+                    yield pointer
 
     def _read_types(self, types: Types, addresses: Iterator[int] | list[int], pattern: str) -> Iterator[GoType]:
         for address in addresses:
             try:
                 if pattern == "*" or fnmatchcase(types.text(address), pattern):
-                    yield types.read(address)
+                    yield read_type(types, address)
             except FormatError as error:
                 self._problem(f"the type at {address:#x}", error)
 
@@ -229,14 +235,17 @@ def _mentioned(types: Types, start: Iterator[int], depth: int) -> list[int]:
     """The types reached from ``start`` through at most ``depth`` layers of named types, in the order met."""
     found: dict[int, None] = {}
     layer = list(start)
-    for _ in range(depth + 1):
-        following: list[int] = []
+    for _ in range(depth):
+        named: list[int] = []
         while layer:
             address = layer.pop(0)
             if address in found:
                 continue
             found[address] = None
             # What an unnamed type is made of belongs to the layer of whoever mentions it.
-            (following if types.descriptor(address).named else layer).extend(types.components(address))
-        layer = following
+            if types.descriptor(address).named:
+                named.append(address)
+            else:
+                layer.extend(types.components(address))
+        layer = [part for address in named for part in (*types.components(address), *types.signatures(address))]
     return list(found)

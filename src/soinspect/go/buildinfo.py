@@ -28,16 +28,15 @@ def read_build_info(memory: Memory) -> GoBuildInfo | Absent:
 
     :raises FormatError: it is there, and points outside of the file.
     """
-    address = _locate(memory)
-    if address is None:
+    address, data = _locate(memory)
+    if not data:
         return Absent("no build information in the file (go1.12 and older have none, plugins up to go1.20 neither)")
-    header = memory.block(address, _HEADER_SIZE)
-    if not header.startswith(_MAGIC):
+    if len(data) < _HEADER_SIZE or not data.startswith(_MAGIC):
         return Absent("section .go.buildinfo does not begin with build information")
-    if header[_FLAGS_AT] & _FLAG_INLINE:
-        version, rest = _inline_string(memory, address + _HEADER_SIZE)
-        modules, _ = _inline_string(memory, rest)
-    elif header[_POINTER_SIZE_AT] == WORD and not header[_FLAGS_AT]:
+    if data[_FLAGS_AT] & _FLAG_INLINE:
+        version, rest = _inline_string(memory, data, _HEADER_SIZE)
+        modules, _ = _inline_string(memory, data, rest)
+    elif data[_POINTER_SIZE_AT] == WORD and not data[_FLAGS_AT]:
         version = _pointed_string(memory, address + 16)
         modules = _pointed_string(memory, address + 24)
     else:
@@ -47,25 +46,27 @@ def read_build_info(memory: Memory) -> GoBuildInfo | Absent:
     return parse_build_info(version.decode("utf-8", "replace"), _strip_sentinels(modules).decode("utf-8", "replace"))
 
 
-def _locate(memory: Memory) -> int | None:
-    section = memory.image.section(".go.buildinfo")
+def _locate(memory: Memory) -> tuple[int, bytes]:
+    """The address of the build information, and the bytes from there on; no bytes if there is none."""
+    image = memory.image
+    section = image.section(".go.buildinfo")
     if section is not None:
-        return section.addr
-    if memory.image.sections:
-        return None
-    return next(memory.find(_MAGIC, _ALIGNMENT), None)
+        return section.addr, image.section_data(section)
+    found = None if image.sections else next(memory.find(_MAGIC, _ALIGNMENT), None)
+    return (0, b"") if found is None else (found, memory.block(found, image.available(found)))
 
 
-def _inline_string(memory: Memory, address: int) -> tuple[bytes, int]:
-    """The length-prefixed string at ``address`` (1.18 and later), and the address after it."""
-    prefix = memory.block(address, min(_MAX_UVARINT, memory.image.available(address)))
+def _inline_string(memory: Memory, data: bytes, position: int) -> tuple[bytes, int]:
+    """The length-prefixed string at ``position`` (1.18 and later), and the position after it."""
     length = 0
-    for index, byte in enumerate(prefix):
+    for index, byte in enumerate(data[position : position + _MAX_UVARINT]):
         length |= (byte & 0x7F) << (7 * index)
         if byte < 0x80:  # the last byte of a uvarint
-            start = address + index + 1
-            return memory.block(start, length), start + length
-    raise memory.image.error(memory.image.offset_of(address) or 0, "build information", length, "a length without end")
+            start = position + index + 1
+            if start + length <= len(data):
+                return data[start : start + length], start + length
+            break
+    raise memory.image.error(0, "length in the build information", length, "that many bytes do not follow")
 
 
 def _pointed_string(memory: Memory, address: int) -> bytes:

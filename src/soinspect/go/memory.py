@@ -33,25 +33,42 @@ class Memory:
         self.elf = elf
         self.image = elf.image
         self.word = elf.pointer
+        # The part of a segment that the last read came from, where the next one mostly goes: addresses, and what
+        # makes a file offset of them.
+        self._start = self._end = self._shift = 0
 
     def int32(self, address: int) -> int:
         """The signed 32-bit integer at ``address``."""
-        return self.image.unpack(_INT32, address)[0]
+        return self.unpack(_INT32, address)[0]
 
     def uint32(self, address: int) -> int:
         """The unsigned 32-bit integer at ``address``."""
-        return self.image.unpack(_UINT32, address)[0]
+        return self.unpack(_UINT32, address)[0]
+
+    def unpack(self, record: Struct, address: int) -> tuple[int, ...]:
+        """One record of integers that the file really holds."""
+        return record.unpack_from(self.image.data, self._offset(address, record.size))
 
     def block(self, address: int, size: int) -> bytes:
         """``size`` bytes that the file really holds: unlike ``Image.read``, never memory that starts as zero."""
-        if size < 0 or size > self.image.available(address):
-            raise self.image.error(
-                self.image.offset_of(address) or 0,
-                "length",
-                size,
-                f"that many bytes at {address:#x} are not in the file",
-            )
-        return self.image.read(address, size) if size else b""
+        offset = self._offset(address, size)
+        return self.image.data[offset : offset + size]
+
+    def _offset(self, address: int, size: int) -> int:
+        """The file offset of ``address``, which has ``size`` bytes after it in the file."""
+        if not (self._start <= address and 0 <= size <= self._end - address):
+            available = self.image.available(address)
+            if not 0 <= size <= available:
+                offset = self.image.offset_of(address) or 0
+                raise self.image.error(offset, "length", size, f"that many bytes at {address:#x} are not in the file")
+            if not size:
+                return 0
+            offset = self.image.offset_of(address) or 0
+            self._start, self._end, self._shift = address, address + available, offset - address
+            segment = self.image.segment_of(address)
+            if segment is not None:
+                self._start = segment.vaddr
+        return address + self._shift
 
     def string(self, address: int) -> str:
         """The Go string whose header is at ``address``; bytes that are not UTF-8 become surrogate escapes."""

@@ -173,7 +173,7 @@ class FunctionTable:
         code: dict[str, int] = {}
         functions: dict[str, int] = {}
         ends = (*self.entries[1:], self.end)
-        for index, (entry, end) in enumerate(zip(self.entries, ends, strict=True)):
+        for index, (entry, end) in enumerate(zip(self.entries, ends, strict=False)):
             package = package_of(self.name(index))
             code[package] = code.get(package, 0) + max(end - entry, 0)
             functions[package] = functions.get(package, 0) + 1

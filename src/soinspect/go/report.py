@@ -24,7 +24,7 @@ def report(elf: ElfFile, query: GoQuery) -> GoReport:
     return GoReport(
         path=elf.path,
         facts=facts,
-        mentioned_types=tuple(binary.exported_types()) if facts.plugin else (),
+        mentioned_types=tuple(binary.exported_types(query.depth)) if facts.plugin else (),
         functions=tuple(binary.list_functions(query.match)) if GoTable.FUNCTIONS in query.tables else (),
         types=tuple(binary.list_types(query.match)) if GoTable.TYPES in query.tables else (),
         itabs=tuple(binary.list_itabs()) if GoTable.ITABS in query.tables else (),

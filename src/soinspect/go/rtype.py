@@ -15,7 +15,7 @@ from soinspect.go.memory import WORD, Memory
 from soinspect.go.moduledata import ModuleData
 from soinspect.model.absence import Absent
 from soinspect.model.constants import SymbolType
-from soinspect.model.golang import GoField, GoKind, GoMethod, GoType
+from soinspect.model.golang import GoField, GoKind, GoMethod
 
 # size, ptrdata, hash, tflag, align, fieldAlign, kind, equal, gcdata, str, ptrToThis
 _COMMON = Struct("<QQIBBBBQQii")
@@ -93,7 +93,7 @@ class Types:
 
     def descriptor(self, address: int) -> Descriptor:
         """The common part of the descriptor at ``address``."""
-        size, _, _, flags, _, _, kind, _, _, name, _ = self._memory.image.unpack(_COMMON, address)
+        size, _, _, flags, _, _, kind, _, _, name, _ = self._memory.unpack(_COMMON, address)
         where = flags if self._module.layout.first >= _FIRST_WITH_DIRECT_FLAG else kind
         number = kind & _KIND_MASK
         if not 0 < number <= GoKind.UNSAFE_POINTER:
@@ -114,39 +114,29 @@ class Types:
 
     def text(self, address: int) -> str:
         """The type at ``address`` as ``reflect`` prints it."""
-        return self._text(self.descriptor(address))
-
-    def _text(self, descriptor: Descriptor) -> str:
+        descriptor = self.descriptor(address)
         text = self.name(self.base + descriptor.name_offset)
         return text[1:] if descriptor.flags & _EXTRA_STAR else text
-
-    def read(self, address: int) -> GoType:
-        """The whole type at ``address``."""
-        descriptor = self.descriptor(address)
-        kind = descriptor.kind
-        package, records = self._uncommon(descriptor)
-        methods = self._interface_methods(address) if kind is GoKind.INTERFACE else self._methods(records)
-        return GoType(
-            address=address,
-            text=self._text(descriptor),
-            kind=kind,
-            size=descriptor.size,
-            package=package,
-            named=descriptor.named,
-            fields=tuple(field for field, _ in self.fields(address)) if kind is GoKind.STRUCT else (),
-            methods=tuple(methods),
-        )
 
     def length(self, address: int) -> int:
         """The number of elements of the array type at ``address``."""
         return self._memory.word(address + _COMMON_SIZE + 2 * WORD)
+
+    def direction(self, address: int) -> int:
+        """The direction of the channel type at ``address``: 1 receives, 2 sends, 3 does both."""
+        return self._memory.word(address + _COMMON_SIZE + WORD)
+
+    def inputs(self, address: int) -> tuple[int, bool]:
+        """How many parameters the func type at ``address`` has, and whether the last one is variadic."""
+        inputs, outputs = self._memory.unpack(_COUNTS, address + _COMMON_SIZE)
+        return inputs, bool(outputs & _VARIADIC)
 
     def asked_methods(self, address: int) -> int:
         """How many methods the interface type at ``address`` asks for."""
         return self._memory.slice(address + _TABLE_AT).length
 
     def components(self, address: int) -> Iterator[int]:
-        """The addresses of the types that the type at ``address`` is made of, its methods' signatures included."""
+        """The addresses of the types that the type at ``address`` is made of."""
         descriptor = self.descriptor(address)
         word, int32 = self._memory.word, self._memory.int32
         match descriptor.kind:
@@ -156,7 +146,7 @@ class Types:
                 yield self.element(address)
                 yield word(address + _COMMON_SIZE + WORD)
             case GoKind.FUNC:
-                inputs, outputs = self._memory.image.unpack(_COUNTS, address + _COMMON_SIZE)
+                inputs, outputs = self._memory.unpack(_COUNTS, address + _COMMON_SIZE)
                 first = address + _BASE_SIZES[GoKind.FUNC] + (_UNCOMMON_RECORD.size if descriptor.has_uncommon else 0)
                 for index in range(inputs + (outputs & ~_VARIADIC)):
                     yield word(first + WORD * index)
@@ -166,7 +156,10 @@ class Types:
             case GoKind.INTERFACE:
                 for record in self._memory.elements(self._memory.slice(address + _TABLE_AT), _ASKED_SIZE):
                     yield self.base + int32(record + 4)
-        for _, signature, _, _ in _METHOD.iter_unpack(self._uncommon(descriptor)[1]):
+
+    def signatures(self, address: int) -> Iterator[int]:
+        """The addresses of the func types that are the signatures of its methods."""
+        for _, signature, _, _ in _METHOD.iter_unpack(self._uncommon(self.descriptor(address))[1]):
             if signature not in _DROPPED:
                 yield self.base + signature
 
@@ -178,7 +171,7 @@ class Types:
             case GoKind.MAP:
                 size = self._map_size(descriptor)
             case GoKind.FUNC:
-                inputs, outputs = self._memory.image.unpack(_COUNTS, address + _COMMON_SIZE)
+                inputs, outputs = self._memory.unpack(_COUNTS, address + _COMMON_SIZE)
                 size += WORD * (inputs + (outputs & ~_VARIADIC))
             case GoKind.STRUCT:
                 size += _FIELD_SIZE * self._memory.slice(address + _TABLE_AT).length
@@ -202,12 +195,26 @@ class Types:
                 name, embedded = text.lstrip("*").rpartition(".")[2], True
             yield GoField(name=name, type=text, offset=offset, tag=tag, embedded=embedded), type_address
 
-    def _interface_methods(self, address: int) -> Iterator[GoMethod]:
+    def asked(self, address: int) -> Iterator[GoMethod]:
+        """The methods that the interface type at ``address`` asks for."""
         for record in self._memory.elements(self._memory.slice(address + _TABLE_AT), _ASKED_SIZE):
             yield GoMethod(
                 name=self.name(self.base + self._memory.int32(record)),
                 signature=self.text(self.base + self._memory.int32(record + 4)),
                 address=_ASKED_FOR,
+            )
+
+    def package(self, address: int) -> str:
+        """The import path of the type at ``address``, or of what it points to; ``""`` for what has no methods."""
+        return self._uncommon(self.descriptor(address))[0]
+
+    def methods(self, address: int) -> Iterator[GoMethod]:
+        """The methods of the type at ``address`` that is no interface, sorted by name."""
+        for name, signature, _, code in _METHOD.iter_unpack(self._uncommon(self.descriptor(address))[1]):
+            yield GoMethod(
+                name=self.name(self.base + name),
+                signature="" if signature in _DROPPED else self.text(self.base + signature),
+                address=_NOT_LINKED if code in _DROPPED else self._module.text_address(code),
             )
 
     def _uncommon(self, descriptor: Descriptor) -> tuple[str, bytes]:
@@ -216,17 +223,9 @@ class Types:
             return "", b""
         map_size = self._map_size(descriptor) if descriptor.kind is GoKind.MAP else 0
         start = descriptor.address + (map_size or _BASE_SIZES.get(descriptor.kind, _COMMON_SIZE))
-        package_offset, count, _, methods, _ = self._memory.image.unpack(_UNCOMMON_RECORD, start)
+        package_offset, count, _, methods, _ = self._memory.unpack(_UNCOMMON_RECORD, start)
         package = self.name(self.base + package_offset) if package_offset else ""
         return package, self._memory.block(start + methods, count * _METHOD.size)
-
-    def _methods(self, records: bytes) -> Iterator[GoMethod]:
-        for name, signature, _, code in _METHOD.iter_unpack(records):
-            yield GoMethod(
-                name=self.name(self.base + name),
-                signature="" if signature in _DROPPED else self.text(self.base + signature),
-                address=_NOT_LINKED if code in _DROPPED else self._module.text_address(code),
-            )
 
     def _map_size(self, descriptor: Descriptor) -> int:
         """The size of a map's descriptor before its uncommon part.
@@ -238,7 +237,7 @@ class Types:
         layout = self._module.layout
         sizes = [size for size, first, last in _MAP_SIZES if first <= layout.last and layout.first <= last]
         for size in sizes[:-1] if descriptor.has_uncommon else ():
-            record = self._memory.image.unpack(_UNCOMMON_RECORD, descriptor.address + size)
+            record = self._memory.unpack(_UNCOMMON_RECORD, descriptor.address + size)
             package, count, exported, methods, unused = record
             if 0 < package < self.end - self.base and exported <= count and (methods, unused) == (16, 0):
                 return size
@@ -349,6 +348,7 @@ class Types:
             found.add(address)
             try:
                 pending += self.components(address)
+                pending += self.signatures(address)
             except FormatError:
                 found.discard(address)  # a damaged descriptor ends its own path only
         return sorted(found)

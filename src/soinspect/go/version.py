@@ -26,6 +26,7 @@ _PRODUCER = re.compile(rb"Go cmd/compile ([^;\0]+)")
 _MINOR = re.compile(r"go1\.(\d+)")
 _COMMON_TYPE = "[]interface {}"  # every release has it wherever fmt is
 _OLD_FINGERPRINT = 40
+_FIRST_WITH_INIT_RECORDS = 13
 _BUILD_ID_PARTS = 4
 _MAX_DEBUG_INFO = 64 << 20
 _CHUNK = 1 << 20
@@ -59,6 +60,8 @@ _PACKAGES: dict[str, tuple[int, int | None]] = {
     "internal/runtime/pprof/label": (26, None),
     "internal/runtime/syscall/linux": (26, None),
 }
+# Packages that not every program needs, so that only their presence tells something.
+_OPTIONAL_PACKAGES = {"internal/reflectlite": 13, "internal/unsafeheader": 15}
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +212,7 @@ def _clues(memory: Memory, module: ModuleData | None, plugin: GoPlugin | None) -
             yield Clue("the start-up code's offset of moduledata.next", first, last)
     if plugin is not None:
         yield from _fingerprint_clues(plugin.package_hashes)
+        yield from _initialisation_clues(memory, plugin.path)
         yield from _package_clues({entry.package for entry in plugin.package_hashes})
     yield from _mangling_clues(memory)
     yield from _build_id_clues(memory)
@@ -236,6 +240,20 @@ def _package_clues(packages: set[str]) -> Iterator[Clue]:
     for name, (_, last) in _PACKAGES.items():
         if last is not None and name in packages:
             yield Clue(f"package {name} is linked in", OLDEST, last)
+    for name, first in _OPTIONAL_PACKAGES.items():
+        if name in packages:
+            yield Clue(f"package {name} is linked in", first, None)
+
+
+def _initialisation_clues(memory: Memory, path: str) -> Iterator[Clue]:
+    """Up to 1.12 each package has a function that initialises it, since 1.13 a record of such functions."""
+    symbols = memory.elf.dynamic_symbols
+    if not symbols:
+        return
+    if symbols.get("runtime..inittask") or symbols.get(f"{path}..inittask"):
+        yield Clue("packages have initialisation records", _FIRST_WITH_INIT_RECORDS, None)
+    elif symbols.get(f"{path}.init"):
+        yield Clue("packages have no initialisation records", OLDEST, _FIRST_WITH_INIT_RECORDS - 1)
 
 
 def _build_id_clues(memory: Memory) -> Iterator[Clue]:

@@ -57,9 +57,9 @@ class CallLimits:
 class Sandbox:
     """What a native call is kept from: the network, other processes, writing files, more privileges.
 
-    ``on`` is whether there are walls at all; ``network`` and ``processes`` leave these open, ``writable`` are folders
-    that may be written to besides a private temporary one. Walls that the system does not allow are reported, or,
-    with ``strict``, keep the call from happening.
+    ``on`` is whether there are walls at all; ``network`` and ``processes`` leave these open, ``writable`` are
+    folders that may be written to besides a private temporary one. Walls that the system does not allow are
+    reported, or, with ``strict``, keep the call from happening.
     """
 
     on: bool = True
@@ -93,7 +93,8 @@ class EnvironmentVariable:
 class CallRequest:
     """Load ``path`` and carry out ``steps`` in order, in one fresh process.
 
-    ``environment`` are variables that the callee sees, on top of the few that every program expects.
+    ``signatures`` are C declarations of functions that the steps name, for native calls; ``environment`` are
+    variables that the callee sees, on top of the few that every program expects.
     """
 
     path: str
@@ -101,6 +102,7 @@ class CallRequest:
     limits: CallLimits = CallLimits()
     environment: tuple[EnvironmentVariable, ...] = ()
     sandbox: Sandbox = Sandbox()
+    signatures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,8 +202,8 @@ class StepResult:
     ``value`` is shown text (``"7"``), ``type`` its type in the callee's language; both None where there is
     none. ``detail`` is one sentence for the user: what ran, what came back, why it did not work.
     ``backtrace`` are the callee's frames when it panicked or hung, innermost first. ``values`` are the single
-    results, or the variable; ``changed`` the arguments that the callee wrote through. ``abi`` is the check of the
-    calling convention, for native calls that came back.
+    results, or the variable; ``changed`` the arguments that the callee wrote through. ``abi`` is the check of
+    the calling convention, for native calls that came back.
     """
 
     step: Step

@@ -205,12 +205,13 @@ class GoType:
     """A type descriptor, as ``reflect.Type`` shows it.
 
     ``text`` qualifies names with the package's name, ``package`` is the import path of a named type (``""`` for
-    all others). ``size`` in bytes is that of a value. ``fields`` are those of a struct, ``methods`` the method set:
-    of an interface, what it asks for.
+    most others). ``underlying`` is the type without its own name. ``size`` in bytes is that of a value. ``fields``
+    are those of a struct, ``methods`` the method set: of an interface, what it asks for.
     """
 
     address: int
     text: str
+    underlying: str
     kind: GoKind
     size: int
     package: str

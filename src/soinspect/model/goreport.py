@@ -24,12 +24,14 @@ class GoTable(StrEnum):
 class GoQuery:
     """Which tables to read beside the facts.
 
-    ``match`` is a shell pattern on the names of functions and types. ``sources`` are the contents of the files
-    that the plugin is said to be built from; empty: nobody asked.
+    ``match`` is a shell pattern on the names of functions and types. ``depth`` says how far to follow the types of
+    the exports: 1 to the named types that they mention, 2 to those that these mention, and so on. ``sources`` are
+    the contents of the files that the plugin is said to be built from; empty: nobody asked.
     """
 
     tables: frozenset[GoTable] = frozenset()
     match: str = "*"
+    depth: int = 1
     addresses: tuple[int, ...] = ()
     sources: tuple[bytes, ...] = ()
 

@@ -19,7 +19,7 @@ def call_lines(result: CallResult, *, verbose: bool) -> Iterator[Text]:
     for step in result.steps:
         if len(result.steps) > 1:
             yield _row(step.step.text, _step_text(step))
-        elif step.detail and step.detail not in result.summary:
+        elif step.detail and step.detail not in result.summary and result.crash is None:
             yield _row("note", step.detail)
     for step in result.steps:
         yield from (_row("panic at" if n == 0 else "", frame) for n, frame in enumerate(step.backtrace))
@@ -27,7 +27,7 @@ def call_lines(result: CallResult, *, verbose: bool) -> Iterator[Text]:
         for number, line in enumerate(data.decode("utf-8", "surrogateescape").splitlines()):
             yield _row(name if number == 0 else "", line)
     if result.truncated:
-        yield _row("", "(the output was longer: only its beginning was kept)")
+        yield _row("", "(more was printed than is kept)")
     if result.crash is not None:
         yield from _crash(result.crash, result.summary, verbose=verbose)
     for number, line in enumerate(result.evidence if verbose else ()):
@@ -45,11 +45,10 @@ def _step_text(step: StepResult) -> str:
 
 
 def _crash(crash: Crash, summary: str, *, verbose: bool) -> Iterator[Text]:
-    yield _row("signal", f"{crash.signal} ({crash.code}){f', while {crash.phase}' if crash.phase else ''}")
-    if isinstance(crash.address, Absent):
-        yield _row("address", crash.address.reason)
-    else:
-        yield _row("address", f"{crash.address:#x}")
+    if crash.signal:
+        yield _row("signal", f"{crash.signal} ({crash.code}){f', while {crash.phase}' if crash.phase else ''}")
+        address = crash.address
+        yield _row("address", address.reason if isinstance(address, Absent) else f"{address:#x}")
     yield _row("where", crash.location.reason if isinstance(crash.location, Absent) else crash.location)
     if crash.why not in summary:
         yield _row("why", crash.why)

@@ -101,18 +101,14 @@ def export_line(export: GoExport, *, verbose: bool) -> str:
 
 
 def type_line(described: GoType) -> str:
-    """A type with its fields and methods in one line."""
-    parts = [f"type {described.text}"]
-    if described.kind is GoKind.STRUCT:
-        fields = "; ".join(f.type if f.embedded else f"{f.name} {f.type}" for f in described.fields)
-        parts.append(f"struct {{ {fields} }}" if fields else "struct {}")
-    else:
-        parts.append(described.kind.name.lower())
-    parts.append(f"({count(described.size, 'byte')})")
-    methods = [f"{m.name}{m.signature.removeprefix('func')}" for m in described.methods]
-    if methods:
-        parts.append(f"methods {'; '.join(methods)}")
-    return " ".join(parts)
+    """A type with its fields and methods in one line; of a pointer only the methods are of interest."""
+    methods = "; ".join(f"{m.name}{m.signature.removeprefix('func')}" for m in described.methods)
+    if described.kind is GoKind.POINTER and methods:
+        return f"methods of {described.text}: {methods}"
+    line = f"{described.underlying} ({count(described.size, 'byte')})"
+    if described.named:
+        line = f"type {described.text} {line}"
+    return f"{line} methods {methods}" if methods and described.kind is not GoKind.INTERFACE else line
 
 
 def _few(lines: Iterable[str], few: int | None) -> Iterator[str]:

@@ -15,6 +15,7 @@ from .sandbox import build_walls
 
 _RTLD_LAZY = 1
 _RTLD_NOW = 2
+_RTLD_NOLOAD = 4
 _POINTED_TO = 128
 _HIGHEST_FD = 4096
 
@@ -126,6 +127,8 @@ def _confined(log: _Log, request: Request) -> bool:
 
 
 def _load(loader: _Loader, log: _Log, path: bytes) -> bool:
+    if loader.open(path, _RTLD_LAZY | _RTLD_NOLOAD):
+        log.write(protocol.NOTE, payload=b"the Python that hosts the call had loaded it before: constructors ran then")
     log.write(protocol.LOADING)
     started = perf_counter()
     opened = loader.open(path, _RTLD_NOW)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from soinspect.compare.pair import Change, ComparisonRule, Pair
+from soinspect.compare.change import Change
+from soinspect.compare.pair import ComparisonRule, Pair
 from soinspect.demangle.scheme import demangle
 from soinspect.model.constants import SymbolType
 from soinspect.model.finding import Rule, Severity

@@ -1,0 +1,120 @@
+"""What came back from one call, in words: value, errno, changed buffers, whether the calling convention was kept."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from soinspect.call.journal import Event
+from soinspect.call.plan import PlannedAction
+from soinspect.call.typed import result_text
+from soinspect.call.values import SHOWN_BYTES, c_string, floating_text, hex_text, register_text
+from soinspect.call.worker import protocol
+from soinspect.model.calling import AbiCheck, CallValue, Outcome, Step, StepResult
+
+_SHOWN_CALLBACKS = 4
+_GO_PROVES_NOTHING = (
+    "; it is a Go function and was called without a goroutine: that it returned proves nothing, for only functions "
+    "that touch neither the stack bound nor the heap get this far"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedConvention:
+    """A calling convention that the worker checks: its name, and the first return registers of each class."""
+
+    name: str
+    integer: str
+    vector: str
+
+
+_CONVENTIONS = {
+    "x86_64": CheckedConvention(name="System V ABI for x86-64", integer="rax", vector="xmm0"),
+    "aarch64": CheckedConvention(name="AAPCS64", integer="x0", vector="v0"),
+}
+
+
+def report_return(step: Step, planned: PlannedAction, events: tuple[Event, ...], *, in_go_plugin: bool) -> StepResult:
+    """The result of a step whose last event is that its function returned."""
+    last = events[-1]
+    if len(last.payload) < protocol.RETURNED_PAYLOAD.size:
+        return StepResult(step=step, outcome=Outcome.RETURNED, detail="returned; the answer was overwritten")
+    value, _, vector, _, errno, seconds = protocol.RETURNED_PAYLOAD.unpack_from(last.payload)
+    pointed_to = last.payload[protocol.RETURNED_PAYLOAD.size :]
+    convention = _CONVENTIONS.get(os.uname().machine)
+    prototype = planned.prototype
+    if prototype:
+        shown = result_text(prototype.returns, value, vector, pointed_to)
+        detail = f"{prototype.text} (from {prototype.source})"
+        if prototype.parameters and not planned.arguments:
+            detail += ", called without its arguments"
+        if planned.disagreements:
+            detail += f"; the prototypes disagree: {'; '.join(planned.disagreements)}"
+    else:
+        shown, detail = _untyped(value, vector, pointed_to, convention)
+    if errno:
+        detail += f"; errno = {errno} ({os.strerror(errno)})"
+    called_back = [e for e in events if e.kind == protocol.CALLED_BACK]
+    if called_back:
+        detail += f"; called back {_callback_text(called_back)}"
+    changed = tuple(_changed_buffers(planned, events))
+    detail += "".join(f"; argument {change.argument} now holds {change.text}" for change in changed)
+    if in_go_plugin:
+        detail += _GO_PROVES_NOTHING
+    check = next((e for e in events if e.kind == protocol.CONVENTION), None)
+    abi = None
+    if check and convention:
+        abi = AbiCheck(convention=convention.name, violations=tuple(check.text.splitlines()))
+        detail += f"; {abi.convention} {'kept' if abi.kept else 'violated: ' + '; '.join(abi.violations)}"
+    outcome = Outcome.RETURNED if abi is None or abi.kept else Outcome.VIOLATED
+    return StepResult(
+        step=step,
+        outcome=outcome,
+        value=shown,
+        type=prototype.returns.text if prototype else None,
+        detail=detail,
+        seconds=seconds,
+        abi=abi,
+        changed=changed,
+    )
+
+
+def _untyped(value: int, vector: bytes, pointed_to: bytes, convention: CheckedConvention | None) -> tuple[str, str]:
+    """The return registers of a function whose type is not known: the value as shown, and the honest sentence."""
+    text = c_string(pointed_to)
+    shown = f'{value:#x}, the address of "{text}"' if text else register_text(value)
+    name, vector_name = (convention.integer, convention.vector) if convention else ("return register", "")
+    detail = f"return type unknown: {name} = {shown}"
+    number = floating_text(vector) if convention else None
+    if number:
+        shown += f", or {vector_name} = {number}"
+        detail += f", {vector_name} = {number}"
+    return shown, detail
+
+
+def _changed_buffers(planned: PlannedAction, events: tuple[Event, ...]) -> Iterator[CallValue]:
+    """The arguments in memory that the callee wrote to, as they are after the call."""
+    for event in events:
+        if event.kind != protocol.BUFFER or len(event.payload) < protocol.BUFFER_PAYLOAD.size:
+            continue
+        (position,) = protocol.BUFFER_PAYLOAD.unpack_from(event.payload)
+        after = event.payload[protocol.BUFFER_PAYLOAD.size :]
+        if position < len(planned.arguments) and planned.arguments[position].value != after:
+            text = c_string(after)
+            shown = json.dumps(text) if text else f'"{hex_text(after)}"'
+            yield CallValue(
+                type=f"{len(after)} bytes", text=shown, argument=position + 1, cut=not text and len(after) > SHOWN_BYTES
+            )
+
+
+def _callback_text(events: list[Event]) -> str:
+    """How often callbacks were called, and the registers of the first calls: how many are arguments is not known."""
+    calls = []
+    for event in events[:_SHOWN_CALLBACKS]:
+        fields = event.fields(protocol.CALLED_BACK_PAYLOAD)
+        if fields:
+            calls.append(f"({', '.join(f'{int(value):#x}' for value in fields[1:])})")
+    times = "once" if len(events) == 1 else f"{len(events)} times"
+    return f"{times}, with the integer registers {', '.join(calls)}"

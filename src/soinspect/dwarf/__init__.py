@@ -1,0 +1,1 @@
+"""DWARF: what compilers write down about functions and types, read only as far as exports reach."""

@@ -1,0 +1,177 @@
+"""Which entry describes which exported symbol."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from soinspect.dwarf.aranges import units_first
+from soinspect.dwarf.constants import At, Tag
+from soinspect.dwarf.index import Index
+from soinspect.dwarf.info import DebugInfo, Entry, Place
+from soinspect.elf.file import ElfFile
+from soinspect.errors import FormatError
+from soinspect.model.constants import Machine, SectionIndex, SymbolBinding, SymbolType, SymbolVisibility
+from soinspect.model.prototype import Evidence
+
+_FUNCTION = frozenset((int(Tag.SUBPROGRAM),))
+_VARIABLE = frozenset((int(Tag.VARIABLE),))
+_TAGS: dict[int, frozenset[int]] = {
+    SymbolType.FUNC: _FUNCTION,
+    SymbolType.IFUNC: _FUNCTION,
+    SymbolType.OBJECT: _VARIABLE,
+    SymbolType.COMMON: _VARIABLE,
+    SymbolType.TLS: _VARIABLE,
+    SymbolType.NOTYPE: _FUNCTION | _VARIABLE,
+}
+# The value of these is a resolver's address, or an offset in each thread's storage.
+_NO_ADDRESS = frozenset((SymbolType.IFUNC, SymbolType.TLS))
+_VISIBLE = frozenset((SymbolVisibility.DEFAULT, SymbolVisibility.PROTECTED))
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """A defined dynamic symbol: ``tags`` of the entries that may describe it, ``address`` if its value is one."""
+
+    symbol: str
+    version: str | None
+    default_version: bool
+    tags: frozenset[int]
+    address: int | None
+
+    @property
+    def versioned_name(self) -> str:
+        """The name as binutils write it."""
+        if self.version is None:
+            return self.symbol
+        return f"{self.symbol}{'@@' if self.default_version else '@'}{self.version}"
+
+
+def exports_of(elf: ElfFile, names: Collection[str] | None) -> list[Export]:
+    """The functions and variables that ``elf`` exports, or those of them that have one of ``names``."""
+    table = elf.dynamic_symbols
+    found: list[Export] = []
+    if not table:
+        return found
+    # An odd address selects the instruction set on 32-bit ARM.
+    mask = ~1 if elf.image.header.machine is Machine.ARM else ~0
+    for row, (name, value, info, other, section) in enumerate(
+        zip(table.names, table.values, table.infos, table.others, table.section_indexes, strict=True)
+    ):
+        kind = info & 0xF
+        tags = _TAGS.get(kind)
+        hidden = other & 3 not in _VISIBLE or info >> 4 == SymbolBinding.LOCAL
+        if tags is None or hidden or section in (SectionIndex.UNDEF, SectionIndex.ABS):
+            continue
+        if names is None or name in names:
+            version, default = table.versions.of(row + 1)
+            address = None if kind in _NO_ADDRESS or not value else value & mask if tags is _FUNCTION else value
+            found.append(Export(name, version, default, tags, address))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """The entry that describes an export, and what ties them."""
+
+    entry: Entry
+    evidence: Evidence
+
+
+class Search:
+    """Descriptions of exports, by address first, then by name, then among declarations."""
+
+    def __init__(self, info: DebugInfo, exports: list[Export]) -> None:
+        self._exports = exports
+        self._addresses = {export.address for export in exports if export.address is not None}
+        self.index = Index(info, self._addresses)
+
+    def run(self, *, everything: bool) -> dict[Export, Description]:
+        """All that is found; ``everything`` is False if units are to be left unread once all exports are found."""
+        info = self.index.info
+        at_address = self.index.catalogue.at_address
+        for unit in info.units if everything else units_first(info, self._addresses):
+            self.index.survey(unit)
+            if not everything and len(at_address) == len(self._exports):
+                break
+        found: dict[Export, Description] = {}
+        for export in self._exports:
+            places = map(info.place_at, at_address.get(export.address or 0, ()))
+            entry = self._at_address(export, places)
+            if entry is not None:
+                found[export] = Description(entry, Evidence.ADDRESS)
+        self._add_by_name(found)
+        return found
+
+    def _at_address(self, export: Export, places: Iterable[Place]) -> Entry | None:
+        """The entry at the export's address: the only one, or the one of its name where code was folded."""
+        entries = [entry for entry in map(self._read, places) if entry is not None and entry.tag in export.tags]
+        if len(entries) > 1:
+            entries = [entry for entry in entries if self._symbol(entry) == export.symbol]
+        return entries[0] if entries else None
+
+    def _read(self, place: Place) -> Entry | None:
+        try:
+            return place.read()
+        except FormatError as error:
+            self.index.remarks[error.reason] = None
+            return None
+
+    def _add_by_name(self, found: dict[Export, Description]) -> None:
+        """Look for what is not found yet by its name; a definition is better than a declaration."""
+        wanted: dict[str, Export] = {}
+        for export in self._exports:
+            # Several versions of a name: what is known of the name is true of the one in use.
+            if export not in found and (export.default_version or export.symbol not in wanted):
+                wanted[export.symbol] = export
+        if not wanted:
+            return
+        for name, positions in self.index.by_text(self.index.catalogue.mentions):
+            for place in map(self.index.info.place_at, positions if name in wanted or not name else ()):
+                entry = self._read(place)
+                symbol = self._external_symbol(entry) if entry else None
+                if entry is None or symbol not in wanted:
+                    continue
+                export, description = wanted[symbol], self._by_name(entry)
+                better = export not in found or (description and description.evidence is Evidence.NAME)
+                if description and better and entry.tag in export.tags:
+                    found[export] = description
+
+    def _by_name(self, entry: Entry) -> Description | None:
+        if not entry.flag(At.DECLARATION):
+            return Description(entry, Evidence.NAME)
+        return Description(entry, Evidence.DECLARATION) if self._tells_types(entry) else None
+
+    def _external_symbol(self, entry: Entry) -> str | None:
+        """The name of an entry's symbol, None if other units may not use it, or it is damaged."""
+        try:
+            external = any(origin.flag(At.EXTERNAL) for origin in entry.origins())
+            return self._symbol(entry) if external else None
+        except FormatError as error:
+            self.index.remarks[error.reason] = None
+            return None
+
+    def _tells_types(self, entry: Entry) -> bool:
+        """Whether a declaration was written by somebody: a compiler's own of a builtin says nothing of types."""
+        if entry.tag == Tag.VARIABLE or entry.flag(At.PROTOTYPED):
+            return True
+        name = entry.text(At.NAME)
+        builtin = name is None or name.startswith("__builtin_") or name == self._linkage_name(entry)
+        return not builtin and not self.index.language(entry.unit).is_c
+
+    def _symbol(self, entry: Entry) -> str | None:
+        """The name of an entry's symbol.
+
+        :raises FormatError: the entry or what it completes is damaged.
+        """
+        name = None
+        for origin in entry.origins():
+            linkage_name = self._linkage_name(origin)
+            if linkage_name is not None:
+                return linkage_name
+            name = name or origin.text(At.NAME)
+        return name
+
+    @staticmethod
+    def _linkage_name(entry: Entry) -> str | None:
+        return entry.text(At.LINKAGE_NAME) or entry.text(At.MIPS_LINKAGE_NAME)

@@ -1,0 +1,166 @@
+"""One pass over a unit: where its definitions, declarations, types and scopes are. Nothing is read in full."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Container
+
+from soinspect.dwarf.abbreviations import Abbreviation, Role
+from soinspect.dwarf.constants import At, Form, Tag
+from soinspect.dwarf.expressions import address_index, fixed_address
+from soinspect.dwarf.info import DebugInfo
+from soinspect.dwarf.units import Unit
+
+_CONTAINERS = frozenset((Tag.STRUCTURE_TYPE, Tag.CLASS_TYPE, Tag.UNION_TYPE, Tag.INTERFACE_TYPE, Tag.SUBPROGRAM))
+
+
+# Positions by name (the symbol's name where there is one), or by its offset in .debug_str; "" where it takes reading
+# the entry to know the name.
+Named = dict[int | str, list[int]]
+
+
+class Catalogue:
+    """Where things are in ``.debug_info``, outside of types and functions.
+
+    ``at_address`` are the definitions at the addresses that somebody asked for, ``mentions`` all functions and
+    variables, defined or not, ``types`` all types that are defined.
+    """
+
+    def __init__(self) -> None:
+        self.at_address: dict[int, list[int]] = {}
+        self.mentions: Named = {}
+        self.types: Named = {}
+
+
+class Scopes:
+    """The entries of a unit that give a scope to what is in them, as columns in file order.
+
+    ``parents`` are indexes into the columns, -1 at the top.
+    """
+
+    def __init__(self, unit: Unit) -> None:
+        self.unit = unit
+        self.starts: list[int] = []
+        self.ends: list[int] = []
+        self.parents: list[int] = []
+
+    def parent(self, position: int) -> int | None:
+        """The position of the scope just around an entry, None at the top of the unit.
+
+        :raises FormatError: an entry on the way is damaged.
+        """
+        index = bisect_right(self.starts, position) - 1
+        if index >= 0 and self.starts[index] == position:
+            index = self.parents[index]
+        while index >= 0 and self.ends[index] <= position:
+            index = self.parents[index]
+        return None if index < 0 else self._innermost(self.starts[index], position)
+
+    def _innermost(self, scope: int, position: int) -> int:
+        """The scope just around ``position``, which is somewhere inside of ``scope``: nested types have one too."""
+        while True:
+            abbreviation, at = self.unit.abbreviation(scope)
+            if abbreviation is None or abbreviation.role == Role.SCOPE:
+                return scope
+            for child, shape, values in self.unit.entries(self.unit.after_values(abbreviation, at)):
+                if child >= position:
+                    return scope
+                if shape.children and position < self.unit.after(child, shape, values):
+                    scope = child
+                    break
+            else:
+                return scope
+
+
+def survey_unit(
+    info: DebugInfo, unit: Unit, addresses: Container[int], catalogue: Catalogue, *, scoped: bool
+) -> Scopes:
+    """Pass over a unit, and add what it holds to the catalogue.
+
+    ``addresses`` are those asked for; ``scoped`` tells whether types and functions give scopes.
+
+    :raises FormatError: an entry is damaged.
+    """
+    scopes = Scopes(unit)
+    section, table, end, start, four_bytes = unit.section, unit.table, unit.end, unit.start, unit.four_bytes
+    data = section.data
+    types, mentions, at_address = catalogue.types, catalogue.mentions, catalogue.at_address
+    starts, ends, parents = scopes.starts, scopes.ends, scopes.parents
+    root, at = unit.abbreviation(unit.root)
+    position = unit.after_values(root, at) if root is not None and root.children else end
+    scope, scope_role, addressed_role, type_role = -1, Role.SCOPE, Role.ADDRESSED, Role.TYPE
+    while position < end:
+        code = data[position]
+        at = position + 1
+        if code > 0x7F:
+            code, at = section.uleb(position)
+        if not code:
+            if scope < 0:
+                break
+            ends[scope] = position
+            scope = parents[scope]
+            position = at
+            continue
+        abbreviation = table.get(code)
+        if abbreviation is None:
+            raise section.error(position, "abbreviation code", code, "its table has no such code")
+        role = abbreviation.role
+        if role == scope_role and abbreviation.children:
+            starts.append(position)
+            ends.append(end)
+            parents.append(scope)
+            scope = len(starts) - 1
+            position = unit.after_values(abbreviation, at)
+            continue
+        # What Unit.after does, written out for the shapes that gcc makes: this loop is where the time goes.
+        if not abbreviation.children and abbreviation.size is not None:
+            following = at + abbreviation.size
+        elif abbreviation.sibling is not None and at + abbreviation.sibling + 4 <= end:
+            following = start + four_bytes(data, at + abbreviation.sibling)[0]
+            if not position < following <= end:
+                raise section.error(position, "DW_AT_sibling", following, "it does not lead forward")
+        else:
+            following = unit.after(position, abbreviation, at)
+        if role:
+            name = abbreviation.name
+            if name is None:
+                key: int | str = ""
+            elif name[1].form == Form.STRP and name[1].width == 4:
+                key = four_bytes(data, at + name[0])[0]
+            else:
+                key = info.text_at(unit, at, *name) or ""
+            if role == addressed_role:
+                address = _address(info, unit, abbreviation, position, at)
+                if address is not None and address in addresses:
+                    at_address.setdefault(address, []).append(position)
+            (types if role == type_role else mentions).setdefault(key, []).append(position)
+        if scoped and abbreviation.children and abbreviation.tag in _CONTAINERS:
+            starts.append(position)
+            ends.append(following)
+            parents.append(scope)
+        position = following
+    return scopes
+
+
+def _address(info: DebugInfo, unit: Unit, abbreviation: Abbreviation, position: int, at: int) -> int | None:
+    """The address of a function or variable; None if it has none, or a list of ranges."""
+    section = unit.section
+    place = abbreviation.places.get(At.LOW_PC)
+    if place is not None and place[1].form == Form.ADDR:
+        return section.integer(at + place[0], place[1].width)
+    place = abbreviation.places.get(At.LOCATION)
+    if place is not None and place[1].form == Form.EXPRLOC:
+        size, start = section.uleb(at + place[0])
+        return _variable_address(info, unit, section.data[start : min(start + size, unit.end)])
+    entry = info.entry(unit, position)
+    if At.LOW_PC in entry:
+        return entry.address(At.LOW_PC)
+    return _variable_address(info, unit, entry.block(At.LOCATION) or b"")
+
+
+def _variable_address(info: DebugInfo, unit: Unit, location: bytes) -> int | None:
+    address = fixed_address(unit, location)
+    if address is None:
+        index = address_index(unit, location)
+        address = None if index is None else info.indexed_address(unit, index)
+    return address

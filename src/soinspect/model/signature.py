@@ -1,0 +1,73 @@
+"""C functions as a caller sees them: in which class of register each value travels, and how C writes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class TypeKind(StrEnum):
+    """How a value of a type travels in a call (System V ABI for x86-64, 3.2.3; AAPCS64, 6.8)."""
+
+    VOID = "void"
+    BOOLEAN = "boolean"
+    INTEGER = "integer"
+    FLOAT = "float"
+    POINTER = "pointer"
+    AGGREGATE = "aggregate"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CType:
+    """A type as C writes it, and what a call needs of it: ``size`` in bytes (0 when unknown), whether ``signed``.
+
+    ``is_text`` marks pointers to char.
+    """
+
+    text: str
+    kind: TypeKind
+    size: int
+    signed: bool = False
+    is_text: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignatureParameter:
+    """A parameter; ``name`` is empty where the source gives none."""
+
+    name: str
+    type: CType
+
+    @property
+    def text(self) -> str:
+        """The parameter as C writes it; the name of a function pointer stands in the middle of its type."""
+        if "(*)" in self.type.text:
+            return self.type.text.replace("(*)", f"(*{self.name})", 1)
+        space = "" if self.type.text.endswith("*") or not self.name else " "
+        return f"{self.type.text}{space}{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    """What a function takes and returns; ``source`` says where it is known from (``"DWARF"``, ``"--sig"``).
+
+    ``prototyped`` is False for ``f()`` of old C, which says nothing about parameters.
+    """
+
+    name: str
+    returns: CType
+    parameters: tuple[SignatureParameter, ...]
+    variadic: bool
+    source: str
+    prototyped: bool = True
+
+    @property
+    def text(self) -> str:
+        """The declaration as C writes it."""
+        parameters = [parameter.text for parameter in self.parameters]
+        if self.variadic:
+            parameters.append("...")
+        inside = ", ".join(parameters) or ("void" if self.prototyped else "")
+        space = "" if self.returns.text.endswith("*") else " "
+        return f"{self.returns.text}{space}{self.name}({inside})"

@@ -1,0 +1,90 @@
+"""``soinspect go`` as its users see it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gobinaries import EVERY_TYPE, FIXTURES, Variant
+
+Soinspect = Callable[..., Any]
+
+_PLUGIN1 = FIXTURES / "plugin1.so"
+_SOURCE1 = FIXTURES / "go-plugin-demo" / "plugins" / "plugin1.go"
+
+
+def test_the_page_begins_with_the_answer(soinspect: Soinspect) -> None:
+    run = soinspect("go", _PLUGIN1)
+    first, *rest = run.out.splitlines()
+    assert first.startswith(f"{_PLUGIN1}: Go plugin, go1.27.3, plugin/unnamed-")
+    assert "2 functions, 1 variable, 60 packages, module mode off" in first
+    assert any(line.split() == ["exports", "var", "I", "int", "=", "7"] for line in rest)
+    assert any(line.strip() == "func Run()" for line in rest)
+
+
+def test_exports_are_declared_as_in_go(soinspect: Soinspect, variant: Variant) -> None:
+    out = soinspect("go", variant("1.27.3", "plugin", "stripped"), "-v").out
+    assert "func Variadic(string, ...int) (main.Results, error)  at 0x" in out
+    assert "type main.Results map[string][]main.T (8 bytes) methods Count() int" in out
+    assert "var Bound func(string) string = strings.ToUpper" in out
+    assert "type main.Shape interface { Area() float64; Scale(float64, ...string) main.Shape } (16 bytes)" in out
+
+
+@pytest.mark.parametrize(
+    ("option", "line"),
+    [
+        ("--packages", "internal/goarch"),
+        ("--inits", "runtime.init.0"),
+        ("--functions", "fmt.Fprintln"),
+        ("--types", "type error interface { Error() string } (16 bytes)"),
+        ("--itabs", "*os.File implements io.Writer"),
+        ("--sizes", "runtime"),
+    ],
+)
+def test_each_table_is_lines(soinspect: Soinspect, variant: Variant, option: str, line: str) -> None:
+    out = soinspect("go", variant("1.27.3", "plugin", "plain"), option).out
+    assert line in out
+
+
+def test_match_and_addresses(soinspect: Soinspect, variant: Variant) -> None:
+    path = variant("1.27.3", "plugin", "stripped")
+    out = soinspect("go", path, "--functions", "--match", "*.Run").out
+    entry, name, position = out.split()
+    assert name.endswith(".Run")
+    assert position == f"{EVERY_TYPE}:128"
+    found = soinspect("go", path, "--addr2line", hex(int(entry, 16) + 4), "--addr2line", "0").out.splitlines()
+    assert found[0].split()[1] == f"{name}+0x4"
+    assert found[1].endswith("no Go function there")
+
+
+def test_source_decides_the_exit_code(soinspect: Soinspect, tmp_path: Path) -> None:
+    assert soinspect("go", _PLUGIN1, "--source", _SOURCE1).code == 0
+    changed = tmp_path / "plugin1.go"
+    changed.write_bytes(_SOURCE1.read_bytes() + b"\n")
+    no = soinspect("go", _PLUGIN1, "--source", changed)
+    assert no.code == 1
+    assert no.out.startswith(f"{_PLUGIN1}: no: ")
+    missing = soinspect("go", _PLUGIN1, "--source", tmp_path / "none.go")
+    assert missing.code == 2
+    assert "no such file" in missing.err
+
+
+def test_json_has_everything(soinspect: Soinspect) -> None:
+    document = soinspect("go", _PLUGIN1, "--format", "json").json
+    assert document["command"] == "go"
+    (file,) = document["files"]
+    assert file["facts"]["kind"] == "plugin"
+    assert file["facts"]["version"]["text"] == "go1.27.3"
+    assert [export["name"] for export in file["facts"]["plugin"]["exports"]] == ["I", "Run", "PrintI"]
+    assert len(file["functions"]) > 1000
+    assert len(file["types"]) > 500
+    assert file["sizes"][0]["package"] == "runtime"
+
+
+def test_a_file_that_is_not_go(soinspect: Soinspect) -> None:
+    run = soinspect("go", "/bin/sh")
+    assert run.code == 2
+    assert "not a Go binary" in run.err
