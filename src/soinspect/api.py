@@ -18,7 +18,8 @@ from soinspect.model.absence import Absent
 from soinspect.model.golang import GoBinaryKind, GoFacts
 from soinspect.model.goreport import GoQuery, GoReport
 from soinspect.model.snapshot import ExplainedSymbol, Snapshot, SymbolListing
-from soinspect.symbolquery import SymbolQuery, explain, select
+from soinspect.model.symbolquery import SymbolQuery
+from soinspect.symbolquery import explain, select
 
 # Listing symbols is to start fast: what only one command needs is imported when that command runs.
 if TYPE_CHECKING:

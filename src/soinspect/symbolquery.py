@@ -1,56 +1,16 @@
-"""Which symbols of a file to show, in which order: a query as a value, answered on the table's columns."""
+"""Which symbols of a file to show, in which order: a query is answered on the table's columns."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from enum import StrEnum
-from fnmatch import translate
 
 from soinspect.demangle.golink import GoNames, explain_go_symbol
 from soinspect.demangle.scheme import demangle
 from soinspect.elf.symtab import SymbolTable
-from soinspect.model.constants import SymbolBinding, SymbolType, SymbolVisibility
+from soinspect.model.constants import SymbolBinding, SymbolVisibility
 from soinspect.model.snapshot import ExplainedSymbol
 from soinspect.model.symbol import Explained, Symbol, SymbolKind
-
-
-class SortKey(StrEnum):
-    """The orders of a listing; without one, a plugin's own symbols come first, then names."""
-
-    NAME = "name"
-    ADDRESS = "address"
-    SIZE = "size"
-
-
-class Scope(StrEnum):
-    """Which side of the object's contract."""
-
-    ALL = "all"
-    DEFINED = "defined"
-    UNDEFINED = "undefined"
-    EXPORTS = "exports"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SymbolQuery:
-    """What to list: every condition must hold; empty ``types`` or ``kinds`` mean any.
-
-    ``pattern`` is a regular expression that must be found in the raw or in the readable name.
-    """
-
-    scope: Scope = Scope.ALL
-    types: frozenset[SymbolType] = frozenset()
-    kinds: frozenset[SymbolKind] = frozenset()
-    pattern: re.Pattern[str] | None = None
-    sort: SortKey | None = None
-    demangle: bool = True
-
-
-def glob_pattern(glob: str) -> re.Pattern[str]:
-    """The pattern of a shell glob, which must match a whole name."""
-    return re.compile(r"\A" + translate(glob))
+from soinspect.model.symbolquery import Scope, SortKey, SymbolQuery
 
 
 def select(table: SymbolTable, query: SymbolQuery, names: GoNames | None) -> list[ExplainedSymbol]:

@@ -40,7 +40,7 @@ def test_start_up_is_cheap() -> None:
 
 def test_help_names_every_command(soinspect: Soinspect) -> None:
     text = soinspect("--help").out
-    assert all(command in text for command in ("symbols", "info", "call", "diff", "schema"))
+    assert all(command in text for command in ("symbols", "info", "go", "call", "diff", "rules", "schema"))
     assert soinspect("nonsense").code == 2
 
 
@@ -50,6 +50,7 @@ def test_help_names_every_command(soinspect: Soinspect) -> None:
         ("symbols", PLUGIN1, PLUGIN2),
         ("symbols", "/etc/passwd"),
         ("info", PLUGIN1, sys.executable),
+        ("go", PLUGIN1, sys.executable),
         ("diff", PLUGIN1, PLUGIN2),
         ("call", PLUGIN1, "Run", "I"),
         ("call", PLUGIN1, "Run", "--host", "native"),

@@ -12,10 +12,10 @@ import typer
 from soinspect.cli.exits import Exit
 from soinspect.cli.options import Page, PageFormat, Verbose, console, write
 from soinspect.errors import UsageError
-from soinspect.model.calling import CallLimits, CallRequest, EnvironmentVariable, HostKind, Sandbox, Step
 
 if TYPE_CHECKING:
     from soinspect.call.toolchain import CallEnvironment
+    from soinspect.model.calling import EnvironmentVariable
 
 
 def command(
@@ -29,11 +29,12 @@ def command(
         str,
         typer.Option(
             metavar="auto|native|go|PROGRAM",
-            help="As a C program does, in a Go program of ours, or in your own Go host program; auto: what fits the file.",
+            help="Load it as a C program does, in a Go program of ours, or in your Go program; auto: what fits.",
         ),
     ] = "auto",
     signatures: Annotated[
-        list[str] | None, typer.Option("--sig", metavar="C", help="The prototype of a step's function, in C; repeatable.")
+        list[str] | None,
+        typer.Option("--sig", metavar="C", help="The prototype of a step's function, in C; repeatable."),
     ] = None,
     variables: Annotated[
         list[str] | None, typer.Option("--env", metavar="NAME=VALUE", help="A variable for the callee; repeatable.")
@@ -64,6 +65,7 @@ def command(
     if not steps and not init:
         raise UsageError("nothing to do: name a symbol, or say --init to run the initialisers")
     from soinspect import api
+    from soinspect.model.calling import CallLimits, CallRequest, HostKind, Sandbox, Step
 
     wanted = (*((Step(symbol=None),) if init else ()), *(Step(symbol=step) for step in steps or ()))
     request = CallRequest(
@@ -97,6 +99,8 @@ def command(
 
 
 def _variable(text: str) -> EnvironmentVariable:
+    from soinspect.model.calling import EnvironmentVariable
+
     name, equals, value = text.partition("=")
     if not name or not equals:
         raise UsageError(f"--env {text}: write NAME=VALUE")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,7 +13,9 @@ from soinspect.cli.exits import Exit, report
 from soinspect.cli.options import Files, Page, PageFormat, Verbose, console, write
 from soinspect.errors import InputError, SoinspectError, UsageError
 from soinspect.model.absence import Absent
-from soinspect.model.goreport import GoQuery, GoReport, GoTable
+
+if TYPE_CHECKING:
+    from soinspect.model.goreport import GoQuery, GoReport
 
 
 def command(
@@ -44,6 +46,8 @@ def command(
     Go 1.8 to 1.27, stripped or not; nothing is run. With --source, exit code 1 when the answer is no, 3 when it
     cannot be told.
     """
+    from soinspect.model.goreport import GoQuery, GoTable
+
     flags = (packages, inits, functions, types, itabs, sizes)
     chosen = frozenset(table for table, flag in zip(GoTable, flags, strict=True) if flag)
     query = GoQuery(
@@ -99,6 +103,7 @@ def _verdict(answer: GoReport) -> Exit:
 
 
 def _write_tables(reports: list[GoReport], query: GoQuery, *, titled: bool) -> None:
+    from soinspect.model.goreport import GoTable
     from soinspect.render.golang import address_lines, table_lines
     from soinspect.render.text import printable
 

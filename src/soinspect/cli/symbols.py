@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from enum import StrEnum
+from fnmatch import translate
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,7 +17,7 @@ from soinspect.cli.options import Files, console, write
 from soinspect.errors import SoinspectError, UsageError
 from soinspect.model.constants import SymbolType
 from soinspect.model.symbol import SymbolKind
-from soinspect.symbolquery import Scope, SortKey, SymbolQuery, glob_pattern
+from soinspect.model.symbolquery import Scope, SortKey, SymbolQuery
 
 if TYPE_CHECKING:
     from soinspect.model.snapshot import SymbolListing
@@ -137,7 +138,7 @@ def _pattern(glob: str | None, regex: str | None) -> re.Pattern[str] | None:
     if glob is not None and regex is not None:
         raise UsageError("--match and --regex exclude each other")
     if glob is not None:
-        return glob_pattern(glob)
+        return re.compile(r"\A" + translate(glob))  # a glob must match a whole name
     if regex is None:
         return None
     try:

@@ -130,7 +130,9 @@ def _moved(before: dict[str, Member], after: dict[str, Member], moved: list[str]
     )
 
 
-def _class_changes(old_side: Prototypes, old: Aggregate, new_side: Prototypes, new: Aggregate) -> Iterator[LayoutChange]:
+def _class_changes(
+    old_side: Prototypes, old: Aggregate, new_side: Prototypes, new: Aggregate
+) -> Iterator[LayoutChange]:
     """What only C++ classes have."""
     bases = [
         [f"{'virtual ' if base.virtual else ''}{type_text(side, base.type)} at {base.offset}" for base in it.bases]

@@ -15,6 +15,7 @@ from soinspect.model.prototype import Prototypes
 from soinspect.model.snapshot import Snapshot
 from soinspect.model.symbol import Symbol, SymbolKind
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparisonRule:
     """A rule with the function that finds it."""

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from soinspect.compare.layouts import LayoutChange, aggregate_changes, enumeration_changes
 from soinspect.compare.change import Change
+from soinspect.compare.layouts import LayoutChange, aggregate_changes, enumeration_changes
 from soinspect.dwarf.declare import type_text
 from soinspect.model.finding import Severity
 from soinspect.model.prototype import (
@@ -131,9 +131,7 @@ class TypeComparison:
     def _start(self, name: str, pair: TypePair) -> None:
         self._started_by[pair].append((name, True))
 
-    def _spelled(
-        self, rule: str, subject: str, pair: TypePair, relation: Relation = Relation.DIFFERENT
-    ) -> TypeChange:
+    def _spelled(self, rule: str, subject: str, pair: TypePair, relation: Relation = Relation.DIFFERENT) -> TypeChange:
         before, after = type_text(self._old, pair[0]), type_text(self._new, pair[1])
         severity = Severity.RISKY if relation is Relation.SIGNEDNESS else None
         return TypeChange(rule=rule, change=Change(subject=subject, before=before, after=after, severity=severity))

@@ -82,6 +82,7 @@ def _step_object(step: StepResult) -> dict[str, object]:
         "type": step.type,
         "detail": step.detail,
         "seconds": step.seconds,
+        "abi": step.abi,
         "backtrace": step.backtrace,
         "values": step.values,
         "changed": step.changed,

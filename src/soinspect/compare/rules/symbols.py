@@ -98,9 +98,9 @@ def _version_definition_removed(pair: Pair) -> Iterator[Change]:
 
 def _versioning_dropped(pair: Pair) -> Iterator[Change]:
     old, new = pair.old.dynamic, pair.new.dynamic
-    if isinstance(old, DynamicLinking) and isinstance(new, DynamicLinking):
-        if old.defined_versions and not new.defined_versions:
-            yield Change(subject="symbol versions", before=", ".join(old.defined_versions))
+    before, after = (it.defined_versions if isinstance(it, DynamicLinking) else () for it in (old, new))
+    if before and not after:
+        yield Change(subject="symbol versions", before=", ".join(before))
 
 
 RULES = (
@@ -156,7 +156,7 @@ RULES = (
             id="elf.verdef-removed",
             title="A symbol version is no longer defined",
             severity=Severity.BREAKING,
-            why="A program that was linked against it stops at start-up: \"version `V' not found\".",
+            why='A program that was linked against it stops at start-up: "version `V\' not found".',
             fix="Keep the version's node in the version script, even if it holds no symbol.",
             reference=_VERSIONING,
         ),
@@ -167,7 +167,7 @@ RULES = (
             id="elf.versioning-dropped",
             title="The file defines no symbol versions any more",
             severity=Severity.RISKY,
-            why="The dynamic linker only warns (\"no version information available\") and binds by name; two versions "
+            why='The dynamic linker only warns ("no version information available") and binds by name; two versions '
             "of one symbol become one.",
             fix="Link with the version script of the old file.",
             reference=_VERSIONING,

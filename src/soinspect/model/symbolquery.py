@@ -1,0 +1,42 @@
+"""What to list of a symbol table, as a value."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from soinspect.model.constants import SymbolType
+from soinspect.model.symbol import SymbolKind
+
+
+class SortKey(StrEnum):
+    """The orders of a listing; without one, a plugin's own symbols come first, then names."""
+
+    NAME = "name"
+    ADDRESS = "address"
+    SIZE = "size"
+
+
+class Scope(StrEnum):
+    """Which side of the object's contract."""
+
+    ALL = "all"
+    DEFINED = "defined"
+    UNDEFINED = "undefined"
+    EXPORTS = "exports"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SymbolQuery:
+    """What to list: every condition must hold; empty ``types`` or ``kinds`` mean any.
+
+    ``pattern`` is a regular expression that must be found in the raw or in the readable name.
+    """
+
+    scope: Scope = Scope.ALL
+    types: frozenset[SymbolType] = frozenset()
+    kinds: frozenset[SymbolKind] = frozenset()
+    pattern: re.Pattern[str] | None = None
+    sort: SortKey | None = None
+    demangle: bool = True
