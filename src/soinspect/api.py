@@ -11,7 +11,7 @@ from soinspect.elf.file import ElfFile
 from soinspect.elf.hardening import read_hardening
 from soinspect.elf.image import Image
 from soinspect.elf.symtab import SymbolTable
-from soinspect.errors import InputError, UsageError
+from soinspect.errors import FormatError, InputError, UsageError
 from soinspect.go.facts import read_go
 from soinspect.go.report import report
 from soinspect.model.absence import Absent
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from soinspect.call.toolchain import CallEnvironment
     from soinspect.model.calling import CallRequest, CallResult, HostKind
     from soinspect.model.finding import Comparison
+    from soinspect.model.prototype import Prototypes
 
 STANDARD_INPUT = "-"
 _MAX_STANDARD_INPUT = 1 << 31
@@ -110,7 +111,25 @@ def compare(old: str, new: str) -> Comparison:
 
     with open_elf(old) as before, open_elf(new) as after:
         identical = before.image.size == after.image.size and before.image.data[:] == after.image.data[:]
-        return compare_snapshots(snapshot(before), snapshot(after), identical=identical)
+        facts = snapshot(before), snapshot(after)
+        if identical:
+            return compare_snapshots(*facts, identical=True)
+        old_types, new_types = (_types(elf, it) for elf, it in zip((before, after), facts, strict=True))
+        return compare_snapshots(*facts, identical=False, old_types=old_types, new_types=new_types)
+
+
+def _types(elf: ElfFile, facts: Snapshot) -> Prototypes | Absent:
+    """The types of what callers of a file bind to by name."""
+    from soinspect.compare.pair import contract_symbols
+    from soinspect.dwarf.reader import read_prototypes
+
+    names = {symbol.name for symbol in contract_symbols(facts).values()}
+    if not names:
+        return Absent("it exports nothing that callers bind to by name")
+    try:
+        return read_prototypes(elf, names)
+    except FormatError as error:
+        return Absent(f"the debug information cannot be read: {error.reason}")
 
 
 def call(request: CallRequest, environment: CallEnvironment, *, host: HostKind | str | None = None) -> CallResult:

@@ -22,6 +22,8 @@ PAGES = ROOT / "docs" / "rules"
 IDS = [entry.rule.id for entry in RULES]
 GO_CURRENT = "1.27.3"
 
+# How long a function's code is depends on the compiler as well.
+NOISE = {"elf.function-size-changed"}
 # No compiler at hand builds for two machines: these two images are written by hand.
 HAND_MADE = {
     "elf.machine-changed": (elf64((Sym(name=b"f"),), machine=62), elf64((Sym(name=b"f"),), machine=183)),
@@ -46,9 +48,10 @@ def build(rule: str, side: str, output: Path, go_build: GoBuild) -> Path:
         version = next((w[2:] for w in words if w.startswith("go1")), GO_CURRENT)
         mode = next((w[5:] for w in words if w.startswith("mode=")), "plugin")
         return go_build(version, source, *(w for w in words if w.startswith("-")), mode=mode)
-    source = folder / f"{side}.c"
+    source = next(folder / f"{side}.{suffix}" for suffix in ("c", "cpp") if (folder / f"{side}.{suffix}").exists())
+    compiler = "g++" if source.suffix == ".cpp" else "gcc"
     flags = directive(source, "build")
-    subprocess.run(["gcc", "-shared", "-fPIC", "-o", output, source.name, *flags], cwd=folder, check=True)
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", output, source.name, *flags], cwd=folder, check=True)
     return output
 
 
@@ -59,7 +62,8 @@ def files_of(rule: str, tmp_path: Path, go_build: GoBuild) -> tuple[Path, Path, 
         new.write_bytes(HAND_MADE[rule][1])
         return old, new, {rule}
     folder = PAIRS / rule
-    main = next(p for p in (folder / "new.c", folder / "new.go", folder / "new" / "main.go") if p.exists())
+    names = ("new.c", "new.cpp", "new.go", "new/main.go")
+    main = next(folder / name for name in names if (folder / name).exists())
     old, new = (build(rule, side, tmp_path / f"{side}.so", go_build) for side in ("old", "new"))
     return old, new, set(directive(main, "expect"))
 
@@ -69,7 +73,8 @@ def test_the_pair_of_a_rule_triggers_it_and_nothing_unexpected(rule: str, tmp_pa
     old, new, expected = files_of(rule, tmp_path, go_build)
     found = api.compare(str(old), str(new)).findings
     assert rule in expected
-    assert {finding.rule for finding in found} == expected, [f"{f.rule}: {f.subject} {f.evidence}" for f in found]
+    noise = set() if rule in NOISE else NOISE
+    assert {finding.rule for finding in found} - noise == expected - noise, [f"{f.rule}: {f.subject}" for f in found]
 
 
 @pytest.mark.parametrize("rule", IDS)

@@ -81,7 +81,7 @@ def _agreements(pair: Pair) -> Iterator[str]:
     if pair.go and pair.go[0].version.text == pair.go[1].version.text:
         yield f"same Go release: {pair.go[0].version.text}"
     if pair.old_symbols and pair.old_symbols.keys() == pair.new_symbols.keys():
-        yield f"the same {len(pair.old_symbols)} exported symbols"
+        yield f"exported symbols have the same names and versions: {len(pair.old_symbols)}"
 
 
 def _not_compared(pair: Pair) -> Iterator[str]:

@@ -138,9 +138,9 @@ class TypeComparison:
 
     def _is_callback(self, pair: TypePair) -> bool:
         return all(
-            isinstance(it, DerivedType) and isinstance(_strip(side, it.target), FunctionType)
+            isinstance(it, DerivedType) and isinstance(_stripped(side, it.target), FunctionType)
             for side, index in zip((self._old, self._new), pair, strict=True)
-            for it in (_strip(side, index),)
+            for it in (_stripped(side, index),)
         )
 
     # -- the walk --------------------------------------------------------------------------------------------
@@ -158,7 +158,7 @@ class TypeComparison:
         return self._relate(child, depth)
 
     def _compare(self, pair: TypePair, depth: int) -> Relation:
-        old, new = _strip(self._old, pair[0]), _strip(self._new, pair[1])
+        old, new = _stripped(self._old, pair[0]), _stripped(self._new, pair[1])
         if isinstance(old, UnreadableType) or isinstance(new, UnreadableType):
             return Relation.SAME
         if type(old) is not type(new):
@@ -221,16 +221,17 @@ class TypeComparison:
         if not changes:
             return
         exports, by_value = self._reached_by(pair)
-        reach = f"{'by value' if by_value else 'only behind pointers'} in {len(exports)}: {', '.join(exports[:_FEW])}"
+        how = "by value" if by_value else "only behind pointers"
         more = f" and {len(exports) - _FEW} more" if len(exports) > _FEW else ""
+        reach = f"reached {how} by {', '.join(exports[:_FEW])}{more}"
         for change in changes:
             yield TypeChange(
                 rule=change.rule,
                 change=Change(
-                    subject=type_text(self._old, pair[0]),
+                    subject=type_text(self._old, _strip(self._old, pair[0])),
                     before=change.before,
                     after=change.after,
-                    evidence=f"{change.evidence + '; ' if change.evidence else ''}{reach}{more}",
+                    evidence=f"{change.evidence + '; ' if change.evidence else ''}{reach}",
                     severity=change.severity_by_value if by_value else change.severity_by_pointer,
                 ),
             )
@@ -253,15 +254,18 @@ class TypeComparison:
         return sorted(exports), any_by_value
 
 
-def _strip(side: Prototypes, index: int) -> Type:
+def _strip(side: Prototypes, index: int) -> int:
     """The type behind typedefs and qualifiers, which change neither layout nor calls."""
     for _ in range(_MAX_DEPTH):
         found = side.types[index]
-        if isinstance(found, Typedef) or (isinstance(found, DerivedType) and found.derivation.qualifies):
-            index = found.target
-        else:
-            return found
-    return UnreadableType(reason="typedefs that go in circles")
+        if not isinstance(found, Typedef) and not (isinstance(found, DerivedType) and found.derivation.qualifies):
+            break
+        index = found.target
+    return index
+
+
+def _stripped(side: Prototypes, index: int) -> Type:
+    return side.types[_strip(side, index)]
 
 
 _INTEGERS = frozenset(

@@ -42,6 +42,7 @@ class Role(IntEnum):
     MENTION = 2
     TYPE = 3
     SCOPE = 4
+    IMPORT = 5
 
 
 class Spec(NamedTuple):
@@ -159,12 +160,13 @@ def _steps(specs: tuple[Spec, ...]) -> tuple[int, ...]:
 def _role(tag: int, attributes: Container[int]) -> Role:
     if tag in SCOPES:
         return Role.SCOPE
+    if tag == Tag.IMPORTED_UNIT:
+        return Role.IMPORT
     if tag in NAMED_TYPES and At.DECLARATION not in attributes:
         return Role.TYPE
     if tag in (Tag.SUBPROGRAM, Tag.VARIABLE):
-        if At.LOW_PC in attributes or At.LOCATION in attributes:
-            return Role.ADDRESSED
-        return Role.MENTION
+        addressed = any(attribute in attributes for attribute in (At.LOW_PC, At.RANGES, At.LOCATION))
+        return Role.ADDRESSED if addressed else Role.MENTION
     return Role.SKIP
 
 

@@ -107,7 +107,7 @@ class _Finder:
         name, wanted = link
         named = Path(image.path).resolve().parent / name
         for path in (named, *self._by_build_id(wanted)):
-            found = self._open(path, lambda found: build_id(ElfFile(found)) == wanted, "build id")
+            found = self._open(path, lambda found: wanted in (build_id(ElfFile(found)), _checksum(found)), "build id")
             if found:
                 try:
                     return DebugInfo(found)
@@ -163,13 +163,25 @@ def _alternate_link(image: Image) -> tuple[str, bytes] | None:
     if section is not None:
         name, _, wanted = image.section_data(section).partition(b"\0")
         return name.decode("utf-8", "surrogateescape"), wanted
+    shared = _supplementary(image)
+    return None if shared is None or shared[0] else (shared[1], shared[2])
+
+
+def _checksum(image: Image) -> bytes | None:
+    """What identifies a file that is shared by DWARF 5's rules."""
+    shared = _supplementary(image)
+    return shared[2] if shared is not None and shared[0] else None
+
+
+def _supplementary(image: Image) -> tuple[bool, str, bytes] | None:
+    """``.debug_sup`` (DWARF 5, section 7.3.6): whether this is the shared file, the name of that, its checksum."""
     section = image.section(".debug_sup")
     if section is None:
         return None
-    # Version, whether it is the shared file itself, name, size of the checksum (one byte as long as it is < 128).
+    # A version of two bytes, a flag, a name, and a checksum with its size before it (one byte, as it is < 128).
     data = image.section_data(section)
     name, _, checksum = data[_SUP_HEADER:].partition(b"\0")
-    return None if data[2:3] != b"\0" else (name.decode("utf-8", "surrogateescape"), checksum[1:])
+    return data[2:3] == b"\1", name.decode("utf-8", "surrogateescape"), checksum[1:]
 
 
 def _crc(image: Image) -> int:

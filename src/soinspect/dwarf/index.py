@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections import deque
+from collections.abc import Callable, Container, Iterator
 from functools import cached_property
 
 from soinspect.dwarf.constants import At, Tag
@@ -23,7 +24,7 @@ _CLASSES = frozenset((Tag.STRUCTURE_TYPE, Tag.CLASS_TYPE, Tag.INTERFACE_TYPE))
 
 
 class Index:
-    """The catalogue of a file, which grows by the unit; ``addresses`` are those asked for.
+    """What is catalogued of a file, which grows by the unit; ``addresses`` are those asked for.
 
     A unit that cannot be read is told in ``remarks``, and counts for as far as it could be.
     """
@@ -33,8 +34,10 @@ class Index:
         self.catalogue = Catalogue()
         self.remarks: dict[str, None] = {}
         self._addresses = addresses
+        self._shared = Catalogue()
         self._scopes: dict[Unit, Scopes] = {}
         self._names: dict[Place, str] = {}
+        self._defined: dict[tuple[int, str | None], Place | None] = {}
 
     def language(self, unit: Unit, info: DebugInfo | None = None) -> Language:
         """The language of a unit; 0 if it does not say, as those that dwz makes.
@@ -44,31 +47,60 @@ class Index:
         return Language((info or self.info).root(unit).number(At.LANGUAGE) or 0)
 
     def survey(self, unit: Unit, info: DebugInfo | None = None) -> Scopes:
-        """Add a unit of this file to the catalogue, unless it is there already; the scopes in it.
-
-        Units of a file that entries are shared with, and of .debug_types, have scopes only: what is in them is
-        always referred to by its place.
-        """
+        """Catalogue what a unit of this file, or of the one it shares entries with, holds; the scopes in it."""
         if unit not in self._scopes:
             info = info or self.info
-            catalogue = self.catalogue if unit.section is self.info.section else Catalogue()
             self._scopes[unit] = Scopes(unit)
             try:
                 language = self.language(unit, info)
                 if language not in _NOT_READ:
+                    catalogue = self._catalogue_for(unit, info)
                     scoped = not language.is_c
                     self._scopes[unit] = survey_unit(info, unit, self._addresses, catalogue, scoped=scoped)
             except FormatError as error:
                 self.remarks[f"{error.reason}: the unit is not read any further"] = None
         return self._scopes[unit]
 
-    def by_text(self, entries: Named) -> Iterator[tuple[str, list[int]]]:
-        """The positions in one part of the catalogue by name, "" where it takes reading an entry to know it."""
-        for key, positions in entries.items():
+    def _catalogue_for(self, unit: Unit, info: DebugInfo) -> Catalogue:
+        """What is in .debug_types is always referred to by signature: it needs no catalogue."""
+        if unit.section is self.info.section:
+            return self.catalogue
+        return self._shared if unit.section is info.section else Catalogue()
+
+    def survey_all(self) -> None:
+        """Catalogue all units of this file, and those that they import from the file shared with others."""
+        for unit in self.info.units:
+            self.survey(unit)
+        imports = deque(map(self.info.place_at, self.catalogue.imports))
+        known = 0
+        while imports:
             try:
-                yield key if isinstance(key, str) else self.info.text_of(key), positions
+                place = imports.popleft().read().target(At.IMPORT)
             except FormatError as error:
                 self.remarks[error.reason] = None
+                continue
+            if place is not None and place.info is not self.info:
+                self.survey(place.unit, place.info)
+                imports += map(place.info.place_at, self._shared.imports[known:])
+                known = len(self._shared.imports)
+
+    def mentions(self, wanted: Container[str]) -> Iterator[Place]:
+        """The functions and variables that have one of the names, or may have: one has to read them to know."""
+        for name, info, positions in self._by_text(lambda catalogue: catalogue.mentions):
+            if name in wanted or not name:
+                yield from map(info.place_at, positions)
+
+    def _by_text(self, part: Callable[[Catalogue], Named]) -> Iterator[tuple[str, DebugInfo, list[int]]]:
+        """One part of the catalogue by name, "" where it takes reading an entry to know it."""
+        known = [(self.info, self.catalogue)]
+        if self.info.alternate:
+            known.append((self.info.alternate, self._shared))
+        for info, catalogue in known:
+            for key, positions in part(catalogue).items():
+                try:
+                    yield key if isinstance(key, str) else info.text_of(key), info, positions
+                except FormatError as error:
+                    self.remarks[error.reason] = None
 
     # -- names ---------------------------------------------------------------------------------------------
 
@@ -105,26 +137,28 @@ class Index:
 
     # -- definitions ---------------------------------------------------------------------------------------
 
-    def definition(self, declaration: Entry) -> Entry | None:
+    def definition(self, declaration: Entry) -> Place | None:
         """The definition of a type that a unit only declares, if all definitions of its name agree on its size.
 
         :raises FormatError: the name or an entry of that name is damaged.
         """
-        scoped = self.name(declaration)
-        by_size: dict[int | None, Entry] = {}
-        for position in self._definitions.get(declaration.text(At.NAME) or "", ()):
-            entry = self.info.place_at(position).read()
-            if _family(entry) == _family(declaration) and self.name(entry) == scoped:
-                by_size.setdefault(entry.number(At.BYTE_SIZE), entry)
-        return next(iter(by_size.values())) if len(by_size) == 1 else None
+        name, family = self.name(declaration), _family(declaration)
+        if (family, name) not in self._defined:
+            by_size: dict[int | None, Place] = {}
+            for info, positions in self._definitions.get(declaration.text(At.NAME) or "", ()):
+                for place in map(info.place_at, positions):
+                    entry = place.read()
+                    if _family(entry) == family and self.name(entry) == name:
+                        by_size.setdefault(entry.number(At.BYTE_SIZE), place)
+            self._defined[family, name] = next(iter(by_size.values())) if len(by_size) == 1 else None
+        return self._defined[family, name]
 
     @cached_property
-    def _definitions(self) -> dict[str, list[int]]:
-        for unit in self.info.units:
-            self.survey(unit)
-        found: dict[str, list[int]] = {}
-        for name, positions in self.by_text(self.catalogue.types):
-            found.setdefault(name, []).extend(positions)
+    def _definitions(self) -> dict[str, list[tuple[DebugInfo, list[int]]]]:
+        self.survey_all()
+        found: dict[str, list[tuple[DebugInfo, list[int]]]] = {}
+        for name, info, positions in self._by_text(lambda catalogue: catalogue.types):
+            found.setdefault(name, []).append((info, positions))
         return found
 
 

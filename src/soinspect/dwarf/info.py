@@ -84,6 +84,10 @@ class Entry:
     def __contains__(self, attribute: At) -> bool:
         return attribute in self._values
 
+    def form(self, attribute: At) -> int | None:
+        """How a value is encoded, None if the attribute is missing."""
+        return self._forms.get(attribute) if attribute in self._values else None
+
     def flag(self, attribute: At) -> bool:
         """Whether a flag is set."""
         return bool(self._values.get(attribute))
@@ -352,13 +356,17 @@ class DebugInfo:
         """
         found = self._texts.get((name, offset))
         if found is None:
-            section = self._referred_section(name, offset)
+            section = self.referred_section(name, offset)
             found, after = section.text(section.start + offset)
             self._count_text(section, section.start + offset, after - section.start - offset)
             self._texts[name, offset] = found
         return found
 
-    def _referred_section(self, name: str, offset: int) -> DebugSection:
+    def referred_section(self, name: str, offset: int) -> DebugSection:
+        """The section ``.debug_<name>`` that a value refers to, at an offset or by an index.
+
+        :raises FormatError: there is none.
+        """
         section = self.other_section(name)
         if section is None:
             raise self.section.error(self.section.start, f"offset into .debug_{name}", offset, "it is not there")
@@ -375,7 +383,7 @@ class DebugInfo:
 
     def _indexed(self, unit: Unit, name: str, attribute: At, index: int, width: int) -> int:
         """An item of a table whose part for this unit starts where the unit's first entry says."""
-        section = self._referred_section(name, index)
+        section = self.referred_section(name, index)
         base = self.root(unit).number(attribute)
         if base is None:
             # The header of the only part, where the unit does not say: eight bytes, sixteen in 64-bit DWARF.

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from contextlib import ExitStack
 
+from soinspect.dwarf.abbreviations import NAMED_TYPES
 from soinspect.dwarf.constants import At, Tag
 from soinspect.dwarf.debugfile import DebugSearch, DebugSource, find_debug_info
+from soinspect.dwarf.info import Entry
 from soinspect.dwarf.search import Description, Export, Search, exports_of
 from soinspect.dwarf.typegraph import TypeGraph
 from soinspect.elf.file import ElfFile
@@ -15,6 +17,7 @@ from soinspect.model.absence import Absent
 from soinspect.model.prototype import ExportedFunction, ExportedVariable, Language, Prototypes, UnreadableType
 
 _DEFAULT_SEARCH = DebugSearch()
+_TYPES = frozenset((Tag.BASE_TYPE, Tag.POINTER_TYPE, Tag.FORMAL_PARAMETER, *NAMED_TYPES))
 
 
 def read_prototypes(
@@ -76,6 +79,9 @@ class _Reading:
     def _described(self, export: Export, description: Description) -> ExportedFunction | ExportedVariable | None:
         entry = description.entry
         try:
+            if _without_types(entry):
+                self._remarks["units compiled with -g1 hold no types: their exports are not described"] = None
+                return None
             name = self._index.name(entry) or export.symbol
             unit = self._source.info.root(entry.unit).text(At.NAME) or ""
             language = self._index.language(entry.unit)
@@ -131,3 +137,12 @@ class _Reading:
             if producer:
                 found[producer] = None
         return tuple(found)
+
+
+def _without_types(entry: Entry) -> bool:
+    """Whether the unit was compiled to tell names and lines only, and not what functions take and return."""
+    *_, declared = entry.origins()
+    producer = declared.info.root(declared.unit).text(At.PRODUCER) or ""
+    if "-g1" not in producer.split():
+        return False
+    return _TYPES.isdisjoint(abbreviation.tag for abbreviation in declared.unit.table.values())

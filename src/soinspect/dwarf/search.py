@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
@@ -26,6 +27,11 @@ _TAGS: dict[int, frozenset[int]] = {
 }
 # The value of these is a resolver's address, or an offset in each thread's storage.
 _NO_ADDRESS = frozenset((SymbolType.IFUNC, SymbolType.TLS))
+# What compilers and linkers make by themselves has no declaration: virtual tables, type information, thunks, guards
+# (Itanium C++ ABI, section 5.1.4), and the ends of sections.
+_MADE = re.compile(
+    r"_ZT[VTISCFHWAhvc]|_ZG[VRT]|(_init|_fini|_?end|_?edata|_?etext|__bss_start(__)?|__?bss_end__|__end__)\Z"
+)
 _VISIBLE = frozenset((SymbolVisibility.DEFAULT, SymbolVisibility.PROTECTED))
 
 
@@ -48,7 +54,7 @@ class Export:
 
 
 def exports_of(elf: ElfFile, names: Collection[str] | None) -> list[Export]:
-    """The functions and variables that ``elf`` exports, or those of them that have one of ``names``."""
+    """The functions and variables that the sources of ``elf`` export, or those that have one of ``names``."""
     table = elf.dynamic_symbols
     found: list[Export] = []
     if not table:
@@ -63,7 +69,7 @@ def exports_of(elf: ElfFile, names: Collection[str] | None) -> list[Export]:
         hidden = other & 3 not in _VISIBLE or info >> 4 == SymbolBinding.LOCAL
         if tags is None or hidden or section in (SectionIndex.UNDEF, SectionIndex.ABS):
             continue
-        if names is None or name in names:
+        if (names is None or name in names) and not _MADE.match(name):
             version, default = table.versions.of(row + 1)
             address = None if kind in _NO_ADDRESS or not value else value & mask if tags is _FUNCTION else value
             found.append(Export(name, version, default, tags, address))
@@ -90,10 +96,12 @@ class Search:
         """All that is found; ``everything`` is False if units are to be left unread once all exports are found."""
         info = self.index.info
         at_address = self.index.catalogue.at_address
-        for unit in info.units if everything else units_first(info, self._addresses):
+        for unit in () if everything else units_first(info, self._addresses):
             self.index.survey(unit)
-            if not everything and len(at_address) == len(self._exports):
+            if len(at_address) == len(self._exports):
                 break
+        else:
+            self.index.survey_all()
         found: dict[Export, Description] = {}
         for export in self._exports:
             places = map(info.place_at, at_address.get(export.address or 0, ()))
@@ -126,16 +134,15 @@ class Search:
                 wanted[export.symbol] = export
         if not wanted:
             return
-        for name, positions in self.index.by_text(self.index.catalogue.mentions):
-            for place in map(self.index.info.place_at, positions if name in wanted or not name else ()):
-                entry = self._read(place)
-                symbol = self._external_symbol(entry) if entry else None
-                if entry is None or symbol not in wanted:
-                    continue
-                export, description = wanted[symbol], self._by_name(entry)
-                better = export not in found or (description and description.evidence is Evidence.NAME)
-                if description and better and entry.tag in export.tags:
-                    found[export] = description
+        for place in self.index.mentions(wanted):
+            entry = self._read(place)
+            symbol = self._external_symbol(entry) if entry else None
+            if entry is None or symbol not in wanted:
+                continue
+            export, description = wanted[symbol], self._by_name(entry)
+            better = export not in found or (description and description.evidence is Evidence.NAME)
+            if description and better and entry.tag in export.tags:
+                found[export] = description
 
     def _by_name(self, entry: Entry) -> Description | None:
         if not entry.flag(At.DECLARATION):

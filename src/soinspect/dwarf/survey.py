@@ -9,6 +9,7 @@ from soinspect.dwarf.abbreviations import Abbreviation, Role
 from soinspect.dwarf.constants import At, Form, Tag
 from soinspect.dwarf.expressions import address_index, fixed_address
 from soinspect.dwarf.info import DebugInfo
+from soinspect.dwarf.ranges import first_address
 from soinspect.dwarf.units import Unit
 
 _CONTAINERS = frozenset((Tag.STRUCTURE_TYPE, Tag.CLASS_TYPE, Tag.UNION_TYPE, Tag.INTERFACE_TYPE, Tag.SUBPROGRAM))
@@ -23,13 +24,15 @@ class Catalogue:
     """Where things are in ``.debug_info``, outside of types and functions.
 
     ``at_address`` are the definitions at the addresses that somebody asked for, ``mentions`` all functions and
-    variables, defined or not, ``types`` all types that are defined.
+    variables, defined or not, ``types`` all types that are defined, ``imports`` the entries that make another unit
+    part of theirs.
     """
 
     def __init__(self) -> None:
         self.at_address: dict[int, list[int]] = {}
         self.mentions: Named = {}
         self.types: Named = {}
+        self.imports: list[int] = []
 
 
 class Scopes:
@@ -72,7 +75,7 @@ class Scopes:
                 return scope
 
 
-def survey_unit(
+def survey_unit(  # noqa: C901  (one loop: a call for each entry would take longer than all the rest)
     info: DebugInfo, unit: Unit, addresses: Container[int], catalogue: Catalogue, *, scoped: bool
 ) -> Scopes:
     """Pass over a unit, and add what it holds to the catalogue.
@@ -88,7 +91,8 @@ def survey_unit(
     starts, ends, parents = scopes.starts, scopes.ends, scopes.parents
     root, at = unit.abbreviation(unit.root)
     position = unit.after_values(root, at) if root is not None and root.children else end
-    scope, scope_role, addressed_role, type_role = -1, Role.SCOPE, Role.ADDRESSED, Role.TYPE
+    scope_role, addressed_role, type_role, import_role = Role.SCOPE, Role.ADDRESSED, Role.TYPE, Role.IMPORT
+    scope = -1
     while position < end:
         code = data[position]
         at = position + 1
@@ -121,7 +125,9 @@ def survey_unit(
                 raise section.error(position, "DW_AT_sibling", following, "it does not lead forward")
         else:
             following = unit.after(position, abbreviation, at)
-        if role:
+        if role == import_role:
+            catalogue.imports.append(position)
+        elif role:
             name = abbreviation.name
             if name is None:
                 key: int | str = ""
@@ -143,7 +149,7 @@ def survey_unit(
 
 
 def _address(info: DebugInfo, unit: Unit, abbreviation: Abbreviation, position: int, at: int) -> int | None:
-    """The address of a function or variable; None if it has none, or a list of ranges."""
+    """The address of a function or variable, None if it has none."""
     section = unit.section
     place = abbreviation.places.get(At.LOW_PC)
     if place is not None and place[1].form == Form.ADDR:
@@ -153,6 +159,8 @@ def _address(info: DebugInfo, unit: Unit, abbreviation: Abbreviation, position: 
         size, start = section.uleb(at + place[0])
         return _variable_address(info, unit, section.data[start : min(start + size, unit.end)])
     entry = info.entry(unit, position)
+    if At.RANGES in entry:
+        return first_address(info, entry)
     if At.LOW_PC in entry:
         return entry.address(At.LOW_PC)
     return _variable_address(info, unit, entry.block(At.LOCATION) or b"")

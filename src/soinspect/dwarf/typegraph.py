@@ -161,7 +161,7 @@ class TypeGraph:
         :raises FormatError: one of its parameters is damaged.
         """
         origins = list(entry.origins())
-        children = [child for child in _described(origins).children() if child.tag in (_PARAMETER, _ELLIPSIS)]
+        children = list(_parameters(origins))
         convention = next((o.number(At.CALLING_CONVENTION) for o in origins if At.CALLING_CONVENTION in o), None)
         language = self._index.language(entry.unit, entry.info)
         return FunctionType(
@@ -194,7 +194,7 @@ class TypeGraph:
         if entry.flag(At.DECLARATION) and name is not None:
             definition = self._index.definition(entry)
             if definition is not None:
-                return self.at(definition.place)
+                return self.at(definition)
         if entry.tag == Tag.ENUMERATION_TYPE:
             return self._intern(self._enumeration(entry, name))
         parts = read_aggregate(entry)
@@ -218,16 +218,25 @@ class TypeGraph:
         )
 
 
-def _described(origins: list[Entry]) -> Entry:
-    """The entry that has the parameters as they were written: the abstract instance, if there is one.
+def _parameters(origins: list[Entry]) -> Iterator[Entry]:
+    """The parameters of a function as they were written: those of the abstract instance, if there is one.
 
-    The concrete instance of a function that was also inlined may have lost some.
+    The concrete instance of a function that was also inlined may have lost some. What compilers add is the other
+    way round: an abstract constructor has parameters that not all of its instances take.
     """
     described = origins[0]
     for origin, following in pairwise(origins):
         if At.ABSTRACT_ORIGIN in origin:
             described = following
-    return described
+    taken: set[Place] = set()
+    if described is not origins[0]:
+        children = [child for child in origins[0].children() if child.tag == _PARAMETER]
+        taken = {origin.place for child in children for origin in child.origins()}
+    for child in described.children():
+        if child.tag in (_PARAMETER, _ELLIPSIS):
+            added = described is not origins[0] and child.flag(At.ARTIFICIAL)
+            if not added or child.place in taken:
+                yield child
 
 
 def _base_type(entry: Entry) -> BaseType:

@@ -367,3 +367,24 @@ class Prototypes:
     source: str
     producers: tuple[str, ...]
     remarks: tuple[str, ...]
+
+    def size_of(self, index: int) -> int | None:
+        """The size of a type in bytes, None if it has none or it is not known."""
+        found = self.types[index]
+        match found:
+            case BaseType(size=size) | Aggregate(size=size) | Enumeration(size=size):
+                return size
+            case DerivedType(derivation=derivation) if not derivation.qualifies:
+                return self.word_size
+            case DerivedType(target=target) | Typedef(target=target):
+                return self.size_of(target)
+            case ArrayType(element=element, dimensions=dimensions):
+                size = self.size_of(element)
+                for count in dimensions:
+                    size = None if size is None or count is None else size * count
+                return size
+            case MemberPointer(target=target):
+                # A pointer to a member function is a pair (Itanium C++ ABI, section 2.3).
+                return 2 * self.word_size if isinstance(self.types[target], FunctionType) else self.word_size
+            case _:
+                return None

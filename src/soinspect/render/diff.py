@@ -44,6 +44,8 @@ def diff_lines(comparison: Comparison, *, verbose: bool) -> Iterator[Text]:
 
 def _change(finding: Finding) -> str:
     before, after = finding.before, finding.after
+    if before is None and after is None:
+        return finding.subject
     if before is None:
         return f"{finding.subject}: + {after}"
     if after is None:

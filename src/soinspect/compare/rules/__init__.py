@@ -4,5 +4,6 @@ from soinspect.compare.rules.dynamic import RULES as DYNAMIC_RULES
 from soinspect.compare.rules.go import RULES as GO_RULES
 from soinspect.compare.rules.loading import RULES as LOADING_RULES
 from soinspect.compare.rules.symbols import RULES as SYMBOL_RULES
+from soinspect.compare.rules.types import RULES as TYPE_RULES
 
-RULES = (*GO_RULES, *SYMBOL_RULES, *DYNAMIC_RULES, *LOADING_RULES)
+RULES = (*GO_RULES, *SYMBOL_RULES, *TYPE_RULES, *DYNAMIC_RULES, *LOADING_RULES)

@@ -15,6 +15,8 @@ from soinspect.model.symbol import Symbol
 _LOADER = "https://man7.org/linux/man-pages/man3/dlsym.3.html"
 _GABI = "https://www.sco.com/developers/gabi/latest/ch4.symtab.html"
 _VERSIONING = "https://refspecs.linuxfoundation.org/LSB_5.0.0/LSB-Core-generic/LSB-Core-generic/symversion.html"
+_ITANIUM = "https://itanium-cxx-abi.github.io/cxx-abi/abi.html#vtable"
+_VTABLE = "_ZTV"
 _CALLABLE = (SymbolType.FUNC, SymbolType.IFUNC)
 
 
@@ -62,9 +64,16 @@ def _type_changed(pair: Pair) -> Iterator[Change]:
             yield Change(subject=_readable(old), before=old.type.name, after=new.type.name)
 
 
+def _vtable_size_changed(pair: Pair) -> Iterator[Change]:
+    for old, new in pair.common_symbols:
+        if old.name.startswith(_VTABLE) and old.size != new.size:
+            yield Change(subject=_readable(old), before=f"{old.size} bytes", after=f"{new.size} bytes")
+
+
 def _object_size_changed(pair: Pair) -> Iterator[Change]:
     for old, new in pair.common_symbols:
-        if old.type is new.type and old.type in (SymbolType.OBJECT, SymbolType.TLS) and old.size != new.size:
+        is_data = old.type is new.type and old.type in (SymbolType.OBJECT, SymbolType.TLS)
+        if is_data and old.size != new.size and not old.name.startswith(_VTABLE):
             yield Change(subject=_readable(old), before=f"{old.size} bytes", after=f"{new.size} bytes")
 
 
@@ -138,6 +147,17 @@ RULES = (
             reference=_GABI,
         ),
         find=_type_changed,
+    ),
+    ComparisonRule(
+        rule=Rule(
+            id="elf.vtable-size-changed",
+            title="A class has more or fewer virtual methods",
+            severity=Severity.BREAKING,
+            why="Virtual calls go by slot number, and classes derived elsewhere copy the old table's layout.",
+            fix="Add no virtual methods to classes that others derive from or call through.",
+            reference=_ITANIUM,
+        ),
+        find=_vtable_size_changed,
     ),
     ComparisonRule(
         rule=Rule(
