@@ -5,28 +5,21 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from soinspect.demangle.golink import GoNames
-from soinspect.elf import describe
 from soinspect.elf.file import ElfFile
-from soinspect.elf.hardening import read_hardening
 from soinspect.elf.image import Image
-from soinspect.elf.symtab import SymbolTable
 from soinspect.errors import FormatError, InputError, UsageError
-from soinspect.go.facts import read_go
-from soinspect.go.report import report
 from soinspect.model.absence import Absent
-from soinspect.model.golang import GoBinaryKind, GoFacts
-from soinspect.model.goreport import GoQuery, GoReport
-from soinspect.model.snapshot import ExplainedSymbol, Snapshot, SymbolListing
-from soinspect.model.symbolquery import SymbolQuery
-from soinspect.symbolquery import explain, select
 
-# Listing symbols is to start fast: what only one command needs is imported when that command runs.
+# Every command is to start fast, and each class of values costs its share: the imports of one question stand in the
+# function that answers it.
 if TYPE_CHECKING:
     from soinspect.call.toolchain import CallEnvironment
     from soinspect.model.calling import CallRequest, CallResult, HostKind
     from soinspect.model.finding import Comparison
+    from soinspect.model.goreport import GoQuery, GoReport
     from soinspect.model.prototype import Prototypes
+    from soinspect.model.snapshot import Snapshot, SymbolListing
+    from soinspect.model.symbolquery import SymbolQuery
 
 STANDARD_INPUT = "-"
 _MAX_STANDARD_INPUT = 1 << 31
@@ -54,34 +47,10 @@ def list_symbols(path: str, query: SymbolQuery, *, with_static: bool = False) ->
 
     :raises InputError: the file cannot be read.
     """
+    from soinspect.inspection import list_symbols as list_open
+
     with open_elf(path) as elf:
-        go = read_go(elf)
-        names = go_names(go)
-        remarks: list[str] = []
-        rows: list[ExplainedSymbol] = []
-        if isinstance(elf.dynamic_symbols, Absent):
-            hint = "; --all lists .symtab" if elf.static_symbols and not with_static else ""
-            remarks.append(f"no dynamic symbols: {elf.dynamic_symbols.reason}{hint}")
-        else:
-            rows = select(elf.dynamic_symbols, query, names)
-        if with_static:
-            if isinstance(elf.static_symbols, Absent):
-                remarks.append(elf.static_symbols.reason)
-            else:
-                known = {(row.symbol.name, row.symbol.value, row.symbol.section) for row in rows}
-                rows += (
-                    row
-                    for row in select(elf.static_symbols, query, names)
-                    if (row.symbol.name, row.symbol.value, row.symbol.section) not in known
-                )
-        remarks += (f"{anomaly.where}: {anomaly.what}" for anomaly in elf.image.anomalies)
-        return SymbolListing(
-            path=path,
-            what=_what(elf, go),
-            plugin_path=names.plugin_path or None if names else None,
-            rows=tuple(rows),
-            remarks=tuple(remarks),
-        )
+        return list_open(elf, query, with_static=with_static)
 
 
 def inspect(path: str) -> Snapshot:
@@ -89,6 +58,8 @@ def inspect(path: str) -> Snapshot:
 
     :raises InputError: the file cannot be read.
     """
+    from soinspect.inspection import snapshot
+
     with open_elf(path) as elf:
         return snapshot(elf)
 
@@ -98,6 +69,8 @@ def inspect_go(path: str, query: GoQuery) -> GoReport:
 
     :raises InputError: the file cannot be read, or is no Go binary.
     """
+    from soinspect.go.report import report
+
     with open_elf(path) as elf:
         return report(elf, query)
 
@@ -108,6 +81,7 @@ def compare(old: str, new: str) -> Comparison:
     :raises InputError: one of the files cannot be read.
     """
     from soinspect.compare.engine import compare as compare_snapshots
+    from soinspect.inspection import snapshot
 
     with open_elf(old) as before, open_elf(new) as after:
         identical = before.image.size == after.image.size and before.image.data[:] == after.image.data[:]
@@ -146,6 +120,7 @@ def call(request: CallRequest, environment: CallEnvironment, *, host: HostKind |
     from soinspect.call.gopreload import call_in_own_host
     from soinspect.call.native import call_native
     from soinspect.model.calling import HostKind, NativeFacts
+    from soinspect.model.golang import GoBinaryKind, GoFacts
 
     facts = inspect(request.path)
     is_plugin = isinstance(facts.go, GoFacts) and facts.go.kind is GoBinaryKind.PLUGIN
@@ -156,50 +131,3 @@ def call(request: CallRequest, environment: CallEnvironment, *, host: HostKind |
     if host is None or isinstance(host, HostKind):
         return call_in_go_host(request, facts.go, environment)
     return call_in_own_host(request, facts.go, environment, host)
-
-
-def snapshot(elf: ElfFile) -> Snapshot:
-    """All facts of an open file."""
-    go = read_go(elf)
-    names = go_names(go)
-    symbols: tuple[ExplainedSymbol, ...] | Absent = (
-        elf.dynamic_symbols
-        if isinstance(elf.dynamic_symbols, Absent)
-        else tuple(ExplainedSymbol(symbol=s, explained=explain(s, names)) for s in elf.dynamic_symbols)
-    )
-    return Snapshot(
-        path=elf.path,
-        size=elf.image.size,
-        header=elf.image.header,
-        kind=describe.object_kind(elf),
-        interpreter=describe.interpreter(elf),
-        producers=describe.producers(elf),
-        build_id=describe.gnu_build_id(elf),
-        dynamic=describe.dynamic_linking(elf),
-        symbols=symbols,
-        static_symbols=len(elf.static_symbols) if isinstance(elf.static_symbols, SymbolTable) else elf.static_symbols,
-        hardening=read_hardening(elf, is_go=isinstance(go, GoFacts)),
-        tls=describe.thread_local_storage(elf),
-        init_functions=describe.init_functions(elf),
-        go=go,
-        anomalies=elf.image.anomalies,
-    )
-
-
-def go_names(go: GoFacts | Absent) -> GoNames | None:
-    """What a Go file knows about its own names; None for files that are not Go's."""
-    if isinstance(go, Absent):
-        return None
-    if isinstance(go.plugin, Absent):
-        return GoNames()
-    return GoNames(plugin_path=go.plugin.path, exports=frozenset(export.name for export in go.plugin.exports))
-
-
-def _what(elf: ElfFile, go: GoFacts | Absent) -> str:
-    """What the file is, in a few words."""
-    machine = elf.image.header.machine.name.lower().replace("_", "-")
-    if isinstance(go, Absent):
-        return f"{describe.object_kind(elf)}, {machine}"
-    if go.kind is GoBinaryKind.PLUGIN:
-        return f"Go plugin, {go.version.text}, {machine}"
-    return f"Go {go.kind}, {go.version.text}, {machine}"

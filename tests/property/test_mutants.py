@@ -14,11 +14,11 @@ import pytest
 
 from conftest import FIXTURES, Compile
 from elfwriter import Sym, elf64
-from soinspect import api
 from soinspect.compare.engine import compare
 from soinspect.elf.file import ElfFile
 from soinspect.elf.image import Image
 from soinspect.errors import SoinspectError
+from soinspect.inspection import snapshot
 from soinspect.render.document import jsonable
 from soinspect.render.info import info_page
 
@@ -58,7 +58,7 @@ def one_line(error: SoinspectError) -> None:
 def answer(data: bytes) -> None:
     """Everything that is asked of a file: facts, page, JSON, comparison."""
     try:
-        facts = api.snapshot(ElfFile(Image("mutant.so", data)))
+        facts = snapshot(ElfFile(Image("mutant.so", data)))
     except SoinspectError as error:
         one_line(error)
         return
