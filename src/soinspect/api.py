@@ -69,10 +69,10 @@ def inspect_go(path: str, query: GoQuery) -> GoReport:
 
     :raises InputError: the file cannot be read, or is no Go binary.
     """
-    from soinspect.go.report import report
+    from soinspect.inspection import inspect_go as inspect_open
 
     with open_elf(path) as elf:
-        return report(elf, query)
+        return inspect_open(elf, query)
 
 
 def compare(old: str, new: str) -> Comparison:
@@ -126,6 +126,8 @@ def call(request: CallRequest, environment: CallEnvironment, *, host: HostKind |
     is_plugin = isinstance(facts.go, GoFacts) and facts.go.kind is GoBinaryKind.PLUGIN
     if host is HostKind.NATIVE or (host is None and not is_plugin):
         return call_native(request, NativeFacts.of(facts))
+    if request.repeat > 1:
+        raise UsageError("--repeat works for native calls only, not in a Go host")
     if isinstance(facts.go, Absent):
         raise UsageError(f"{request.path} cannot be opened by a Go host: {facts.go.reason}")
     if host is None or isinstance(host, HostKind):

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from conftest import GO_CURRENT, GoBuild
 from gobinaries import EVERY_TYPE, FIXTURES, Variant
 
 Soinspect = Callable[..., Any]
@@ -88,3 +89,13 @@ def test_a_file_that_is_not_go(soinspect: Soinspect) -> None:
     run = soinspect("go", "/bin/sh")
     assert run.code == 2
     assert "not a Go binary" in run.err
+
+
+def test_c_functions_have_the_prototypes_of_the_debug_information(go_build: GoBuild, soinspect: Soinspect) -> None:
+    source = FIXTURES / "go-c-shared-library" / "library.go"
+    page = soinspect("go", go_build(GO_CURRENT, source, mode="c-shared")).out
+    assert "int Add(int a, int b) at 0x" in page
+    assert "char *Greet(GoString name) at 0x" in page
+    stripped = soinspect("go", go_build(GO_CURRENT, source, "-ldflags=-s -w", mode="c-shared")).out
+    assert "Add at 0x" in stripped
+    assert "int Add(" not in stripped

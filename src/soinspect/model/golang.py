@@ -240,11 +240,15 @@ class GoPackageSize:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CgoExport:
-    """A Go function that ``//export`` made callable from C; ``function`` is the Go side, if it could be found."""
+    """A Go function that ``//export`` made callable from C.
+
+    ``function`` is the Go side, ``prototype`` the C side as C declares it, each if it could be found.
+    """
 
     name: str
     address: int
     function: GoFunction | Absent
+    prototype: str | Absent = Absent("debug information was not read")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,8 +53,9 @@ def _version_changed(pair: Pair) -> Iterator[Change]:
 
 
 def _added(pair: Pair) -> Iterator[Change]:
+    already_named = _names(pair.old_symbols)
     for key, symbol in pair.new_symbols.items():
-        if key not in pair.old_symbols and symbol.name not in _names(pair.old_symbols):
+        if key not in pair.old_symbols and symbol.name not in already_named:
             yield Change(subject=_readable(symbol), after=_describe(symbol))
 
 
