@@ -15,7 +15,7 @@ from soinspect.model.absence import Absent
 if TYPE_CHECKING:
     from soinspect.call.toolchain import CallEnvironment
     from soinspect.model.calling import CallRequest, CallResult, HostKind
-    from soinspect.model.finding import Comparison
+    from soinspect.model.finding import Comparison, Profile
     from soinspect.model.goreport import GoQuery, GoReport
     from soinspect.model.prototype import Prototypes
     from soinspect.model.snapshot import Snapshot, SymbolListing
@@ -75,8 +75,10 @@ def inspect_go(path: str, query: GoQuery) -> GoReport:
         return inspect_open(elf, query)
 
 
-def compare(old: str, new: str) -> Comparison:
+def compare(old: str, new: str, *, profile: Profile | None = None) -> Comparison:
     """What changed from the file at ``old`` to the one at ``new``, and what it breaks.
+
+    ``profile`` None means: a file with a SONAME is linked against, any other is opened with dlopen.
 
     :raises InputError: one of the files cannot be read.
     """
@@ -87,9 +89,9 @@ def compare(old: str, new: str) -> Comparison:
         identical = before.image.size == after.image.size and before.image.data[:] == after.image.data[:]
         facts = snapshot(before), snapshot(after)
         if identical:
-            return compare_snapshots(*facts, identical=True)
+            return compare_snapshots(*facts, identical=True, profile=profile)
         old_types, new_types = (_types(elf, it) for elf, it in zip((before, after), facts, strict=True))
-        return compare_snapshots(*facts, identical=False, old_types=old_types, new_types=new_types)
+        return compare_snapshots(*facts, identical=False, old_types=old_types, new_types=new_types, profile=profile)
 
 
 def _types(elf: ElfFile, facts: Snapshot) -> Prototypes | Absent:
@@ -125,7 +127,7 @@ def call(request: CallRequest, environment: CallEnvironment, *, host: HostKind |
     facts = inspect(request.path)
     is_plugin = isinstance(facts.go, GoFacts) and facts.go.kind is GoBinaryKind.PLUGIN
     if host is HostKind.NATIVE or (host is None and not is_plugin):
-        return call_native(request, NativeFacts.of(facts))
+        return call_native(request, NativeFacts.of(facts), environment)
     if request.repeat > 1:
         raise UsageError("--repeat works for native calls only, not in a Go host")
     if isinstance(facts.go, Absent):

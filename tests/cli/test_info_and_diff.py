@@ -143,3 +143,23 @@ def test_diff_of_c_and_cxx_libraries(cc: Compile, tmp_path: Path, soinspect: Soi
     assert "shapes::area(shapes::Shape const&)" in run.out
     assert "shapes::area(shapes::Shape const&, int)" in run.out
     assert "not seen" in run.out  # types are not compared, and that is said
+
+
+def test_how_it_is_used_decides_how_grave_it_is(cc: Compile, soinspect: Soinspect) -> None:
+    old = cc("int table[4] = {1};", "-Wl,-soname,liba.so.1", name="old.so")
+    new = cc("int table[8] = {1};", "-Wl,-soname,liba.so.2", name="new.so")
+    linked, opened = soinspect("diff", old, new), soinspect("diff", old, new, "--as", "dlopen")
+    assert (linked.code, opened.code) == (1, 0)
+    assert "breaking    elf.soname-changed" in linked.out
+    assert "info        elf.soname-changed" in opened.out
+    assert soinspect("diff", old, new, "--as", "dlopen", "--fail-on", "risky").code == 1
+
+
+def test_a_changed_structure_is_shown_with_offsets(cc: Compile, soinspect: Soinspect) -> None:
+    source = "struct state { int a; %s int b; };\nint read_b(struct state *s) { return s->b; }"
+    old, new = cc(source % "", "-g", name="old.so"), cc(source % "int between;", "-g", name="new.so")
+    page = soinspect("diff", old, new).out
+    assert "-  4      int b;" in page
+    assert "+  4      int between;" in page
+    assert "+  8      int b;" in page
+    assert "reached only behind pointers by read_b" in page

@@ -19,3 +19,4 @@ class Change:
     after: str | None = None
     evidence: str = ""
     severity: Severity | None = None
+    layout: tuple[str, ...] = ()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from soinspect.compare.pair import Pair
 from soinspect.compare.rules import RULES
 from soinspect.model.absence import Absent
-from soinspect.model.finding import Comparison, Finding, Severity
+from soinspect.model.finding import Comparison, Finding, Profile, Severity
 from soinspect.model.golang import GoBinaryKind
 from soinspect.model.prototype import Prototypes
 from soinspect.model.snapshot import Snapshot
@@ -23,13 +23,19 @@ def compare(
     identical: bool,
     old_types: Prototypes | Absent = NOT_READ,
     new_types: Prototypes | Absent = NOT_READ,
+    profile: Profile | None = None,
 ) -> Comparison:
-    """How ``new`` differs from ``old``; ``identical`` tells that the files have the same bytes."""
-    pair = Pair(old=old, new=new, old_types=old_types, new_types=new_types)
+    """How ``new`` differs from ``old``; ``identical`` tells that the files have the same bytes.
+
+    ``profile`` None means: a file with a SONAME is linked against, any other is opened with dlopen.
+    """
+    chosen = profile or (Profile.LINKED if old.dynamic and old.dynamic.soname else Profile.DLOPEN)
+    pair = Pair(old=old, new=new, old_types=old_types, new_types=new_types, profile=chosen)
     findings = () if identical else tuple(sorted(_find(pair), key=lambda f: _ORDER.index(f.severity)))
     return Comparison(
         old=old.path,
         new=new.path,
+        profile=chosen,
         identical=identical,
         verdict=_verdict(findings, identical=identical),
         findings=findings,
@@ -49,6 +55,7 @@ def _find(pair: Pair) -> Iterator[Finding]:
                 after=change.after,
                 evidence=change.evidence,
                 fix=entry.rule.fix,
+                layout=change.layout,
             )
 
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from soinspect.compare.change import Change
 from soinspect.compare.types import TypeChange, TypeComparison
 from soinspect.model.absence import Absent
-from soinspect.model.finding import Rule
+from soinspect.model.finding import Profile, Rule
 from soinspect.model.golang import GoFacts, GoPlugin
 from soinspect.model.prototype import Prototypes
 from soinspect.model.snapshot import Snapshot
@@ -32,6 +32,7 @@ class Pair:
     new: Snapshot
     old_types: Prototypes | Absent
     new_types: Prototypes | Absent
+    profile: Profile
 
     @cached_property
     def old_symbols(self) -> dict[str, Symbol]:

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from difflib import SequenceMatcher
 from enum import IntEnum
 
 from soinspect.compare.change import Change
 from soinspect.compare.layouts import LayoutChange, aggregate_changes, enumeration_changes
-from soinspect.dwarf.declare import type_text
+from soinspect.dwarf.declare import layout_lines, type_text
 from soinspect.model.finding import Severity
 from soinspect.model.prototype import (
     Aggregate,
@@ -34,6 +35,7 @@ from soinspect.model.prototype import (
 
 _FEW = 5
 _MAX_DEPTH = 200
+_MAX_LAYOUT = 2000
 
 # An index into the old file's types, and one into the new file's.
 TypePair = tuple[int, int]
@@ -224,7 +226,8 @@ class TypeComparison:
         how = "by value" if by_value else "only behind pointers"
         more = f" and {len(exports) - _FEW} more" if len(exports) > _FEW else ""
         reach = f"reached {how} by {', '.join(exports[:_FEW])}{more}"
-        for change in changes:
+        layout = self._layout_difference(pair)
+        for number, change in enumerate(changes):
             yield TypeChange(
                 rule=change.rule,
                 change=Change(
@@ -233,8 +236,23 @@ class TypeComparison:
                     after=change.after,
                     evidence=f"{change.evidence + '; ' if change.evidence else ''}{reach}",
                     severity=change.severity_by_value if by_value else change.severity_by_pointer,
+                    layout=layout if number == 0 else (),
                 ),
             )
+
+    def _layout_difference(self, pair: TypePair) -> tuple[str, ...]:
+        """The type as it was and as it is, in one list of lines; nothing where both look the same."""
+        sides = ((self._old, pair[0]), (self._new, pair[1]))
+        old, new = (layout_lines(side, _strip(side, index)) for side, index in sides)
+        if old == new or len(old) + len(new) > _MAX_LAYOUT:
+            return ()
+        width = max(len(line.place) for line in (*old, *new))
+        lines: list[str] = []
+        for _, i, j, k, m in SequenceMatcher(a=old, b=new, autojunk=False).get_opcodes():
+            marks = (" ",) if old[i:j] == new[k:m] else ("-", "+")
+            for mark, part in zip(marks, (old[i:j], new[k:m]), strict=False):
+                lines += (f"{mark} {line.place:>{width}}  {line.text}" for line in part)
+        return tuple(lines)
 
     def _reached_by(self, pair: TypePair) -> tuple[list[str], bool]:
         """The exports that reach a type, in order, and whether any of them does by value all the way."""

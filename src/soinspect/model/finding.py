@@ -15,6 +15,13 @@ class Severity(StrEnum):
     INFO = "info"
 
 
+class Profile(StrEnum):
+    """How the file is used: programs are linked against it, or a host opens it with dlopen and looks names up."""
+
+    LINKED = "linked"
+    DLOPEN = "dlopen"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """What can be found: a stable id, and what a user must know of it.
@@ -32,7 +39,11 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing a rule found; ``before`` and ``after`` are None where there is nothing on that side."""
+    """One thing a rule found; ``before`` and ``after`` are None where there is nothing on that side.
+
+    ``layout`` shows a changed type once, as it was and as it is: each line begins with a blank, ``-`` or ``+``, then
+    the offset in bytes and the declaration.
+    """
 
     rule: str
     severity: Severity
@@ -41,6 +52,7 @@ class Finding:
     after: str | None
     evidence: str
     fix: str
+    layout: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +65,7 @@ class Comparison:
 
     old: str
     new: str
+    profile: Profile
     identical: bool
     verdict: str
     findings: tuple[Finding, ...]
@@ -62,4 +75,9 @@ class Comparison:
     @property
     def breaking(self) -> bool:
         """Whether any finding breaks those who use the old file."""
-        return any(finding.severity is Severity.BREAKING for finding in self.findings)
+        return self.has(Severity.BREAKING)
+
+    def has(self, least: Severity) -> bool:
+        """Whether any finding is at least this grave."""
+        order = list(Severity)
+        return any(order.index(finding.severity) <= order.index(least) for finding in self.findings)

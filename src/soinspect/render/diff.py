@@ -16,6 +16,7 @@ _STYLES = {
     Severity.COMPATIBLE: "green",
     Severity.INFO: "dim",
 }
+_LAYOUT_STYLES = {" ": "", "-": "red", "+": "green"}
 _FEW = 20
 
 
@@ -32,6 +33,7 @@ def diff_lines(comparison: Comparison, *, verbose: bool) -> Iterator[Text]:
                                 printable(_change(finding)))  # fmt: skip
             if finding.evidence:
                 yield Text(f"{'':14}{printable(finding.evidence)}")
+            yield from _layout(finding.layout, verbose=verbose)
         if len(findings) > len(shown):
             yield Text(f"{'':14}and {len(findings) - len(shown):,} more of {rule} (all of them with -v)")
         if severity in (Severity.BREAKING, Severity.RISKY):
@@ -40,6 +42,17 @@ def diff_lines(comparison: Comparison, *, verbose: bool) -> Iterator[Text]:
         yield Text.assemble("  ", (f"{'same':<10}", "green"), "  ", printable(agreement))
     for remark in comparison.not_compared:
         yield Text.assemble("  ", (f"{'not seen':<10}", "dim"), "  ", printable(remark))
+
+
+def _layout(lines: tuple[str, ...], *, verbose: bool) -> Iterator[Text]:
+    """A type before and after, what went in red and what came in green; unchanged stretches cut unless verbose."""
+    shown = [n for n, line in enumerate(lines) if verbose or any(it[0] != " " for it in lines[max(n - 2, 0) : n + 3])]
+    previous = -1
+    for number in shown:
+        if number != previous + 1:
+            yield Text(f"{'':16}...", "dim")
+        yield Text(f"{'':14}{printable(lines[number])}", _LAYOUT_STYLES[lines[number][0]])
+        previous = number
 
 
 def _change(finding: Finding) -> str:

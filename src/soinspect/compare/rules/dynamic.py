@@ -8,7 +8,7 @@ from soinspect.compare.change import Change
 from soinspect.compare.pair import ComparisonRule, Pair
 from soinspect.model.absence import Absent
 from soinspect.model.dynamic import VersionFloor
-from soinspect.model.finding import Rule, Severity
+from soinspect.model.finding import Profile, Rule, Severity
 from soinspect.model.snapshot import DynamicLinking, Snapshot
 
 _LD_SO = "https://man7.org/linux/man-pages/man8/ld.so.8.html"
@@ -28,7 +28,8 @@ def _machine_changed(pair: Pair) -> Iterator[Change]:
 def _soname_changed(pair: Pair) -> Iterator[Change]:
     old, new = _linking(pair.old), _linking(pair.new)
     if old and new and old.soname and old.soname != new.soname:
-        yield Change(subject="SONAME", before=old.soname, after=new.soname)
+        severity = Severity.INFO if pair.profile is Profile.DLOPEN else None
+        yield Change(subject="SONAME", before=old.soname, after=new.soname, severity=severity)
 
 
 def _needed_added(pair: Pair) -> Iterator[Change]:

@@ -8,7 +8,7 @@ from soinspect.compare.change import Change
 from soinspect.compare.pair import ComparisonRule, Pair
 from soinspect.demangle.scheme import demangle
 from soinspect.model.constants import SymbolType
-from soinspect.model.finding import Rule, Severity
+from soinspect.model.finding import Profile, Rule, Severity
 from soinspect.model.snapshot import DynamicLinking
 from soinspect.model.symbol import Symbol
 
@@ -75,7 +75,10 @@ def _object_size_changed(pair: Pair) -> Iterator[Change]:
     for old, new in pair.common_symbols:
         is_data = old.type is new.type and old.type in (SymbolType.OBJECT, SymbolType.TLS)
         if is_data and old.size != new.size and not old.name.startswith(_VTABLE):
-            yield Change(subject=_readable(old), before=f"{old.size} bytes", after=f"{new.size} bytes")
+            # Who asks dlsym for it holds no copy, but may know the old layout.
+            severity = Severity.RISKY if pair.profile is Profile.DLOPEN else None
+            before, after = f"{old.size} bytes", f"{new.size} bytes"
+            yield Change(subject=_readable(old), before=before, after=after, severity=severity)
 
 
 def _function_size_changed(pair: Pair) -> Iterator[Change]:
@@ -164,7 +167,7 @@ RULES = (
         rule=Rule(
             id="elf.object-size-changed",
             title="An exported variable has another size",
-            severity=Severity.RISKY,
+            severity=Severity.BREAKING,
             why="A program that was linked against the old file may hold a copy of the old size (a copy "
             "relocation), and code compiled against the old declaration uses the old layout.",
             fix="Keep exported variables behind functions, or rebuild all users.",
