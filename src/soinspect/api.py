@@ -90,6 +90,14 @@ def compare(old: str, new: str, *, profile: Profile | None = None) -> Comparison
         facts = snapshot(before), snapshot(after)
         if identical:
             return compare_snapshots(*facts, identical=True, profile=profile)
+        for elf, it in zip((before, after), facts, strict=True):
+            if it.truncated:
+                raise elf.image.error(
+                    it.header.phoff,
+                    "p_filesz",
+                    it.header.phnum,
+                    f"it is no use comparing it: {it.truncated.where} {it.truncated.what}",
+                )
         old_types, new_types = (_types(elf, it) for elf, it in zip((before, after), facts, strict=True))
         return compare_snapshots(*facts, identical=False, old_types=old_types, new_types=new_types, profile=profile)
 

@@ -91,6 +91,20 @@ def test_a_truncated_library_is_told_before_it_is_loaded(cc: Compile, tmp_path: 
     cut = tmp_path / "cut.so"
     cut.write_bytes(whole.read_bytes()[:0x2000])
     assert "the file is truncated" in soinspect("info", cut).out
-    run = soinspect("call", cut, "count")
-    assert run.code == 2
-    assert "truncated" in run.err
+    for arguments in (("call", cut, "count"), ("diff", cut, whole), ("diff", whole, cut)):
+        run = soinspect(*arguments)
+        assert run.code == 2
+        assert "truncated" in run.err
+        assert "cut.so" in run.err
+
+
+def test_what_is_left_of_a_truncated_go_plugin(tmp_path: Path, soinspect: Soinspect) -> None:
+    cut = tmp_path / "cut.so"
+    cut.write_bytes((FIXTURES / "plugin1.so").read_bytes()[:100_000])
+    page = soinspect("go", cut)
+    assert page.code == 0
+    assert "Go binary of unknown kind" in page.out.splitlines()[0]
+    assert "module data" in page.out
+    listing = soinspect("symbols", cut, "--format", "json").json["files"][0]
+    assert listing["symbols"] == []
+    assert "truncated" in listing["remarks"][0]

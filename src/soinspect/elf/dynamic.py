@@ -98,6 +98,8 @@ def _locate(image: Image) -> bytes | Absent:
             size = min(segment.filesz, max(0, image.size - segment.offset))
             if size:
                 return image.at(segment.offset, size)
+            if segment.filesz:
+                return Absent("the dynamic segment lies past the end of the file: the file is truncated")
             return Absent("the dynamic segment holds no bytes of this file (a separate debug file?)")
     section = image.section(".dynamic")
     if section is not None:

@@ -86,4 +86,6 @@ def kind_of(
         return GoBinaryKind.PIE, "position-independent, and the module data says that it holds main"
     if module and module.word("modulename"):
         return GoBinaryKind.SHARED, "the module data holds the name of a shared Go library"
+    if not module:
+        return GoBinaryKind.UNKNOWN, "a shared object whose module data cannot be read: plugin or c-shared library"
     return GoBinaryKind.C_SHARED, "a shared object with a Go runtime of its own and no plugin path"

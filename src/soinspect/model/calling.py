@@ -93,8 +93,12 @@ class EnvironmentVariable:
 class CallRequest:
     """Load ``path`` and carry out ``steps`` in order, in one fresh process.
 
-    ``signatures`` are C declarations of functions that the steps name, for native calls; ``environment`` are
-    variables that the callee sees, on top of the few that every program expects.
+    ``environment`` are variables that the callee sees, on top of the few that every program expects.
+
+    For native calls: ``signatures`` are C declarations of functions that the steps name, ``headers`` files with more
+    of them; the last step's function is
+    called ``repeat`` times; ``lazy`` has functions of other libraries looked up at their first call, not while
+    loading; ``library_paths`` are folders that needed libraries are looked for in first.
     """
 
     path: str
@@ -103,6 +107,10 @@ class CallRequest:
     environment: tuple[EnvironmentVariable, ...] = ()
     sandbox: Sandbox = Sandbox()
     signatures: tuple[str, ...] = ()
+    headers: tuple[str, ...] = ()
+    repeat: int = 1
+    lazy: bool = False
+    library_paths: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +137,7 @@ class NativeFacts:
             symbols=tuple(s for s in facts.symbols or () if s.symbol.defined),
             init_functions=facts.init_functions,
             go=facts.go,
-            truncated=next((a for a in facts.anomalies if a.where.startswith("segment LOAD")), None),
+            truncated=facts.truncated,
         )
 
 
@@ -196,6 +204,15 @@ class AbiCheck:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """How long each of several ``calls`` of one function took, in seconds, from its first instruction to its return."""
+
+    calls: int
+    median: float
+    minimum: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepResult:
     """What a step did.
 
@@ -203,7 +220,8 @@ class StepResult:
     none. ``detail`` is one sentence for the user: what ran, what came back, why it did not work.
     ``backtrace`` are the callee's frames when it panicked or hung, innermost first. ``values`` are the single
     results, or the variable; ``changed`` the arguments that the callee wrote through. ``abi`` is the check of
-    the calling convention, for native calls that came back.
+    the calling convention, for native calls that came back. Of a call that was repeated, all this is about
+    the last time, and ``timing`` about all of them.
     """
 
     step: Step
@@ -216,6 +234,7 @@ class StepResult:
     values: tuple[CallValue, ...] = ()
     changed: tuple[CallValue, ...] = ()
     abi: AbiCheck | None = None
+    timing: Timing | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ class GoBinaryKind(StrEnum):
     EXECUTABLE = "executable"
     PIE = "pie"
     SHARED = "shared"
+    UNKNOWN = "binary of unknown kind"
 
 
 class GoExportKind(StrEnum):
@@ -238,6 +239,9 @@ class GoPackageSize:
     functions: int
 
 
+_NOT_READ = Absent("debug information was not read")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CgoExport:
     """A Go function that ``//export`` made callable from C.
@@ -248,7 +252,7 @@ class CgoExport:
     name: str
     address: int
     function: GoFunction | Absent
-    prototype: str | Absent = Absent("debug information was not read")
+    prototype: str | Absent = _NOT_READ
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -98,6 +98,11 @@ class Snapshot:
     anomalies: tuple[Anomaly, ...]
 
     @property
+    def truncated(self) -> Anomaly | None:
+        """The loaded segment that lies past the end of the file, if any: loading it would only raise SIGBUS."""
+        return next((a for a in self.anomalies if a.where.startswith("segment LOAD")), None)
+
+    @property
     def exported(self) -> tuple[ExplainedSymbol, ...]:
         """The symbols that other objects can bind to."""
         return tuple(s for s in self.symbols or () if s.symbol.exported)

@@ -44,7 +44,8 @@ def go_page(report: GoReport, *, verbose: bool) -> Page:
         page.add("types", _few(map(type_line, report.mentioned_types), few))
     elif isinstance(facts.plugin, Absent):
         page.add("plugin", facts.plugin.reason)
-    page.add("to C", _few((f"{e.prototype or e.name} at {e.address:#x}{_go_side(e.function)}" for e in facts.cgo_exports), few))
+    to_c = (f"{e.prototype or e.name} at {e.address:#x}{_go_side(e.function)}" for e in facts.cgo_exports)
+    page.add("to C", _few(to_c, few))
     page.add("from C", [", ".join(facts.c_imports)] if facts.c_imports else ())
     page.add("modules", _modules(facts.build_info, few))
     page.add("settings", _settings(facts.build_info, verbose=verbose))
