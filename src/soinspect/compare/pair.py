@@ -9,7 +9,7 @@ from functools import cached_property
 from soinspect.compare.change import Change
 from soinspect.compare.types import TypeChange, TypeComparison
 from soinspect.model.absence import Absent
-from soinspect.model.finding import Profile, Rule
+from soinspect.model.finding import Profile, Rule, Severity
 from soinspect.model.golang import GoFacts, GoPlugin
 from soinspect.model.prototype import Prototypes
 from soinspect.model.snapshot import Snapshot
@@ -22,6 +22,21 @@ class ComparisonRule:
 
     rule: Rule
     find: Callable[[Pair], Iterator[Change]]
+
+    @classmethod
+    def of(
+        cls,
+        rule_id: str,
+        severity: Severity,
+        title: str,
+        why: str,
+        fix: str,
+        reference: str,
+        find: Callable[[Pair], Iterator[Change]],
+    ) -> ComparisonRule:
+        """A rule in the order that one reads it."""
+        rule = Rule(id=rule_id, title=title, severity=severity, why=why, fix=fix, reference=reference)
+        return cls(rule=rule, find=find)
 
 
 @dataclass(frozen=True, kw_only=True)

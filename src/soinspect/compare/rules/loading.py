@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from soinspect.compare.change import Change
 from soinspect.compare.pair import ComparisonRule, Pair
 from soinspect.model.absence import Absent
-from soinspect.model.finding import Rule, Severity
+from soinspect.model.finding import Severity
 from soinspect.model.hardening import Hardening, Relro
 from soinspect.model.snapshot import DynamicLinking, Snapshot
 
@@ -110,19 +110,7 @@ def _init_added(pair: Pair) -> Iterator[Change]:
         )
 
 
-def _rule(
-    rule_id: str,
-    severity: Severity,
-    title: str,
-    why: str,
-    fix: str,
-    reference: str,
-    find: Callable[[Pair], Iterator[Change]],
-) -> ComparisonRule:
-    return ComparisonRule(
-        rule=Rule(id=rule_id, title=title, severity=severity, why=why, fix=fix, reference=reference), find=find
-    )
-
+_rule = ComparisonRule.of
 
 RULES = (
     _rule(

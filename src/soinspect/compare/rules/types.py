@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from soinspect.compare.change import Change
 from soinspect.compare.pair import ComparisonRule, Pair
 from soinspect.model.absence import Absent
-from soinspect.model.finding import Rule, Severity
+from soinspect.model.finding import Severity
 
 _DWARF = "https://dwarfstd.org/doc/DWARF5.pdf"
 _PSABI = "https://gitlab.com/x86-psABIs/x86-64-ABI"
@@ -40,20 +40,7 @@ def _rule(rule_id: str, severity: Severity, title: str, why: str, fix: str, refe
     def find(pair: Pair) -> Iterator[Change]:
         return (found.change for found in pair.type_changes if found.rule == rule_id)
 
-    return _with(rule_id, severity, title, why, fix, reference, find)
-
-
-def _with(
-    rule_id: str,
-    severity: Severity,
-    title: str,
-    why: str,
-    fix: str,
-    reference: str,
-    find: Callable[[Pair], Iterator[Change]],
-) -> ComparisonRule:
-    rule = Rule(id=rule_id, title=title, severity=severity, why=why, fix=fix, reference=reference)
-    return ComparisonRule(rule=rule, find=find)
+    return ComparisonRule.of(rule_id, severity, title, why, fix, reference, find)
 
 
 RULES = (
@@ -208,7 +195,7 @@ RULES = (
         "Compiled code goes by offsets; source code must follow.",
         "Nothing for binaries.",
     ),
-    _with(
+    ComparisonRule.of(
         "scan.debug-missing",
         Severity.INFO,
         "Only one of the files has debug information",
@@ -217,7 +204,7 @@ RULES = (
         _DWARF,
         _debug_missing,
     ),
-    _with(
+    ComparisonRule.of(
         "scan.debug-partial",
         Severity.INFO,
         "The new file describes fewer of its exports",
