@@ -108,3 +108,14 @@ def test_what_is_left_of_a_truncated_go_plugin(tmp_path: Path, soinspect: Soinsp
     listing = soinspect("symbols", cut, "--format", "json").json["files"][0]
     assert listing["symbols"] == []
     assert "truncated" in listing["remarks"][0]
+
+
+def test_32_bit_libraries_are_read_but_not_called(cc: Compile, soinspect: Soinspect) -> None:
+    library = cc("int answer = 42; int get(void) { return answer; }", "-m32", "-nostdlib", name="small.so")
+    rows = [line.split("\t") for line in soinspect("symbols", library, "--defined").out.splitlines()]
+    assert {(row[7], row[1], row[2]) for row in rows} >= {("answer", "4", "OBJECT"), ("get", rows[-1][1], "FUNC")}
+    assert "32-bit little-endian ELF, i386" in soinspect("info", library).out
+    assert soinspect("diff", library, library).code == 0
+    run = soinspect("call", library, "get")
+    assert run.code == 3
+    assert "built for i386 (32-bit)" in run.err
