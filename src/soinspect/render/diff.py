@@ -7,7 +7,8 @@ from itertools import groupby
 
 from rich.text import Text
 
-from soinspect.model.finding import Comparison, Finding, Severity
+from soinspect.model.finding import Comparison, Severity
+from soinspect.render.findings import change
 from soinspect.render.text import printable
 
 _STYLES = {
@@ -30,7 +31,7 @@ def diff_lines(comparison: Comparison, *, verbose: bool) -> Iterator[Text]:
         severity = findings[0].severity
         for finding in shown:
             yield Text.assemble("  ", (f"{severity:<10}", _STYLES[severity]), "  ", (rule, "cyan"), "  ",
-                                printable(_change(finding)))  # fmt: skip
+                                change(finding))  # fmt: skip
             if finding.evidence:
                 yield Text(f"{'':14}{printable(finding.evidence)}")
             yield from _layout(finding.layout, verbose=verbose)
@@ -53,14 +54,3 @@ def _layout(lines: tuple[str, ...], *, verbose: bool) -> Iterator[Text]:
             yield Text(f"{'':16}...", "dim")
         yield Text(f"{'':14}{printable(lines[number])}", _LAYOUT_STYLES[lines[number][0]])
         previous = number
-
-
-def _change(finding: Finding) -> str:
-    before, after = finding.before, finding.after
-    if before is None and after is None:
-        return finding.subject
-    if before is None:
-        return f"{finding.subject}: + {after}"
-    if after is None:
-        return f"{finding.subject}: - {before}"
-    return f"{finding.subject}: {before}" if before == after else f"{finding.subject}: {before} -> {after}"
