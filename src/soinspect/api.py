@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import date
 from typing import TYPE_CHECKING
 
 from soinspect.elf.file import ElfFile
@@ -15,7 +16,7 @@ from soinspect.model.absence import Absent
 if TYPE_CHECKING:
     from soinspect.call.toolchain import CallEnvironment
     from soinspect.model.calling import CallRequest, CallResult, HostKind
-    from soinspect.model.finding import Comparison, Profile
+    from soinspect.model.finding import Comparison, Profile, Suppression
     from soinspect.model.goreport import GoQuery, GoReport
     from soinspect.model.prototype import Prototypes
     from soinspect.model.snapshot import Snapshot, SymbolListing
@@ -75,13 +76,22 @@ def inspect_go(path: str, query: GoQuery) -> GoReport:
         return inspect_open(elf, query)
 
 
-def compare(old: str, new: str, *, profile: Profile | None = None) -> Comparison:
+def compare(
+    old: str, new: str, *, profile: Profile | None = None, suppressions: tuple[Suppression, ...] = ()
+) -> Comparison:
     """What changed from the file at ``old`` to the one at ``new``, and what it breaks.
 
-    ``profile`` None means: a file with a SONAME is linked against, any other is opened with dlopen.
+    ``profile`` None means: a file with a SONAME is linked against, any other is opened with dlopen. Findings that
+    ``suppressions`` accept today do not count.
 
     :raises InputError: one of the files cannot be read.
     """
+    from soinspect.compare.suppress import suppress
+
+    return suppress(_compare(old, new, profile), suppressions, date.today())  # noqa: DTZ011  (the user's own day)
+
+
+def _compare(old: str, new: str, profile: Profile | None) -> Comparison:
     from soinspect.compare.engine import compare as compare_snapshots
     from soinspect.inspection import snapshot
 

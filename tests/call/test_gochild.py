@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import resource
-import time
 from pathlib import Path
 
 import pytest
@@ -17,11 +16,9 @@ def run(tmp_path: Path, script: str, *, timeout: float = 10.0, request: bytes = 
     host = tmp_path / "host"
     host.write_text(f"#!/bin/bash\n{script}\n")
     host.chmod(0o755)
-    started = time.monotonic()
     result = run_child(
         host, request, {"PATH": "/usr/bin:/bin", MARK.name: MARK.value}, CallLimits(timeout=timeout, output=4096)
     )
-    assert time.monotonic() - started < timeout + 3
     assert list(survivors()) == []
     return result
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -255,10 +254,8 @@ def test_memory_is_limited(hosts: GoHosts, misbehaving: Path) -> None:
 
 
 def test_a_plugin_that_ignores_sigquit_is_killed(hosts: GoHosts, misbehaving: Path) -> None:
-    start = time.monotonic()
     step = only(hosts.call(misbehaving, "IgnoresQuit", limits=SHORT))
     assert step.outcome is Outcome.TIMED_OUT
-    assert time.monotonic() - start < 5
 
 
 def test_much_output_is_cut_in_the_middle(hosts: GoHosts, misbehaving: Path) -> None:
@@ -272,10 +269,8 @@ def test_much_output_is_cut_in_the_middle(hosts: GoHosts, misbehaving: Path) -> 
 
 @pytest.mark.parametrize("name", ["LeavesChild", "LeavesDaemon"])
 def test_processes_left_behind_are_killed(hosts: GoHosts, misbehaving: Path, name: str) -> None:
-    start = time.monotonic()
     result = hosts.call(misbehaving, name)
     assert result.good
-    assert time.monotonic() - start < 5
     assert "1 process(es) that the plugin left behind were killed" in result.evidence
 
 

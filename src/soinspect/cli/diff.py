@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from soinspect.cli.exits import Exit
 from soinspect.cli.options import Verbose, console, write
-from soinspect.model.finding import Comparison, Profile, Severity
+from soinspect.errors import UsageError
+from soinspect.model.finding import Comparison, Profile, Severity, Suppression
 
 
 class DiffFormat(StrEnum):
@@ -38,6 +40,9 @@ def command(
     fail_on: Annotated[
         Severity, typer.Option("--fail-on", help="Exit code 1 from this severity on.")
     ] = Severity.BREAKING,
+    suppressions: Annotated[
+        Path | None, typer.Option("--suppress", metavar="FILE.toml", help="Findings that are known and accepted.")
+    ] = None,
     verbose: Verbose = False,
 ) -> None:
     """Compare two files: what changed, and what it breaks.
@@ -47,7 +52,8 @@ def command(
     """
     from soinspect import api
 
-    comparison = api.compare(old, new, profile=profile)
+    accepted = _suppressions(suppressions) if suppressions else ()
+    comparison = api.compare(old, new, profile=profile, suppressions=accepted)
     if output is DiffFormat.TEXT:
         from soinspect.render.diff import diff_lines
 
@@ -57,6 +63,17 @@ def command(
     else:
         write(_written(comparison, output))
     raise typer.Exit(Exit.FINDING if comparison.has(fail_on) else Exit.FINE)
+
+
+def _suppressions(path: Path) -> tuple[Suppression, ...]:
+    from soinspect.compare.suppress import parse_suppressions
+
+    try:
+        return parse_suppressions(path.read_text(encoding="utf-8"), str(path))
+    except OSError as error:
+        raise UsageError(f"{path}: {(error.strerror or 'cannot be read').lower()}") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{path}: not UTF-8 text") from None
 
 
 def _written(comparison: Comparison, output: DiffFormat) -> str:
@@ -93,4 +110,6 @@ def _document(comparison: Comparison) -> str:
         findings=comparison.findings,
         agreements=comparison.agreements,
         not_compared=comparison.not_compared,
+        suppressed=comparison.suppressed,
+        remarks=comparison.remarks,
     )

@@ -37,7 +37,7 @@ def compare(
         new=new.path,
         profile=chosen,
         identical=identical,
-        verdict=_verdict(findings, identical=identical),
+        verdict=verdict_of(findings, identical=identical),
         findings=findings,
         agreements=tuple(_agreements(pair)),
         not_compared=tuple(_not_compared(pair)),
@@ -59,7 +59,8 @@ def _find(pair: Pair) -> Iterator[Finding]:
             )
 
 
-def _verdict(findings: tuple[Finding, ...], *, identical: bool) -> str:
+def verdict_of(findings: tuple[Finding, ...], *, identical: bool) -> str:
+    """The verdict in one sentence, with the number of findings of each severity."""
     if identical:
         return "identical: the files have the same bytes"
     totals = {severity: sum(f.severity is severity for f in findings) for severity in Severity}

@@ -117,7 +117,7 @@ class Abbreviation:
         self.children = children
         self.forms = {spec.attribute: spec.form for spec in specs}
         self.role = _role(tag, self.forms)
-        self.completes = not self.forms.keys().isdisjoint((At.SPECIFICATION, At.ABSTRACT_ORIGIN))
+        self.completes = not self.forms.keys().isdisjoint(_COMPLETED)
         self.places = dict(_places(specs))
         sibling = self.places.get(At.SIBLING)
         self.sibling = sibling[0] if sibling is not None and sibling[1].form == Form.REF4 else None
@@ -134,6 +134,7 @@ class Abbreviation:
 
 
 _CODES = {1: "B", 2: "H", 4: "I", 8: "Q"}
+_COMPLETED = (At.SPECIFICATION, At.ABSTRACT_ORIGIN)
 LINKAGE_NAMES = (At.LINKAGE_NAME, At.MIPS_LINKAGE_NAME)
 
 
@@ -162,11 +163,15 @@ def _role(tag: int, attributes: Container[int]) -> Role:
         return Role.SCOPE
     if tag == Tag.IMPORTED_UNIT:
         return Role.IMPORT
-    if tag in NAMED_TYPES and At.DECLARATION not in attributes:
+    nameable = any(attribute in attributes for attribute in (*LINKAGE_NAMES, At.NAME, *_COMPLETED))
+    if tag in NAMED_TYPES and nameable and At.DECLARATION not in attributes:
         return Role.TYPE
     if tag in (Tag.SUBPROGRAM, Tag.VARIABLE):
         addressed = any(attribute in attributes for attribute in (At.LOW_PC, At.RANGES, At.LOCATION))
-        return Role.ADDRESSED if addressed else Role.MENTION
+        if addressed:
+            return Role.ADDRESSED
+        if nameable:
+            return Role.MENTION
     return Role.SKIP
 
 

@@ -6,8 +6,8 @@ from collections.abc import Hashable
 from typing import Protocol
 
 from soinspect.dwarf.constants import At, Tag
+from soinspect.dwarf.entry import Entry, Place
 from soinspect.dwarf.expressions import constant
-from soinspect.dwarf.info import Entry, Place
 from soinspect.model.prototype import (
     Aggregate,
     AggregateKind,

@@ -5,7 +5,7 @@ It is a hint where to look first, and never the last word: some compilers write 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from struct import Struct
 
 from soinspect.dwarf.info import DebugInfo
@@ -16,21 +16,22 @@ from soinspect.errors import FormatError
 _DWARF64 = 0xFFFFFFFF
 
 
-def units_first(info: DebugInfo, addresses: Iterable[int]) -> list[Unit]:
+def units_first(infos: Sequence[DebugInfo], addresses: Iterable[int]) -> list[Unit]:
     """All units, those first that the index gives for one of the addresses."""
-    wanted = sorted(addresses)
-    section = info.other_section("aranges")
-    hinted: set[int] = set()
-    if section is not None and wanted:
+    hinted: set[Unit] = set()
+    for info in infos:
         try:
-            hinted = {
-                section_offset
-                for section_offset, ranges in _sets(section)
-                if any(start <= address < start + size for start, size in ranges for address in wanted)
-            }
+            hinted.update(_hinted(info, set(addresses)))
         except FormatError as error:
-            info.remarks[error.reason] = None
-    return sorted(info.units, key=lambda unit: unit.start - info.section.start not in hinted)
+            info.remarks.add(error.reason)
+    return sorted((unit for info in infos for unit in info.units), key=lambda unit: unit not in hinted)
+
+
+def _hinted(info: DebugInfo, wanted: set[int]) -> Iterator[Unit]:
+    section = info.other_section("aranges")
+    for offset, ranges in _sets(section) if section is not None and wanted else ():
+        if any(start <= address < start + size for start, size in ranges for address in wanted):
+            yield info.place_at(info.section.start + offset).unit
 
 
 def _sets(section: DebugSection) -> Iterator[tuple[int, Iterator[tuple[int, int]]]]:

@@ -62,6 +62,7 @@ class At(IntEnum):
     LOW_PC = 0x11
     LANGUAGE = 0x13
     IMPORT = 0x18
+    COMP_DIR = 0x1B
     CONST_VALUE = 0x1C
     CONTAINING_TYPE = 0x1D
     LOWER_BOUND = 0x22
@@ -95,6 +96,7 @@ class At(IntEnum):
     MIPS_LINKAGE_NAME = 0x2007
     GNU_VECTOR = 0x2107
     GNU_DWO_NAME = 0x2130
+    GNU_DWO_ID = 0x2131
     GNU_ADDR_BASE = 0x2133
 
 

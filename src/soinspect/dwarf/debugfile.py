@@ -2,7 +2,8 @@
 
 Search order and checks are those of gdb ("Debugging Information in Separate Files"): by build id, which has to be
 the same, then by the name and CRC of ``.gnu_debuglink``. What dwz moved to a file that several libraries share
-(``.gnu_debugaltlink``, or DWARF 5's ``.debug_sup``) is found by its name, and has to have the right build id.
+(``.gnu_debugaltlink``, or DWARF 5's ``.debug_sup``) is found by its name, and has to have the right build id. So are
+the files of split DWARF (DWARF 5, section 7.3.2), which have an id in common with the unit they belong to.
 """
 
 from __future__ import annotations
@@ -13,8 +14,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from soinspect.dwarf.constants import At
 from soinspect.dwarf.info import DebugInfo
+from soinspect.dwarf.remarks import Remarks
 from soinspect.dwarf.sections import UnreadableSection
+from soinspect.dwarf.units import Unit
 from soinspect.elf.file import ElfFile
 from soinspect.elf.image import Image
 from soinspect.errors import FormatError, InputError
@@ -35,29 +39,35 @@ class DebugSearch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DebugSource:
-    """Debug information that was found; ``how`` names the file and what led to it."""
+    """Debug information that was found; ``how`` names the file and what led to it.
+
+    ``split`` are the files that hold the entries of some of its units.
+    """
 
     info: DebugInfo
+    split: tuple[DebugInfo, ...]
     how: str
-    remarks: tuple[str, ...]
 
 
-def find_debug_info(elf: ElfFile, search: DebugSearch, files: ExitStack) -> DebugSource | Absent:
+def find_debug_info(elf: ElfFile, search: DebugSearch, files: ExitStack, remarks: Remarks) -> DebugSource | Absent:
     """The debug information of ``elf``; files that are opened for it are closed by ``files``.
 
     :raises FormatError: it is there, and its sections are damaged.
     """
     if elf.image.header.type is ObjectType.REL:
         return Absent("an object file that is not linked yet: its debug information has no addresses")
-    finder = _Finder(search, files)
+    finder = _Finder(search, files, remarks)
     try:
         image, how = finder.holder(elf)
         if image is None:
             return Absent(how)
-        info = DebugInfo(image, finder.alternate(image))
+        info = DebugInfo(image, remarks, alternate=finder.alternate(image))
     except UnreadableSection as error:
         return Absent(f"the debug information cannot be read: {error}")
-    return DebugSource(info=info, how=how, remarks=tuple(finder.remarks))
+    split = finder.split(info)
+    if isinstance(split, Absent):
+        return split
+    return DebugSource(info=info, split=split, how=how)
 
 
 def build_id(elf: ElfFile) -> bytes | None:
@@ -73,8 +83,9 @@ def _has_debug_info(image: Image) -> bool:
 
 
 class _Finder:
-    def __init__(self, search: DebugSearch, files: ExitStack) -> None:
-        self.remarks: list[str] = []
+    def __init__(self, search: DebugSearch, files: ExitStack, remarks: Remarks) -> None:
+        self._remarks = remarks
+        self._split: set[Path] = set()
         self._roots = [Path(root) for root in search.roots]
         self._files = files
 
@@ -110,10 +121,50 @@ class _Finder:
             found = self._open(path, lambda found: wanted in (build_id(ElfFile(found)), _checksum(found)), "build id")
             if found:
                 try:
-                    return DebugInfo(found)
-                except FormatError as error:
-                    self.remarks.append(str(error))
-        self.remarks.append(f"{name}, which dwz moved common types to, is not there")
+                    return DebugInfo(found, self._remarks)
+                except (FormatError, UnreadableSection) as error:
+                    self._remarks.add(f"{path}: {error}")
+        self._remarks.add(f"{name}, which dwz moved common types to, is not there")
+        return None
+
+    def split(self, info: DebugInfo) -> tuple[DebugInfo, ...] | Absent:
+        """The files that the compiler put entries into, one a unit; Absent if there is not one of them left."""
+        found: list[DebugInfo] = []
+        lost: list[str] = []
+        for unit in info.units:
+            try:
+                name = info.split_name(unit)
+                opened = self._open_split(info, unit, name) if name else None
+            except FormatError as error:
+                self._remarks.add(f"{error.reason}: the unit is not read")
+                continue
+            if opened:
+                found.append(opened)
+            elif name:
+                lost.append(name)
+        if lost and len(lost) == len(info.units):
+            more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
+            return Absent(f"split DWARF: {lost[0]}{more} not there, or of another build")
+        for name in lost:
+            self._remarks.add(f"split DWARF: {name} not there, or of another build")
+        return tuple(found)
+
+    def _open_split(self, info: DebugInfo, unit: Unit, name: str) -> DebugInfo | None:
+        compiled_in = info.root(unit).text(At.COMP_DIR) or ""
+        beside = Path(info.image.path).resolve().parent
+        for path in dict.fromkeys((Path(compiled_in) / name, beside / name, beside / Path(name).name)):
+            if path in self._split or not _is_there(path):
+                continue
+            try:
+                # Copied, not mapped: there may be more of them than a process may have files open.
+                with Image.open(str(path)) as mapped:
+                    image = Image(str(path), mapped.data[:])
+                opened = DebugInfo(image, self._remarks, skeleton=unit)
+                if _split_id(unit) in map(_split_id, opened.units):
+                    self._split.add(path)
+                    return opened
+            except (InputError, UnreadableSection) as error:
+                self._remarks.add(f"{path}: {error}")
         return None
 
     def _by_build_id(self, wanted: bytes) -> Iterator[Path]:
@@ -130,17 +181,29 @@ class _Finder:
 
     def _open(self, path: Path, fits: Callable[[Image], bool], what: str) -> Image | None:
         """The file at ``path`` if it has debug information and fits; anything else is told, or passed over."""
-        if not path.exists():
+        if not _is_there(path):
             return None
         try:
             image = self._files.enter_context(Image.open(str(path)))
             if not fits(image):
-                self.remarks.append(f"{path}: another {what}, not used")
+                self._remarks.add(f"{path}: another {what}, not used")
             elif _has_debug_info(image):
                 return image
         except InputError as error:
-            self.remarks.append(str(error))
+            self._remarks.add(str(error))
         return None
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
+def _split_id(unit: Unit) -> int | None:
+    """What the two halves of a unit have in common."""
+    return unit.split_id if unit.split_id is not None else unit.info.root(unit).number(At.GNU_DWO_ID)
 
 
 def _debug_link(image: Image) -> tuple[str, int] | None:

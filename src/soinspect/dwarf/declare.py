@@ -208,10 +208,13 @@ def _members(side: Prototypes, aggregate: Aggregate, indent: str, start: int) ->
     for base in aggregate.bases:
         place = "" if base.offset is None else str(start + base.offset)
         yield LayoutLine(place=place, text=f"{indent}/* {_bare(side, base.type)} */")
+    if aggregate.variants:
+        yield LayoutLine(place="", text=f"{indent}/* members that depend on the variant */")
     # Members may lie in the tail of a base, and virtual bases anywhere.
-    gaps = aggregate.kind is not AggregateKind.UNION and not aggregate.bases
+    gaps = not (aggregate.kind is AggregateKind.UNION or aggregate.bases or aggregate.variants)
     used = 0
-    for member in aggregate.members:
+    # Rust places members in another order than it declares them.
+    for member in sorted(aggregate.members, key=lambda member: _bits(side, member)[0]):
         first, last = _bits(side, member)
         if gaps and first - used >= _BYTE:
             yield _unused(indent, start, used, first)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterator, Sequence
 from functools import cached_property
+from itertools import takewhile
 
 from soinspect.dwarf.constants import At, Tag
-from soinspect.dwarf.info import DebugInfo, Entry, Place
+from soinspect.dwarf.entry import Entry, Place
+from soinspect.dwarf.info import DebugInfo
 from soinspect.dwarf.survey import Catalogue, Named, Scopes, survey_unit
 from soinspect.dwarf.units import Unit
 from soinspect.errors import FormatError
@@ -15,7 +17,7 @@ from soinspect.model.prototype import Language
 
 _MAX_SCOPES = 64
 # Go has its own reader and its own calling convention; an assembler knows names and lines, and no types.
-_NOT_READ = frozenset((Language.GO, Language.MIPS_ASSEMBLER))
+NOT_READ = frozenset((Language.GO, Language.MIPS_ASSEMBLER))
 _UNNAMED: dict[int, str] = {
     Tag.NAMESPACE: "(anonymous namespace)", Tag.STRUCTURE_TYPE: "(anonymous struct)",
     Tag.CLASS_TYPE: "(anonymous class)", Tag.UNION_TYPE: "(anonymous union)", Tag.SUBPROGRAM: "(anonymous function)",
@@ -24,83 +26,88 @@ _CLASSES = frozenset((Tag.STRUCTURE_TYPE, Tag.CLASS_TYPE, Tag.INTERFACE_TYPE))
 
 
 class Index:
-    """What is catalogued of a file, which grows by the unit; ``addresses`` are those asked for.
+    """What is catalogued of a file and of those it is split into, which grows by the unit.
 
-    A unit that cannot be read is told in ``remarks``, and counts for as far as it could be.
+    ``addresses`` are those asked for. A unit that cannot be read is told, and counts for as far as it could be.
     """
 
-    def __init__(self, info: DebugInfo, addresses: Container[int]) -> None:
-        self.info = info
-        self.catalogue = Catalogue()
-        self.remarks: dict[str, None] = {}
+    def __init__(self, infos: Sequence[DebugInfo], addresses: Container[int]) -> None:
+        self.infos = infos
+        self.remarks = infos[0].remarks
         self._addresses = addresses
-        self._shared = Catalogue()
+        self._catalogues: dict[DebugInfo, Catalogue] = {}
         self._scopes: dict[Unit, Scopes] = {}
         self._names: dict[Place, str] = {}
         self._defined: dict[tuple[int, str | None], Place | None] = {}
 
-    def language(self, unit: Unit, info: DebugInfo | None = None) -> Language:
+    @staticmethod
+    def language(unit: Unit) -> Language:
         """The language of a unit; 0 if it does not say, as those that dwz makes.
 
         :raises FormatError: the unit's first entry is damaged.
         """
-        return Language((info or self.info).root(unit).number(At.LANGUAGE) or 0)
+        return Language(unit.info.root(unit).number(At.LANGUAGE) or 0)
 
-    def survey(self, unit: Unit, info: DebugInfo | None = None) -> Scopes:
-        """Catalogue what a unit of this file, or of the one it shares entries with, holds; the scopes in it."""
+    def survey(self, unit: Unit) -> Scopes:
+        """Catalogue what a unit holds, unless that is done; the scopes in it."""
         if unit not in self._scopes:
-            info = info or self.info
             self._scopes[unit] = Scopes(unit)
+            # What is in .debug_types is always referred to by signature: it needs no catalogue.
+            catalogue = self._catalogue(unit.info) if unit.section is unit.info.section else Catalogue()
             try:
-                language = self.language(unit, info)
-                if language not in _NOT_READ:
-                    catalogue = self._catalogue_for(unit, info)
+                language = self.language(unit)
+                # What is left of a split unit is good for looking up lines only.
+                if language not in NOT_READ and not unit.info.split_name(unit):
                     scoped = not language.is_c
-                    self._scopes[unit] = survey_unit(info, unit, self._addresses, catalogue, scoped=scoped)
+                    self._scopes[unit] = survey_unit(unit, self._addresses, catalogue, scoped=scoped)
             except FormatError as error:
-                self.remarks[f"{error.reason}: the unit is not read any further"] = None
+                self.remarks.add(f"{error.reason}: the unit is not read any further")
         return self._scopes[unit]
 
-    def _catalogue_for(self, unit: Unit, info: DebugInfo) -> Catalogue:
-        """What is in .debug_types is always referred to by signature: it needs no catalogue."""
-        if unit.section is self.info.section:
-            return self.catalogue
-        return self._shared if unit.section is info.section else Catalogue()
+    def _catalogue(self, info: DebugInfo) -> Catalogue:
+        return self._catalogues.setdefault(info, Catalogue())
 
     def survey_all(self) -> None:
-        """Catalogue all units of this file, and those that they import from the file shared with others."""
-        for unit in self.info.units:
-            self.survey(unit)
-        imports = deque(map(self.info.place_at, self.catalogue.imports))
-        known = 0
+        """Catalogue all units, and those that they import from the file that dwz shares among several."""
+        for info in self.infos:
+            for unit in info.units:
+                self.survey(unit)
+        imports = deque(place for info in self.infos for place in map(info.place_at, self._catalogue(info).imports))
         while imports:
             try:
-                place = imports.popleft().read().target(At.IMPORT)
+                imported = imports.popleft().read().target(At.IMPORT)
             except FormatError as error:
-                self.remarks[error.reason] = None
+                self.remarks.add(error.reason)
                 continue
-            if place is not None and place.info is not self.info:
-                self.survey(place.unit, place.info)
-                imports += map(place.info.place_at, self._shared.imports[known:])
-                known = len(self._shared.imports)
+            if imported is not None and imported.unit not in self._scopes:
+                info = imported.unit.info
+                known = len(self._catalogue(info).imports)
+                self.survey(imported.unit)
+                imports += map(info.place_at, self._catalogue(info).imports[known:])
+
+    def at_address(self, address: int | None) -> Iterator[Place]:
+        """The functions and variables at one of the addresses asked for."""
+        for info, catalogue in self._catalogues.items():
+            yield from map(info.place_at, catalogue.at_address.get(address, ()))
 
     def mentions(self, wanted: Container[str]) -> Iterator[Place]:
         """The functions and variables that have one of the names, or may have: one has to read them to know."""
         for name, info, positions in self._by_text(lambda catalogue: catalogue.mentions):
             if name in wanted or not name:
-                yield from map(info.place_at, positions)
+                yield from self._places(info, positions)
+
+    @staticmethod
+    def _places(info: DebugInfo, positions: list[int]) -> Iterator[Place]:
+        return takewhile(lambda _: not info.exhausted, map(info.place_at, positions))
 
     def _by_text(self, part: Callable[[Catalogue], Named]) -> Iterator[tuple[str, DebugInfo, list[int]]]:
-        """One part of the catalogue by name, "" where it takes reading an entry to know it."""
-        known = [(self.info, self.catalogue)]
-        if self.info.alternate:
-            known.append((self.info.alternate, self._shared))
-        for info, catalogue in known:
+        """One part of the catalogues by name, "" where it takes reading an entry to know it."""
+        for info, catalogue in self._catalogues.items():
             for key, positions in part(catalogue).items():
                 try:
                     yield key if isinstance(key, str) else info.text_of(key), info, positions
                 except FormatError as error:
-                    self.remarks[error.reason] = None
+                    self.remarks.add(error.reason)
 
     # -- names ---------------------------------------------------------------------------------------------
 
@@ -123,7 +130,7 @@ class Index:
     def _scopes_of(self, entry: Entry) -> list[str]:
         names: list[str] = []
         while len(names) < _MAX_SCOPES:
-            parent = self.survey(entry.unit, entry.info).parent(entry.position)
+            parent = self.survey(entry.unit).parent(entry.position)
             if parent is None:
                 return names[::-1]
             entry = entry.info.entry(entry.unit, parent)
@@ -145,21 +152,37 @@ class Index:
         name, family = self.name(declaration), _family(declaration)
         if (family, name) not in self._defined:
             by_size: dict[int | None, Place] = {}
-            for info, positions in self._definitions.get(declaration.text(At.NAME) or "", ()):
-                for place in map(info.place_at, positions):
-                    entry = place.read()
-                    if _family(entry) == family and self.name(entry) == name:
-                        by_size.setdefault(entry.number(At.BYTE_SIZE), place)
+            for place in self._types_named(declaration.text(At.NAME) or ""):
+                entry = place.read()
+                if _family(entry) == family and self.name(entry) == name:
+                    by_size.setdefault(entry.number(At.BYTE_SIZE), place)
             self._defined[family, name] = next(iter(by_size.values())) if len(by_size) == 1 else None
         return self._defined[family, name]
+
+    def _types_named(self, name: str) -> Iterator[Place]:
+        """The defined types of a name without its scopes."""
+        for info, positions in self._definitions.get(name, ()):
+            yield from self._places(info, positions)
 
     @cached_property
     def _definitions(self) -> dict[str, list[tuple[DebugInfo, list[int]]]]:
         self.survey_all()
         found: dict[str, list[tuple[DebugInfo, list[int]]]] = {}
         for name, info, positions in self._by_text(lambda catalogue: catalogue.types):
-            found.setdefault(name, []).append((info, positions))
+            if name:
+                found.setdefault(name, []).append((info, positions))
+                continue
+            for place in self._places(info, positions):
+                found.setdefault(self._own_name(place), []).append((info, [place.position]))
         return found
+
+    def _own_name(self, place: Place) -> str:
+        """The name of an entry without its scopes, which it or what it completes says; "" if none does."""
+        try:
+            return next(filter(None, (origin.text(At.NAME) for origin in place.read().origins())), "")
+        except FormatError as error:
+            self.remarks.add(error.reason)
+            return ""
 
 
 def _family(entry: Entry) -> int:

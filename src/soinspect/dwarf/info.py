@@ -5,169 +5,40 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator
 from functools import cached_property
-from typing import NamedTuple
 
 from soinspect.dwarf.abbreviations import Abbreviation, Abbreviations, Spec, Step
-from soinspect.dwarf.constants import At, Form, Tag
+from soinspect.dwarf.constants import At, Form
+from soinspect.dwarf.entry import IN_ALTERNATE, IN_UNIT, Entry, Place, Value
+from soinspect.dwarf.remarks import Remarks
 from soinspect.dwarf.sections import DebugSection, UnreadableSection, open_section
-from soinspect.dwarf.units import Unit, read_units
+from soinspect.dwarf.units import Unit, UnitSource, read_units
 from soinspect.elf.image import Image
 from soinspect.errors import FormatError
 
-_IN_UNIT = frozenset((Form.REF1, Form.REF2, Form.REF4, Form.REF8, Form.REF_UDATA))
-_IN_ALTERNATE = frozenset((Form.GNU_REF_ALT, Form.REF_SUP4, Form.REF_SUP8))
-_REFERENCES = _IN_UNIT | _IN_ALTERNATE | {Form.REF_ADDR, Form.REF_SIG8}
 _INDEXED_TEXT = frozenset((Form.STRX, Form.STRX1, Form.STRX2, Form.STRX3, Form.STRX4, Form.GNU_STR_INDEX))
-_INDEXED_ADDRESS = frozenset((Form.ADDRX, Form.ADDRX1, Form.ADDRX2, Form.ADDRX3, Form.ADDRX4, Form.GNU_ADDR_INDEX))
 
-# How many entries of a file are read in full at most: an entry of a sound file is read once, and has two bytes or
-# more. The second bound is on time and memory; what lies beyond it is told as a remark.
-_ENTRIES_SLACK = 10_000
-_MAX_ENTRIES = 2_000_000
+# How much is read at most. An entry costs as much as this many of its values; those of a sound file are read once or
+# twice, and have about a byte each. The second bound is on time and memory; what lies beyond it is told.
+_ENTRY_COST = 8
+_READS = 4
+_READ_SLACK = 100_000
+_MAX_VALUES = 16_000_000
 
 # Texts of sound files are read once each; those of a hostile one overlap.
 _TEXT_EXPANSION = 4
 _TEXT_SLACK = 1 << 20
 
-_MAX_ORIGINS = 8
-
-Value = int | bytes | str
-
-
-class Place(NamedTuple):
-    """Where an entry is; known before it is read."""
-
-    info: DebugInfo
-    unit: Unit
-    position: int
-
-    def read(self) -> Entry:
-        """The entry.
-
-        :raises FormatError: there is none, or it is damaged.
-        """
-        return self.info.entry(self.unit, self.position)
-
-
-class Entry:
-    """One debugging information entry with the values of its attributes.
-
-    Values are as they are stored; the methods read them as what they are asked for.
-    """
-
-    __slots__ = ("_forms", "_values", "abbreviation", "first_child", "info", "position", "tag", "unit")
-
-    def __init__(
-        self,
-        info: DebugInfo,
-        unit: Unit,
-        position: int,
-        abbreviation: Abbreviation,
-        forms: dict[int, int],
-        values: dict[int, Value],
-        first_child: int,
-    ) -> None:
-        self.info = info
-        self.unit = unit
-        self.position = position
-        self.abbreviation = abbreviation
-        self.tag = abbreviation.tag
-        self._forms = forms
-        self._values = values
-        self.first_child = first_child
-
-    @property
-    def place(self) -> Place:
-        """Where it is: what identifies an entry in all files."""
-        return Place(self.info, self.unit, self.position)
-
-    def __contains__(self, attribute: At) -> bool:
-        return attribute in self._values
-
-    def form(self, attribute: At) -> int | None:
-        """How a value is encoded, None if the attribute is missing."""
-        return self._forms.get(attribute) if attribute in self._values else None
-
-    def flag(self, attribute: At) -> bool:
-        """Whether a flag is set."""
-        return bool(self._values.get(attribute))
-
-    def number(self, attribute: At) -> int | None:
-        """The value as a number; None if the attribute is missing, or is an expression or a reference."""
-        value = self._values.get(attribute)
-        return value if isinstance(value, int) and self._forms[attribute] not in _REFERENCES else None
-
-    def block(self, attribute: At) -> bytes | None:
-        """The value as an expression; None if the attribute is missing, or is a number."""
-        value = self._values.get(attribute)
-        return value if isinstance(value, bytes) else None
-
-    def text(self, attribute: At) -> str | None:
-        """The value as text.
-
-        :raises FormatError: it refers to text that is not there.
-        """
-        value = self._values.get(attribute)
-        return None if value is None else self.info.text(self.unit, self._forms[attribute], value)
-
-    def address(self, attribute: At) -> int | None:
-        """The value as an address.
-
-        :raises FormatError: it refers to an address that is not there.
-        """
-        value = self._values.get(attribute)
-        if not isinstance(value, int):
-            return None
-        return self.info.indexed_address(self.unit, value) if self._forms[attribute] in _INDEXED_ADDRESS else value
-
-    def target(self, attribute: At) -> Place | None:
-        """Where the entry is that the value refers to.
-
-        :raises FormatError: it is in no unit that is there.
-        """
-        value = self._values.get(attribute)
-        return None if value is None else self.info.referred(self.unit, self._forms[attribute], value)
-
-    def reference(self, attribute: At) -> Entry | None:
-        """The entry that the value refers to.
-
-        :raises FormatError: there is no such entry.
-        """
-        place = self.target(attribute)
-        return None if place is None else place.read()
-
-    def origins(self) -> Iterator[Entry]:
-        """The entry itself, and those that it completes: its abstract instance, its declaration.
-
-        :raises FormatError: they refer to each other in a circle.
-        """
-        entry: Entry | None = self
-        for _ in range(_MAX_ORIGINS):
-            if entry is None:
-                return
-            yield entry
-            entry = entry.reference(At.ABSTRACT_ORIGIN) or entry.reference(At.SPECIFICATION)
-        if entry is not None:
-            raise self.unit.section.error(self.position, "DW_AT_specification", self.position, "it goes in circles")
-
-    def children(self) -> Iterator[Entry]:
-        """The entries directly below this one.
-
-        :raises FormatError: one is damaged.
-        """
-        if self.abbreviation.children:
-            for position, _, _ in self.unit.entries(self.first_child):
-                yield self.info.entry(self.unit, position)
-
 
 class DebugInfo:
     """The DWARF sections of one file.
 
-    ``alternate`` is the file that dwz moved common entries to, or None. Damage that ends the list of units is
-    told in ``remarks``.
+    ``alternate`` is the file that dwz moved common entries to, or None. ``skeleton`` is the unit of another file
+    that this one, of split DWARF, belongs to, or None. What cannot be read is told in ``remarks``.
     """
 
-    def __init__(self, image: Image, alternate: DebugInfo | None = None) -> None:
+    def __init__(
+        self, image: Image, remarks: Remarks, *, alternate: DebugInfo | None = None, skeleton: Unit | None = None
+    ) -> None:
         """Find the sections.
 
         :raises FormatError: .debug_info or .debug_abbrev is compressed, and damaged.
@@ -175,18 +46,20 @@ class DebugInfo:
         """
         self.image = image
         self.alternate = alternate
-        self.remarks: dict[str, None] = {}
+        self.skeleton = skeleton
+        self.remarks = remarks
+        self._suffix = "" if skeleton is None else ".dwo"
         self._sections: dict[str, DebugSection | None] = {}
         self.section = self._required("info")
         self._abbreviations = Abbreviations(self._required("abbrev"))
-        self._entries_left = min(len(self.section) // 2 + _ENTRIES_SLACK, _MAX_ENTRIES)
+        self._values_left = min(_READS * len(self.section) + _READ_SLACK, _MAX_VALUES)
         self._texts: dict[tuple[str, int], str] = {}
         self._text_left = _TEXT_EXPANSION * image.size + _TEXT_SLACK
 
     def _required(self, name: str) -> DebugSection:
-        section = open_section(self.image, name)
+        section = open_section(self.image, name + self._suffix)
         if section is None:
-            raise UnreadableSection(f"no .debug_{name}")
+            raise UnreadableSection(f"no .debug_{name}{self._suffix}")
         return section
 
     def other_section(self, name: str) -> DebugSection | None:
@@ -194,11 +67,11 @@ class DebugInfo:
         if name not in self._sections:
             self._sections[name] = None
             try:
-                self._sections[name] = open_section(self.image, name)
+                self._sections[name] = open_section(self.image, name + self._suffix)
             except FormatError as error:
-                self.remarks[error.reason] = None
+                self.remarks.add(error.reason)
             except UnreadableSection as error:
-                self.remarks[f".debug_{name} is {error}"] = None
+                self.remarks.add(f".debug_{name} is {error}")
         return self._sections[name]
 
     @cached_property
@@ -212,9 +85,9 @@ class DebugInfo:
 
     def _read_units(self, section: DebugSection, *, types: bool) -> Iterator[Unit]:
         try:
-            yield from read_units(section, self._abbreviations, types=types)
+            yield from read_units(UnitSource(self, section, self._abbreviations, types=types))
         except FormatError as error:
-            self.remarks[f"{error.reason}: the units that follow are not read"] = None
+            self.remarks.add(f"{error.reason}: the units that follow are not read")
 
     @cached_property
     def _starts(self) -> list[int]:
@@ -237,6 +110,11 @@ class DebugInfo:
     def _roots(self) -> dict[Unit, Entry]:
         return {}
 
+    @property
+    def exhausted(self) -> bool:
+        """Whether the file has made us read out of proportion, so that no more of its entries will be."""
+        return self._values_left < 0
+
     # -- entries -------------------------------------------------------------------------------------------
 
     def entry(self, unit: Unit, position: int) -> Entry:
@@ -245,12 +123,12 @@ class DebugInfo:
         :raises FormatError: there is none, or it is damaged, or the file makes us read out of proportion.
         """
         section = unit.section
-        self._entries_left -= 1
-        if self._entries_left < 0:
-            raise section.error(position, "entries", position - section.start, "too many entries to read them all")
         abbreviation, at = unit.abbreviation(position)
         if abbreviation is None:
             raise section.error(position, "abbreviation code", 0, "an entry is referred to where a list ends")
+        self._values_left -= _ENTRY_COST + len(abbreviation.specs)
+        if self.exhausted:
+            raise section.error(position, "entries", position - section.start, "too many to read them all")
         record, forms = abbreviation.record, abbreviation.forms
         values: dict[int, Value] = dict(abbreviation.constants)
         if record is not None:
@@ -261,7 +139,7 @@ class DebugInfo:
             forms, following = self._read_values(unit, abbreviation, at, values)
         if following > unit.end:
             raise section.error(position, "entry", following, f"its values would end past its unit ({unit.end:#x})")
-        return Entry(self, unit, position, abbreviation, forms, values, following)
+        return Entry(unit, position, abbreviation, forms, values, following)
 
     def _read_values(
         self, unit: Unit, abbreviation: Abbreviation, at: int, values: dict[int, Value]
@@ -274,28 +152,29 @@ class DebugInfo:
                 values[attribute] = int.from_bytes(data[at : at + width], order)
                 at += width
             elif width < 0:
-                actual, values[attribute], at = self._varying(unit, form, at)
+                actual, values[attribute], at = self._varying(unit, form, width, at)
                 if actual != form:
                     forms = forms | {attribute: actual}
         return forms, at
 
-    def _varying(self, unit: Unit, form: int, at: int) -> tuple[int, Value, int]:
+    def _varying(self, unit: Unit, form: int, width: int, at: int) -> tuple[int, Value, int]:
         """A value that tells its own size: its form (another one behind DW_FORM_indirect), it, what follows."""
         section = unit.section
-        if form == Form.INDIRECT:
+        if width == Step.INDIRECT:
             form, at = section.uleb(at)
-        width = unit.shape.width(form)
-        if width is None or width == Step.INDIRECT or form == Form.IMPLICIT_CONST:
-            raise section.error(at, "form", form, "it cannot stand behind DW_FORM_indirect")
-        if width >= 0:
-            return form, section.integer(at, width) if width else 1, at + width
+            actual = unit.shape.width(form)
+            if actual is None or actual == Step.INDIRECT or form == Form.IMPLICIT_CONST:
+                raise section.error(at, "form", form, "it cannot stand behind DW_FORM_indirect")
+            if actual >= 0:
+                return form, section.integer(at, actual) if actual else 1, at + actual
+            width = actual
         match width:
-            case Step.LEB:
-                return form, *(section.sleb(at) if form == Form.SDATA else section.uleb(at))
             case Step.STRING:
                 text, after = section.text(at)
                 self._count_text(section, at, after - at)
                 return form, text, after
+            case Step.LEB:
+                return form, *(section.sleb(at) if form == Form.SDATA else section.uleb(at))
             case Step.BLOCK:
                 size, at = section.uleb(at)
             case _:
@@ -325,7 +204,7 @@ class DebugInfo:
         :raises FormatError: there is no text where it refers to.
         """
         if spec.width < 0:
-            form, value, _ = self._varying(unit, spec.form, at + place)
+            form, value, _ = self._varying(unit, spec.form, spec.width, at + place)
             return self.text(unit, form, value)
         return self.text(unit, spec.form, unit.section.integer(at + place, spec.width))
 
@@ -377,6 +256,8 @@ class DebugInfo:
 
         :raises FormatError: there is none.
         """
+        if self.skeleton is not None:
+            return self.skeleton.info.indexed_address(self.skeleton, index)
         root = self.root(unit)
         base = At.ADDR_BASE if At.ADDR_BASE in root else At.GNU_ADDR_BASE
         return self._indexed(unit, "addr", base, index, unit.shape.address_size)
@@ -397,16 +278,16 @@ class DebugInfo:
         """
         if not isinstance(value, int):
             return None
-        if form in _IN_UNIT:
-            return Place(self, unit, unit.start + value)
+        if form in IN_UNIT:
+            return Place(unit, unit.start + value)
         if form == Form.REF_ADDR:
             return self.place_at(self.section.start + value)
         if form == Form.REF_SIG8:
             found = self._by_signature.get(value)
             if found is None:
                 raise unit.section.error(unit.start, "type signature", value, "the file has no such type unit")
-            return Place(self, found, found.type_position)
-        if form in _IN_ALTERNATE:
+            return Place(found, found.type_position)
+        if form in IN_ALTERNATE:
             if self.alternate is None:
                 raise unit.section.error(unit.start, "reference", value, "the file shared through dwz is not there")
             return self.alternate.place_at(self.alternate.section.start + value)
@@ -420,14 +301,14 @@ class DebugInfo:
         index = bisect_right(self._starts, position) - 1
         if index < 0:
             raise self.section.error(self.section.start, "reference", position, "no unit lies there")
-        return Place(self, self.units[index], position)
+        return Place(self.units[index], position)
 
-    def skeleton_of(self, unit: Unit) -> str | None:
-        """The .dwo file that holds the entries of a split unit, None if the unit holds its own.
+    def split_name(self, unit: Unit) -> str | None:
+        """The name of the file that holds the entries of a unit, None if the unit holds its own.
 
         :raises FormatError: the unit's first entry is damaged.
         """
+        if self.skeleton is not None:
+            return None
         root = self.root(unit)
-        if root.tag == Tag.SKELETON_UNIT or At.GNU_DWO_NAME in root:
-            return root.text(At.DWO_NAME) or root.text(At.GNU_DWO_NAME) or "?"
-        return None
+        return root.text(At.DWO_NAME) or root.text(At.GNU_DWO_NAME)

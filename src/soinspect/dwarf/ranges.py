@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 from soinspect.dwarf.constants import At, Form
-from soinspect.dwarf.info import DebugInfo, Entry
+from soinspect.dwarf.entry import Entry
 from soinspect.dwarf.sections import DebugSection
 from soinspect.dwarf.units import Unit
 
@@ -29,7 +29,7 @@ class _Kind(IntEnum):
     START_LENGTH = 7
 
 
-def first_address(info: DebugInfo, entry: Entry) -> int | None:
+def first_address(entry: Entry) -> int | None:
     """The address that an entry's list of ranges begins with, None if it has no list.
 
     :raises FormatError: the list is damaged.
@@ -37,25 +37,29 @@ def first_address(info: DebugInfo, entry: Entry) -> int | None:
     offset = entry.number(At.RANGES)
     if offset is None:
         return None
-    unit = entry.unit
+    unit, info = entry.unit, entry.info
     if unit.shape.version < 5:
         section = info.referred_section("ranges", offset)
-        return _first_pair(section, section.start + offset, info, unit)
+        return _first_pair(section, section.start + offset, unit)
     section = info.referred_section("rnglists", offset)
     if entry.form(At.RANGES) == Form.RNGLISTX:
-        base = info.root(unit).number(At.RNGLISTS_BASE) or 0
         width = unit.shape.offset_size
+        base = info.root(unit).number(At.RNGLISTS_BASE)
+        if base is None:
+            # Just after the header of the only part: length, version, two sizes, number of offsets.
+            base = 12 if width == 4 else 20
         offset = base + section.integer(section.start + base + offset * width, width)
-    return _first_of_list(section, section.start + offset, info, unit)
+    return _first_of_list(section, section.start + offset, unit)
 
 
-def _base(info: DebugInfo, unit: Unit) -> int:
-    return info.root(unit).address(At.LOW_PC) or 0
+def _base(unit: Unit) -> int:
+    unit = unit if unit.info.skeleton is None else unit.info.skeleton
+    return unit.info.root(unit).address(At.LOW_PC) or 0
 
 
-def _first_pair(section: DebugSection, position: int, info: DebugInfo, unit: Unit) -> int | None:
+def _first_pair(section: DebugSection, position: int, unit: Unit) -> int | None:
     width = unit.shape.address_size
-    base = _base(info, unit)
+    base = _base(unit)
     for at in range(position, position + 2 * width * _MAX_ENTRIES, 2 * width):
         start, end = section.integer(at, width), section.integer(at + width, width)
         if not start and not end:
@@ -66,23 +70,23 @@ def _first_pair(section: DebugSection, position: int, info: DebugInfo, unit: Uni
     return None
 
 
-def _first_of_list(section: DebugSection, position: int, info: DebugInfo, unit: Unit) -> int | None:
+def _first_of_list(section: DebugSection, position: int, unit: Unit) -> int | None:
     width = unit.shape.address_size
-    base = _base(info, unit)
+    base = _base(unit)
     for _ in range(_MAX_ENTRIES):
         kind = section.integer(position, 1)
         match kind:
             case _Kind.START_END | _Kind.START_LENGTH:
                 return section.integer(position + 1, width)
             case _Kind.STARTX_ENDX | _Kind.STARTX_LENGTH:
-                return info.indexed_address(unit, section.uleb(position + 1)[0])
+                return unit.info.indexed_address(unit, section.uleb(position + 1)[0])
             case _Kind.OFFSET_PAIR:
                 return base + section.uleb(position + 1)[0]
             case _Kind.BASE_ADDRESS:
                 base, position = section.integer(position + 1, width), position + 1 + width
             case _Kind.BASE_ADDRESSX:
                 index, position = section.uleb(position + 1)
-                base = info.indexed_address(unit, index)
+                base = unit.info.indexed_address(unit, index)
             case _:
                 break
     return None

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 
 from soinspect.dwarf.abbreviations import NAMED_TYPES
 from soinspect.dwarf.constants import At, Tag
 from soinspect.dwarf.debugfile import DebugSearch, DebugSource, find_debug_info
-from soinspect.dwarf.info import Entry
+from soinspect.dwarf.entry import Entry
+from soinspect.dwarf.index import NOT_READ
+from soinspect.dwarf.remarks import Remarks
 from soinspect.dwarf.search import Description, Export, Search, exports_of
 from soinspect.dwarf.typegraph import TypeGraph
+from soinspect.dwarf.units import Unit
 from soinspect.elf.file import ElfFile
 from soinspect.errors import FormatError
 from soinspect.model.absence import Absent
 from soinspect.model.prototype import ExportedFunction, ExportedVariable, Language, Prototypes, UnreadableType
 
 _DEFAULT_SEARCH = DebugSearch()
+# What no name of C has, and every name of Go's linker: the package's dot, or a colon.
+_GO_NAME = re.compile(r"[.:/]")
 _TYPES = frozenset((Tag.BASE_TYPE, Tag.POINTER_TYPE, Tag.FORMAL_PARAMETER, *NAMED_TYPES))
 
 
@@ -30,7 +36,7 @@ def read_prototypes(
     :raises FormatError: the debug information is there, and cannot be read at all.
     """
     with ExitStack() as files:
-        source = find_debug_info(elf, debug_search, files)
+        source = find_debug_info(elf, debug_search, files, Remarks())
         return source if isinstance(source, Absent) else _Reading(elf, source, names).prototypes()
 
 
@@ -40,19 +46,17 @@ class _Reading:
         self._everything = names is None
         self._exports = exports_of(elf, names)
         self._word_size = elf.image.header.word_size
-        self._search = Search(source.info, self._exports)
+        self._search = Search((source.info, *source.split), self._exports)
         self._index = self._search.index
         self._types = TypeGraph(self._index)
-        self._remarks = dict.fromkeys(source.remarks)
+        self._remarks = source.info.remarks
+        self._has_go = False
 
-    def prototypes(self) -> Prototypes | Absent:
-        split = self._split_units()
-        if split is not None:
-            return split
+    def prototypes(self) -> Prototypes:
         found = self._search.run(everything=self._everything)
         functions: list[ExportedFunction] = []
         variables: list[ExportedVariable] = []
-        missing: list[str] = []
+        missing: list[Export] = []
         for export in sorted(self._exports, key=lambda export: (export.symbol, export.version or "")):
             described = self._described(export, found[export]) if export in found else None
             if isinstance(described, ExportedFunction):
@@ -60,30 +64,33 @@ class _Reading:
             elif isinstance(described, ExportedVariable):
                 variables.append(described)
             else:
-                missing.append(export.versioned_name)
+                missing.append(export)
+        producers = self._producers()
+        if self._has_go:
+            missing = [export for export in missing if not _GO_NAME.search(export.symbol)]
         types = self._types.finish()
         for value in types:
             if isinstance(value, UnreadableType):
-                self._remarks[f"a type cannot be read: {value.reason}"] = None
+                self._remarks.add(f"a type cannot be read: {value.reason}")
         return Prototypes(
             functions=tuple(functions),
             variables=tuple(variables),
             types=types,
-            missing=tuple(missing),
+            missing=tuple(export.versioned_name for export in missing),
             word_size=self._word_size,
             source=self._source.how,
-            producers=self._producers(),
-            remarks=tuple(self._remarks | self._source.info.remarks | self._index.remarks),
+            producers=producers,
+            remarks=self._remarks.told,
         )
 
     def _described(self, export: Export, description: Description) -> ExportedFunction | ExportedVariable | None:
         entry = description.entry
         try:
             if _without_types(entry):
-                self._remarks["units compiled with -g1 hold no types: their exports are not described"] = None
+                self._remarks.add("units compiled with -g1 hold no types: their exports are not described")
                 return None
             name = self._index.name(entry) or export.symbol
-            unit = self._source.info.root(entry.unit).text(At.NAME) or ""
+            unit = entry.info.root(entry.unit).text(At.NAME) or ""
             language = self._index.language(entry.unit)
             if entry.tag == Tag.SUBPROGRAM:
                 return ExportedFunction(
@@ -105,34 +112,30 @@ class _Reading:
                 evidence=description.evidence,
             )
         except FormatError as error:
-            self._remarks[f"{export.versioned_name} cannot be read: {error.reason}"] = None
+            self._remarks.add(f"{export.versioned_name} cannot be read: {error.reason}")
             return None
 
-    def _split_units(self) -> Absent | None:
-        """Tell of units whose entries are in other files; Absent if that is so for all of them."""
-        info = self._source.info
-        elsewhere: list[str] = []
-        for unit in info.units:
+    def _units_read(self) -> Iterator[Unit]:
+        """The units in languages that are read; others are told."""
+        for unit in (unit for info in self._index.infos for unit in info.units):
             try:
-                elsewhere += filter(None, [info.skeleton_of(unit)])
-            except FormatError as error:
-                self._remarks[f"{error.reason}: the unit is not read"] = None
-        if elsewhere and len(elsewhere) == len(info.units):
-            more = f" and {len(elsewhere) - 1} more" if len(elsewhere) > 1 else ""
-            return Absent(f"split DWARF: {elsewhere[0]}{more} not read")
-        for name in elsewhere:
-            self._remarks[f"split DWARF: {name} not read"] = None
-        return None
+                language = self._index.language(unit)
+            except FormatError:
+                # Whoever wanted to read the unit has told it.
+                continue
+            if language is Language.GO:
+                self._has_go = True
+                self._remarks.add("units of Go are not read: Go has its own metadata")
+            if language not in NOT_READ:
+                yield unit
 
     def _producers(self) -> tuple[str, ...]:
         found: dict[str, None] = {}
-        for unit in self._source.info.units:
+        for unit in self._units_read():
             try:
-                root = self._source.info.root(unit)
-                skipped = self._index.language(unit) in (Language.GO, Language.MIPS_ASSEMBLER)
-                producer = None if skipped else root.text(At.PRODUCER)
-            except FormatError:
-                # Whoever wanted to read the unit has told it.
+                producer = unit.info.root(unit).text(At.PRODUCER)
+            except FormatError as error:
+                self._remarks.add(error.reason)
                 continue
             if producer:
                 found[producer] = None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from soinspect.dwarf.aranges import units_first
 from soinspect.dwarf.constants import At, Tag
+from soinspect.dwarf.entry import Entry, Place
 from soinspect.dwarf.index import Index
-from soinspect.dwarf.info import DebugInfo, Entry, Place
+from soinspect.dwarf.info import DebugInfo
 from soinspect.elf.file import ElfFile
 from soinspect.errors import FormatError
 from soinspect.model.constants import Machine, SectionIndex, SymbolBinding, SymbolType, SymbolVisibility
@@ -28,9 +29,9 @@ _TAGS: dict[int, frozenset[int]] = {
 # The value of these is a resolver's address, or an offset in each thread's storage.
 _NO_ADDRESS = frozenset((SymbolType.IFUNC, SymbolType.TLS))
 # What compilers and linkers make by themselves has no declaration: virtual tables, type information, thunks, guards
-# (Itanium C++ ABI, section 5.1.4), and the ends of sections.
+# (Itanium C++ ABI, section 5.1.4), and the ends of sections. What is local to a function (_ZZ) is nobody's interface.
 _MADE = re.compile(
-    r"_ZT[VTISCFHWAhvc]|_ZG[VRT]|(_init|_fini|_?end|_?edata|_?etext|__bss_start(__)?|__?bss_end__|__end__)\Z"
+    r"_ZT[VTISCFHWAhvc]|_ZG[VRT]|_ZZ|(_init|_fini|_end|_edata|_etext|__bss_start(__)?|__?bss_end__|__end__)\Z"
 )
 _VISIBLE = frozenset((SymbolVisibility.DEFAULT, SymbolVisibility.PROTECTED))
 
@@ -87,25 +88,23 @@ class Description:
 class Search:
     """Descriptions of exports, by address first, then by name, then among declarations."""
 
-    def __init__(self, info: DebugInfo, exports: list[Export]) -> None:
+    def __init__(self, infos: Sequence[DebugInfo], exports: list[Export]) -> None:
         self._exports = exports
         self._addresses = {export.address for export in exports if export.address is not None}
-        self.index = Index(info, self._addresses)
+        self.index = Index(infos, self._addresses)
 
     def run(self, *, everything: bool) -> dict[Export, Description]:
         """All that is found; ``everything`` is False if units are to be left unread once all exports are found."""
-        info = self.index.info
-        at_address = self.index.catalogue.at_address
-        for unit in () if everything else units_first(info, self._addresses):
-            self.index.survey(unit)
-            if len(at_address) == len(self._exports):
+        index = self.index
+        for unit in () if everything else units_first(index.infos, self._addresses):
+            index.survey(unit)
+            if all(any(index.at_address(export.address)) for export in self._exports):
                 break
         else:
-            self.index.survey_all()
+            index.survey_all()
         found: dict[Export, Description] = {}
         for export in self._exports:
-            places = map(info.place_at, at_address.get(export.address or 0, ()))
-            entry = self._at_address(export, places)
+            entry = self._at_address(export, index.at_address(export.address))
             if entry is not None:
                 found[export] = Description(entry, Evidence.ADDRESS)
         self._add_by_name(found)
@@ -122,7 +121,7 @@ class Search:
         try:
             return place.read()
         except FormatError as error:
-            self.index.remarks[error.reason] = None
+            self.index.remarks.add(error.reason)
             return None
 
     def _add_by_name(self, found: dict[Export, Description]) -> None:
@@ -155,7 +154,7 @@ class Search:
             external = any(origin.flag(At.EXTERNAL) for origin in entry.origins())
             return self._symbol(entry) if external else None
         except FormatError as error:
-            self.index.remarks[error.reason] = None
+            self.index.remarks.add(error.reason)
             return None
 
     def _tells_types(self, entry: Entry) -> bool:

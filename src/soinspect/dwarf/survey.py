@@ -8,7 +8,6 @@ from collections.abc import Container
 from soinspect.dwarf.abbreviations import Abbreviation, Role
 from soinspect.dwarf.constants import At, Form, Tag
 from soinspect.dwarf.expressions import address_index, fixed_address
-from soinspect.dwarf.info import DebugInfo
 from soinspect.dwarf.ranges import first_address
 from soinspect.dwarf.units import Unit
 
@@ -29,7 +28,7 @@ class Catalogue:
     """
 
     def __init__(self) -> None:
-        self.at_address: dict[int, list[int]] = {}
+        self.at_address: dict[int | None, list[int]] = {}
         self.mentions: Named = {}
         self.types: Named = {}
         self.imports: list[int] = []
@@ -76,7 +75,7 @@ class Scopes:
 
 
 def survey_unit(  # noqa: C901  (one loop: a call for each entry would take longer than all the rest)
-    info: DebugInfo, unit: Unit, addresses: Container[int], catalogue: Catalogue, *, scoped: bool
+    unit: Unit, addresses: Container[int], catalogue: Catalogue, *, scoped: bool
 ) -> Scopes:
     """Pass over a unit, and add what it holds to the catalogue.
 
@@ -134,9 +133,9 @@ def survey_unit(  # noqa: C901  (one loop: a call for each entry would take long
             elif name[1].form == Form.STRP and name[1].width == 4:
                 key = four_bytes(data, at + name[0])[0]
             else:
-                key = info.text_at(unit, at, *name) or ""
+                key = unit.info.text_at(unit, at, *name) or ""
             if role == addressed_role:
-                address = _address(info, unit, abbreviation, position, at)
+                address = _address(unit, abbreviation, position, at)
                 if address is not None and address in addresses:
                     at_address.setdefault(address, []).append(position)
             (types if role == type_role else mentions).setdefault(key, []).append(position)
@@ -148,7 +147,7 @@ def survey_unit(  # noqa: C901  (one loop: a call for each entry would take long
     return scopes
 
 
-def _address(info: DebugInfo, unit: Unit, abbreviation: Abbreviation, position: int, at: int) -> int | None:
+def _address(unit: Unit, abbreviation: Abbreviation, position: int, at: int) -> int | None:
     """The address of a function or variable, None if it has none."""
     section = unit.section
     place = abbreviation.places.get(At.LOW_PC)
@@ -157,18 +156,18 @@ def _address(info: DebugInfo, unit: Unit, abbreviation: Abbreviation, position: 
     place = abbreviation.places.get(At.LOCATION)
     if place is not None and place[1].form == Form.EXPRLOC:
         size, start = section.uleb(at + place[0])
-        return _variable_address(info, unit, section.data[start : min(start + size, unit.end)])
-    entry = info.entry(unit, position)
+        return _variable_address(unit, section.data[start : min(start + size, unit.end)])
+    entry = unit.info.entry(unit, position)
     if At.RANGES in entry:
-        return first_address(info, entry)
+        return first_address(entry)
     if At.LOW_PC in entry:
         return entry.address(At.LOW_PC)
-    return _variable_address(info, unit, entry.block(At.LOCATION) or b"")
+    return _variable_address(unit, entry.block(At.LOCATION) or b"")
 
 
-def _variable_address(info: DebugInfo, unit: Unit, location: bytes) -> int | None:
+def _variable_address(unit: Unit, location: bytes) -> int | None:
     address = fixed_address(unit, location)
     if address is None:
         index = address_index(unit, location)
-        address = None if index is None else info.indexed_address(unit, index)
+        address = None if index is None else unit.info.indexed_address(unit, index)
     return address

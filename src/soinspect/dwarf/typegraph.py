@@ -2,7 +2,8 @@
 
 Most units of a library describe the same types again. An unnamed type is the same as another if it is made of the
 same types; a named one, if kind, name with scopes, size, and the names and places of all members are the same: then
-the members' types are followed in the first unit only.
+the members' types are followed in the first unit only. Units that disagree on no more than the type of a member of
+the same size go unnoticed (glibc has one such structure); to notice would take reading all types of all units.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from itertools import pairwise
 
 from soinspect.dwarf.aggregates import AGGREGATES, Parts, read_aggregate
 from soinspect.dwarf.constants import At, Tag
+from soinspect.dwarf.entry import Entry, Place
 from soinspect.dwarf.index import Index
-from soinspect.dwarf.info import Entry, Place
 from soinspect.errors import FormatError
 from soinspect.model.prototype import (
     VOID,
@@ -163,7 +164,7 @@ class TypeGraph:
         origins = list(entry.origins())
         children = list(_parameters(origins))
         convention = next((o.number(At.CALLING_CONVENTION) for o in origins if At.CALLING_CONVENTION in o), None)
-        language = self._index.language(entry.unit, entry.info)
+        language = self._index.language(entry.unit)
         return FunctionType(
             result=self.type_of(entry),
             parameters=tuple(self._parameter(child) for child in children if child.tag == _PARAMETER),
@@ -180,7 +181,7 @@ class TypeGraph:
         return Parameter(name=name, type=self.type_of(entry), artificial=artificial)
 
     def _dimensions(self, entry: Entry) -> tuple[int | None, ...]:
-        first = 1 if self._index.language(entry.unit, entry.info) in _FROM_ONE else 0
+        first = 1 if self._index.language(entry.unit) in _FROM_ONE else 0
         ranges = [child for child in entry.children() if child.tag == Tag.SUBRANGE_TYPE]
         return tuple(_count(child, first) for child in ranges) or (None,)
 

@@ -5,25 +5,61 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cached_property
 from struct import Struct
+from typing import TYPE_CHECKING
 
 from soinspect.dwarf.abbreviations import Abbreviation, Abbreviations, Shape, Step, Table
 from soinspect.dwarf.constants import UnitType
 from soinspect.dwarf.sections import DebugSection
 
+if TYPE_CHECKING:
+    from soinspect.dwarf.info import DebugInfo
+
 _DWARF64 = 0xFFFFFFFF
 _RESERVED = 0xFFFFFFF0
+
+# A sound section is walked over once as a whole, and again where types are reached.
+_WALKS = 8
+_WALK_SLACK = 1 << 16
+
+
+class Allowance:
+    """How much more may be walked over in a section: a hostile one makes readers walk over the same bytes again."""
+
+    def __init__(self, section: DebugSection) -> None:
+        self._section = section
+        self._left = _WALKS * len(section) + _WALK_SLACK
+
+    def spend(self, position: int, size: int) -> None:
+        """Account for ``size`` bytes walked over.
+
+        :raises FormatError: it is out of proportion.
+        """
+        self._left -= size
+        if self._left < 0:
+            raise self._section.error(position, "entries", size, "they overlap, or nest, out of proportion")
+
+
+class UnitSource:
+    """What all units of a section share; ``types`` tells ``.debug_types`` of DWARF 4 from ``.debug_info``."""
+
+    def __init__(self, info: DebugInfo, section: DebugSection, abbreviations: Abbreviations, *, types: bool) -> None:
+        self.info = info
+        self.section = section
+        self.abbreviations = abbreviations
+        self.types = types
+        self.allowance = Allowance(section)
 
 
 class Unit:
     """One unit: ``start`` is the position of its header, ``root`` of its first entry, ``end`` just after it.
 
-    ``signature`` and ``type_position`` are those of a type unit. Positions are absolute in the section's data.
+    ``signature`` and ``type_position`` are those of a type unit, ``split_id`` that of a unit whose entries may be in
+    a file of their own. Positions are absolute in the section's data.
     """
 
     def __init__(
         self,
-        section: DebugSection,
-        abbreviations: Abbreviations,
+        source: UnitSource,
         *,
         start: int,
         root: int,
@@ -32,16 +68,20 @@ class Unit:
         table_offset: int,
         signature: int | None,
         type_position: int,
+        split_id: int | None,
     ) -> None:
-        self.section = section
+        self.info = source.info
+        self.section = source.section
         self.start = start
         self.root = root
         self.end = end
         self.shape = shape
         self.signature = signature
         self.type_position = type_position
-        self.four_bytes = Struct("<I" if section.byteorder == "little" else ">I").unpack_from
-        self._abbreviations = abbreviations
+        self.split_id = split_id
+        self.four_bytes = Struct("<I" if source.section.byteorder == "little" else ">I").unpack_from
+        self._abbreviations = source.abbreviations
+        self._allowance = source.allowance
         self._table_offset = table_offset
 
     @cached_property
@@ -122,7 +162,7 @@ class Unit:
         :raises FormatError: an entry is damaged.
         """
         data, end, table = self.section.data, self.end, self.table
-        depth = 1
+        start, depth = position, 1
         while position < end:
             code = data[position]
             at = position + 1
@@ -132,7 +172,7 @@ class Unit:
                 depth -= 1
                 position = at
                 if not depth:
-                    return position
+                    break
                 continue
             abbreviation = table.get(code)
             if abbreviation is None:
@@ -144,7 +184,8 @@ class Unit:
             size = abbreviation.size
             position = at + size if size is not None else self.after_values(abbreviation, at)
         # Compilers may leave out the ends of the last lists of a unit.
-        return end
+        self._allowance.spend(start, position - start)
+        return min(position, end)
 
     def entries(self, position: int) -> Iterator[tuple[int, Abbreviation, int]]:
         """A list of entries from ``position`` on: where each is, its shape, and where its values start.
@@ -156,22 +197,24 @@ class Unit:
             if abbreviation is None:
                 return
             yield position, abbreviation, at
+            self._allowance.spend(position, at - position)
             position = self.after(position, abbreviation, at)
 
 
-def read_units(section: DebugSection, abbreviations: Abbreviations, *, types: bool) -> Iterator[Unit]:
-    """The units of ``.debug_info``, or of DWARF 4's ``.debug_types``.
+def read_units(source: UnitSource) -> Iterator[Unit]:
+    """The units of a section.
 
     :raises FormatError: a header is damaged: what comes after it cannot be found.
     """
-    position = section.start
-    while position < section.end:
-        unit = _read_unit(section, abbreviations, position, types=types)
+    position = source.section.start
+    while position < source.section.end:
+        unit = _read_unit(source, position)
         yield unit
         position = unit.end
 
 
-def _read_unit(section: DebugSection, abbreviations: Abbreviations, start: int, *, types: bool) -> Unit:
+def _read_unit(source: UnitSource, start: int) -> Unit:
+    section = source.section
     length = section.integer(start, 4)
     at, offset_size = start + 4, 4
     if length == _DWARF64:
@@ -188,23 +231,23 @@ def _read_unit(section: DebugSection, abbreviations: Abbreviations, start: int, 
         table_offset = section.integer(at + 2, offset_size)
         at += 2 + offset_size
     elif 2 <= version <= 4:
-        kind = UnitType.TYPE if types else UnitType.COMPILE
+        kind = UnitType.TYPE if source.types else UnitType.COMPILE
         table_offset, address_size = section.integer(at, offset_size), section.integer(at + offset_size, 1)
         at += offset_size + 1
     else:
         raise section.error(at - 2, "version", version, "this reader knows DWARF 2 to 5")
     if address_size not in (4, 8):
         raise section.error(at, "address_size", address_size, "neither 4 nor 8")
-    signature, type_position = None, 0
+    signature, type_position, split_id = None, 0, None
     if kind in (UnitType.TYPE, UnitType.SPLIT_TYPE):
         signature, type_position = section.integer(at, 8), start + section.integer(at + 8, offset_size)
         at += 8 + offset_size
     elif kind in (UnitType.SKELETON, UnitType.SPLIT_COMPILE):
+        split_id = section.integer(at, 8)
         at += 8
     shape = Shape(version, address_size, offset_size)
     return Unit(
-        section,
-        abbreviations,
+        source,
         start=start,
         root=at,
         end=end,
@@ -212,4 +255,5 @@ def _read_unit(section: DebugSection, abbreviations: Abbreviations, start: int, 
         table_offset=table_offset,
         signature=signature,
         type_position=type_position,
+        split_id=split_id,
     )

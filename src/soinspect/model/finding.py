@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 
 
@@ -56,11 +57,30 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Suppression:
+    """A finding that is known and accepted: globs on rule id and subject, why, and until when (None: for ever)."""
+
+    rule: str
+    subject: str
+    reason: str
+    expires: date | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuppressedFinding:
+    """A finding that a suppression took out of the verdict."""
+
+    finding: Finding
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """How ``new`` differs from ``old``: findings by severity, then in the order of the rules.
 
     ``agreements`` are the things that were compared and found equal, in words; ``not_compared`` what could not be
-    compared, and why.
+    compared, and why. ``suppressed`` findings do not count; ``remarks`` tells of suppressions that are expired or
+    match nothing.
     """
 
     old: str
@@ -71,6 +91,8 @@ class Comparison:
     findings: tuple[Finding, ...]
     agreements: tuple[str, ...]
     not_compared: tuple[str, ...]
+    suppressed: tuple[SuppressedFinding, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def breaking(self) -> bool:

@@ -41,6 +41,11 @@ def diff_lines(comparison: Comparison, *, verbose: bool) -> Iterator[Text]:
             yield Text(f"{'':14}fix: {findings[0].fix}")
     for agreement in comparison.agreements if not comparison.identical else ():
         yield Text.assemble("  ", (f"{'same':<10}", "green"), "  ", printable(agreement))
+    for accepted in comparison.suppressed:
+        text = f"{accepted.finding.rule}  {change(accepted.finding)} ({accepted.reason})"
+        yield Text.assemble("  ", (f"{'accepted':<10}", "dim"), "  ", printable(text))
+    for remark in comparison.remarks:
+        yield Text.assemble("  ", (f"{'suppress':<10}", "yellow"), "  ", printable(remark))
     for remark in comparison.not_compared:
         yield Text.assemble("  ", (f"{'not seen':<10}", "dim"), "  ", printable(remark))
 
