@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -54,15 +55,20 @@ def list_symbols(path: str, query: SymbolQuery, *, with_static: bool = False) ->
         return list_open(elf, query, with_static=with_static)
 
 
-def inspect(path: str) -> Snapshot:
-    """All facts of the file at ``path``.
+def inspect(path: str, *, with_witnesses: bool = False) -> Snapshot:
+    """All facts of the file at ``path``; ``with_witnesses`` has pyelftools and LIEF read its symbols too.
 
     :raises InputError: the file cannot be read.
     """
     from soinspect.inspection import snapshot
 
     with open_elf(path) as elf:
-        return snapshot(elf)
+        facts = snapshot(elf)
+        if not with_witnesses:
+            return facts
+        from soinspect.elf.crosscheck import cross_check
+
+        return replace(facts, witnesses=cross_check(elf))
 
 
 def inspect_go(path: str, query: GoQuery) -> GoReport:

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
-from soinspect.cli.exits import report
+from soinspect.cli.exits import Exit, report
 from soinspect.cli.options import Files, Page, PageFormat, Verbose, console, write
 from soinspect.errors import SoinspectError
 
 
-def command(files: Files, output: Page = PageFormat.TEXT, verbose: Verbose = False) -> None:
+def command(
+    files: Files,
+    cross_check: Annotated[
+        bool,
+        typer.Option(
+            "--cross-check", help="Have pyelftools and LIEF read the symbols too; exit code 1 if they differ."
+        ),
+    ] = False,
+    output: Page = PageFormat.TEXT,
+    verbose: Verbose = False,
+) -> None:
     """Show one page on each file: what it is, who built it, what it needs, what it offers, what is odd."""
     from soinspect import api
 
@@ -19,7 +30,7 @@ def command(files: Files, output: Page = PageFormat.TEXT, verbose: Verbose = Fal
     snapshots = []
     for path in files:
         try:
-            snapshots.append(api.inspect(path))
+            snapshots.append(api.inspect(path, with_witnesses=cross_check))
         except SoinspectError as error:
             errors.append(error)
     if output is PageFormat.JSON:
@@ -35,5 +46,5 @@ def command(files: Files, output: Page = PageFormat.TEXT, verbose: Verbose = Fal
                 terminal.print()
             for line in info_page(facts, verbose=verbose).lines(terminal.width if sys.stdout.isatty() else None):
                 terminal.print(line)
-    if errors:
-        raise typer.Exit(max(report(error) for error in errors))
+    differ = any(witness.agrees is False for facts in snapshots for witness in facts.witnesses)
+    raise typer.Exit(max((*(report(error) for error in errors), Exit.FINDING if differ else Exit.FINE)))

@@ -1,11 +1,14 @@
-"""The door to LIEF: object formats other than ELF, which soinspect names and does not read.
+"""The door to LIEF: a second reading of a symbol table, and object formats other than ELF, which are only named.
 
-LIEF costs half a second to import, so it is opened only once a file turned out to be PE or Mach-O.
+LIEF costs half a second to import, so it is opened only when one of these is asked for.
 """
 
 from __future__ import annotations
 
 import warnings
+from collections import Counter
+
+from soinspect.model.absence import Absent
 
 
 def describe_foreign_object(path: str) -> str | None:
@@ -29,6 +32,19 @@ def describe_foreign_object(path: str) -> str | None:
                 return None
             return f"a Mach-O file (macOS {_name(macho.header.file_type).lower()}, {_name(macho.header.cpu_type)})"
     return None
+
+
+def dynamic_symbols(path: str) -> Counter[tuple[int, int]] | Absent:
+    """The dynamic symbols of the ELF file at ``path`` as (value, size), the null symbol left out."""
+    import lief
+
+    lief.logging.disable()
+    config = lief.ELF.ParserConfig()
+    config.parse_relocations = config.parse_symtab_symbols = config.parse_notes = config.parse_overlay = False
+    parsed = lief.ELF.parse(path, config)
+    if parsed is None:
+        return Absent("it cannot read the file")
+    return Counter((symbol.value, symbol.size) for symbol in list(parsed.dynamic_symbols)[1:])
 
 
 def _name(value: object) -> str:

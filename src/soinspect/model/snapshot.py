@@ -78,8 +78,19 @@ class SymbolListing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Witness:
+    """What another reader says of the dynamic symbols: whether it agrees, or why it cannot say; numbers of symbols."""
+
+    name: str
+    agrees: bool | Absent
+    symbols: int
+    only_ours: int
+    only_theirs: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """Everything known of one file; what diff and check judge, without the file."""
+    """Everything known of one file, to be judged without the file; ``witnesses`` only where they were asked."""
 
     path: str
     size: int
@@ -96,6 +107,7 @@ class Snapshot:
     init_functions: tuple[InitFunction, ...]
     go: GoFacts | Absent
     anomalies: tuple[Anomaly, ...]
+    witnesses: tuple[Witness, ...] = ()
 
     @property
     def truncated(self) -> Anomaly | None:

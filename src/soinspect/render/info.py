@@ -9,7 +9,7 @@ from soinspect.model.constants import ElfClass, Machine
 from soinspect.model.dynamic import VersionFloor
 from soinspect.model.golang import GoBinaryKind, GoFacts, GoPlugin
 from soinspect.model.hardening import Hardening
-from soinspect.model.snapshot import Snapshot
+from soinspect.model.snapshot import Snapshot, Witness
 from soinspect.render.page import Page
 from soinspect.render.text import count, known
 
@@ -41,6 +41,7 @@ def info_page(facts: Snapshot, *, verbose: bool) -> Page:
     page.add("symbols", _symbols(facts))
     if not isinstance(facts.go, Absent):
         _add_go(page, facts.go, few)
+    page.add("witnesses", (_witness(witness) for witness in facts.witnesses))
     page.add("odd", (f"{anomaly.where}: {anomaly.what}" for anomaly in facts.anomalies), style="yellow")
     return page
 
@@ -157,6 +158,17 @@ def _symbols(facts: Snapshot) -> Iterator[str]:
 
 def _name_at(name: str | Absent, address: int) -> str:
     return f"unnamed function at {address:#x}" if isinstance(name, Absent) else f"{name} at {address:#x}"
+
+
+def _witness(witness: Witness) -> str:
+    if isinstance(witness.agrees, Absent):
+        return f"{witness.name}: {witness.agrees.reason}"
+    if witness.agrees:
+        return f"{witness.name} reads the same {count(witness.symbols, 'dynamic symbol')}"
+    return (
+        f"{witness.name} disagrees: {count(witness.symbols, 'dynamic symbol')}, "
+        f"{witness.only_ours:,} of ours it does not have, {witness.only_theirs:,} of its own we do not have"
+    )
 
 
 def _add_go(page: Page, go: GoFacts, few: int | None) -> None:
