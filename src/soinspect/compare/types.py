@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from difflib import SequenceMatcher
 from enum import IntEnum
 
@@ -55,14 +55,6 @@ class TypeChange:
 
     rule: str
     change: Change
-
-
-@dataclass(slots=True)
-class _Export:
-    """An export of both files: the type pairs it begins with, each with whether it is passed by value."""
-
-    name: str
-    starts: list[tuple[TypePair, bool]] = field(default_factory=list)
 
 
 class TypeComparison:

@@ -12,11 +12,6 @@ if TYPE_CHECKING:
 _PREFIXES = ("_Z", "___Z", "_R")
 
 
-def is_mangled(name: str) -> bool:
-    """Whether the name looks like one that a C++ or Rust compiler made."""
-    return name.startswith(_PREFIXES)
-
-
 def demangle(name: str) -> str:
     """The C++ or Rust name behind a mangled one; any other name comes back as it is."""
     if not name.startswith(_PREFIXES) or not name.isascii():
