@@ -10,21 +10,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from calls import FIXTURES, call
 from soinspect import api
-from soinspect.call.native import call_native
 from soinspect.call.worker import thunk
 from soinspect.errors import CannotRun, FormatError, UsageError
 from soinspect.model.absence import Absent
 from soinspect.model.calling import (
     CallLimits,
-    CallRequest,
     CallResult,
     Crash,
-    EnvironmentVariable,
-    NativeFacts,
     Outcome,
     Sandbox,
-    Step,
 )
 
 if TYPE_CHECKING:
@@ -32,28 +28,8 @@ if TYPE_CHECKING:
 
     from conftest import Compile, GoBuild
 
-FIXTURES = Path(__file__).parents[2] / "fixtures"
 MISBEHAVING = FIXTURES / "callee-that-misbehaves"
 pytestmark = pytest.mark.usefixtures("no_left_over_process")
-
-
-def call(
-    path: Path,
-    *steps: str | None,
-    timeout: float = 20.0,
-    sandbox: Sandbox | None = None,
-    signatures: tuple[str, ...] = (),
-    **environment: str,
-) -> CallResult:
-    request = CallRequest(
-        path=str(path),
-        steps=tuple(Step(symbol=symbol) for symbol in steps),
-        limits=CallLimits(timeout=timeout),
-        environment=tuple(EnvironmentVariable(name=name, value=value) for name, value in environment.items()),
-        sandbox=sandbox or Sandbox(),
-        signatures=signatures,
-    )
-    return call_native(request, NativeFacts.of(api.inspect(str(path))))
 
 
 def crash_of(result: CallResult) -> Crash:
@@ -196,6 +172,40 @@ def test_the_environment_of_the_caller_stays_outside(cc: Compile, monkeypatch: p
     library = cc('#include <stdlib.h>\nchar *get(void) { return getenv("SOINSPECT_SECRET"); }')
     assert call(library, "get").steps[0].value == "0x0 (0)"
     assert 'the address of "given"' in str(call(library, "get", SOINSPECT_SECRET="given").steps[0].value)
+
+
+# -- repeated calls
+
+
+def test_a_call_is_repeated_and_timed(misbehaving: Callable[[str], Path]) -> None:
+    result = call(misbehaving("well_behaved"), "counted", "counted", repeat=100)
+    once, often = result.steps
+    assert (once.value, once.timing) == ("0x2a (42)", None)
+    assert often.value == f"{42 + 100:#x} (142)"
+    assert often.timing is not None
+    assert often.timing.calls == 100
+    assert 0 < often.timing.minimum <= often.timing.median < 0.01
+    assert "called 100 times: " in result.summary
+
+
+def test_the_callbacks_of_the_last_repetition_are_shown(arguments_library: Path) -> None:
+    assert "called back 2 times" in call(arguments_library, "apply(cb:ret=7, 5)", repeat=1000).steps[0].detail
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="x86-64 assembly")
+def test_repetition_ends_when_the_abi_is_violated(cc: Compile) -> None:
+    library = cc(FIXTURES / "callee-that-breaks-the-abi" / "violations.S")
+    (step,) = call(library, "breaks_rbx", repeat=50).steps
+    assert step.outcome is Outcome.VIOLATED
+    assert step.timing is not None
+    assert step.timing.calls == 1
+
+
+def test_only_functions_are_repeated(misbehaving: Callable[[str], Path]) -> None:
+    with pytest.raises(UsageError, match="counter is a variable"):
+        call(misbehaving("well_behaved"), "counter", repeat=2)
+    with pytest.raises(UsageError, match="name one"):
+        call(misbehaving("well_behaved"), None, repeat=2)
 
 
 # -- prototypes
@@ -585,6 +595,28 @@ def test_a_missing_library_is_named(cc: Compile, tmp_path: Path) -> None:
     assert "was not found" in result.summary
 
 
+def test_needed_libraries_are_found_where_the_user_says(cc: Compile, tmp_path: Path) -> None:
+    good = cc("int g(void) { return 5; }", "-Wl,-soname,libgood.so", name="libgood.so")
+    library = cc("int g(void); int f(void) { return g(); }", str(good), name="needs.so")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    good.rename(elsewhere / "libgood.so")
+    assert not call(library, "f").good
+    assert call(library, "f", library_paths=(str(elsewhere),)).steps[0].value == "0x5 (5)"
+
+
+def test_functions_are_bound_at_their_first_call_when_asked(cc: Compile) -> None:
+    library = cc(
+        "static int one(void) { return 1; } static int resolved;"
+        "static int (*choose(void))(void) { resolved++; return one; }"
+        'int chosen(void) __attribute__((ifunc("choose")));'
+        "int f(void) { return chosen(); } int times(void) { return resolved; }",
+        "-Wl,-z,lazy",
+    )
+    assert call(library, "times", lazy=True).steps[0].value == "0x0 (0)"
+    assert call(library, "times").steps[0].value == "0x1 (1)"
+
+
 def test_undefined_symbols(cc: Compile) -> None:
     result = call(cc("extern int nowhere; int f(void) { return nowhere; }", name="data.so"), "f")
     assert result.steps[0].outcome is Outcome.REFUSED
@@ -624,7 +656,39 @@ def test_another_machine(cc: Compile) -> None:
     assert "docker run --platform linux/arm64" in refusal.value.remedy
 
 
-# -- Go plugins
+# -- Go
+
+STRIPPED_CALLEE = """package main
+
+import "C"
+
+//go:noinline
+func deepest(p *int) int { return *p }
+
+//go:noinline
+func inner(p *int, depth int) int {
+	if depth == 0 {
+		return deepest(p)
+	}
+	return inner(p, depth-1) + 1
+}
+
+//export Crash
+func Crash() int { return inner(nil, 2) }
+
+func main() {}
+"""
+
+
+def test_go_functions_are_named_without_a_symbol_table(go_build: GoBuild, tmp_path: Path) -> None:
+    source = tmp_path / "callee.go"
+    source.write_text(STRIPPED_CALLEE)
+    crash = crash_of(call(go_build("1.27.3", source, "-ldflags=-s -w", mode="c-shared"), "Crash"))
+    assert crash.signal == "SIGABRT"
+    assert str(crash.location).startswith("runtime.raise+")
+    frames = [frame.partition("+")[0] for frame in crash.backtrace]
+    assert frames[frames.index("runtime.sigpanic") + 1 :][:2] == ["main.deepest", "main.inner"]
+    assert any("main.inner+" in frame and "(2 times)" in frame for frame in crash.backtrace)
 
 
 def test_a_go_function_dies_and_it_is_explained(demo_plugin: Path) -> None:

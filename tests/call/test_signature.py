@@ -52,7 +52,7 @@ def test_types(type_text: str, kind: TypeKind, size: int, signed: bool) -> None:
         ("int x", "declares no function"),
         ("foo_t f(int)", "the type 'foo_t' is not known"),
         ("int f(bar_t)", "the type 'bar_t' is not known"),
-        ("long double f(void)", "is not known"),
+        ("foo_t *f(bar_t)", "the type 'bar_t' is not known"),
         ("", "declares no function"),
         ("int f(" + "(" * 5000, "is not a C declaration"),
         ("int " + "*" * 200 + "f(void)", "nested too deeply"),

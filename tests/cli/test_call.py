@@ -103,6 +103,27 @@ def test_a_signature_types_arguments_and_result(cc: Compile, soinspect: Soinspec
     assert '"demo"' in soinspect("call", library, "name", "--sig", "const char *name(void)").out
 
 
+def test_a_header_types_arguments_and_result(cc: Compile, soinspect: Soinspect, tmp_path: Path) -> None:
+    header = tmp_path / "half.h"
+    header.write_text("typedef struct { int x; double y; } point;\npoint half(point p);\n")
+    library = cc(f'#include "{header}"\npoint half(point p) {{ p.x /= 2; p.y /= 2; return p; }}', name="half.so")
+    run = soinspect("call", library, "half({x=6, y=5})", "--header", header)
+    assert run.code == 0
+    assert "half({x=6, y=5}) returned {x=3, y=2.5}" in run.out
+    assert "point half(point p) (from half.h)" in run.out
+
+
+def test_a_smoke_test_repeats_the_call(cc: Compile, soinspect: Soinspect) -> None:
+    counter = cc(FIXTURES / "c-library" / "counter.c")
+    assert "called 50 times: " in soinspect("call", counter, "count", "--repeat", "50", "--lazy").out
+    (step,) = soinspect("call", counter, "count", "--repeat", "50", "--format", "json").json["steps"]
+    assert step["timing"]["calls"] == 50
+    assert 0 < step["timing"]["minimum"] <= step["timing"]["median"]
+    refused = soinspect("call", PLUGIN1, "Run", "--repeat", "2")
+    assert refused.code == 2
+    assert "native calls only" in refused.err
+
+
 def test_cxx_and_rust_names_are_found_by_what_the_source_calls_them(cc: Compile, soinspect: Soinspect) -> None:
     shapes = cc(FIXTURES / "cxx-library" / "shapes.cpp")
     assert soinspect("call", shapes, "shapes_version").code == 0

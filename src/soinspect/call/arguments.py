@@ -3,8 +3,8 @@
 An argument says its own type, since machine code does not: ``40`` and ``-1`` and ``0x10`` and ``'a'`` are integers of
 64 bits, ``1.5`` and ``f64:1.5`` doubles, ``f32:1.5`` a float, ``"text"`` or ``str:text`` the address of a text,
 ``buf:64`` the address of that many zero bytes, ``@path`` the address of a file's contents, ``&{i32:3, f64:1.5}`` the
-address of a structure laid out by C's rules, ``cb:ret=7`` the address of a function that takes up to six integers and
-returns 7, ``null`` the null pointer.
+address of a structure laid out by C's rules, ``{x=3, y=1.5}`` a structure by value whose type a prototype gives,
+``cb:ret=7`` the address of a function that takes up to six integers and returns 7, ``null`` the null pointer.
 """
 
 from __future__ import annotations
@@ -34,7 +34,10 @@ _MAX_ARGUMENTS = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Argument:
-    """An argument as the user wrote it, and as the worker takes it: a kind of :mod:`protocol` and its value."""
+    """An argument as the user wrote it, and as the worker takes it: a kind of :mod:`protocol` and its value.
+
+    A LITERAL has none yet: what it stands for depends on the type that is asked for.
+    """
 
     text: str
     kind: int
@@ -66,7 +69,7 @@ def parse_step(text: str) -> NativeStep:
         raise UsageError(f"{text!r} is not a step: expected name, name(arguments) or name=value")
     arguments = None
     if match["arguments"] is not None:
-        arguments = tuple(parse_argument(part) for part in _split(match["arguments"]))
+        arguments = tuple(parse_argument(part) for part in split_parts(match["arguments"]))
         if len(arguments) > _MAX_ARGUMENTS:
             raise UsageError(f"{len(arguments)} arguments are too many: at most {_MAX_ARGUMENTS}")
     return NativeStep(name=match["name"].strip(), arguments=arguments, assigned=match["value"])
@@ -111,6 +114,8 @@ def _value(text: str) -> tuple[int, int | bytes]:  # noqa: C901  (one line a for
         return protocol.INTEGER, ord(character)
     if text[:1] == text[-1:] == '"' and len(text) > 1:
         return protocol.BYTES, _literal(text).encode() + b"\0"
+    if text.startswith("{") and text.endswith("}"):
+        return protocol.LITERAL, b""
     if text.startswith("&{") and text.endswith("}"):
         return protocol.BYTES, _structure(text)
     if text.startswith("@"):
@@ -132,7 +137,8 @@ def _value(text: str) -> tuple[int, int | bytes]:  # noqa: C901  (one line a for
             return protocol.VECTOR, packed.ljust(8, b"\0")
         return protocol.INTEGER, int.from_bytes(packed, "little", signed=prefix[0] == "i") % (1 << 64)
     raise UsageError(
-        f'{text!r} is not an argument: expected a number, f64:1.5, "text", buf:64, @file, &{{...}}, cb:ret=0 or null'
+        f'{text!r} is not an argument: expected a number, f64:1.5, "text", buf:64, @file, {{...}}, &{{...}}, cb:ret=0 '
+        "or null"
     )
 
 
@@ -166,7 +172,7 @@ def _literal(text: str) -> str:
 def _structure(text: str) -> bytes:
     """``&{i32:3, f64:1.5}``: each member at a multiple of its size, the whole padded to the largest."""
     data, alignment = b"", 1
-    for part in _split(text[2:-1]):
+    for part in split_parts(text[2:-1]):
         member = part.strip()
         prefix, colon, rest = member.partition(":")
         if not colon or prefix not in _FORMATS:
@@ -188,7 +194,7 @@ def _contents(path: str) -> bytes:
     return data
 
 
-def _split(text: str) -> Iterator[str]:
+def split_parts(text: str) -> Iterator[str]:
     """The parts between the commas that stand outside of quotes and braces."""
     if not text.strip():
         return

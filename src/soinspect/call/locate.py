@@ -13,6 +13,7 @@ from soinspect.demangle.scheme import demangle
 from soinspect.elf.file import ElfFile
 from soinspect.elf.symtab import SymbolTable
 from soinspect.errors import InputError
+from soinspect.go.binary import GoBinary
 from soinspect.model.constants import SegmentType, SymbolType
 
 _NAMED = (SymbolType.FUNC, SymbolType.IFUNC, SymbolType.OBJECT, SymbolType.NOTYPE)
@@ -25,6 +26,7 @@ class MappedFile:
     def __init__(self, elf: ElfFile, go: GoNames | None) -> None:
         self.elf = elf
         self._go = go
+        self._functions = GoBinary.of(elf) if go else None
         self._rows = sorted(self._symbols())
         self._starts = [row[0] for row in self._rows]
 
@@ -49,16 +51,28 @@ class MappedFile:
 
     def name(self, vaddr: int, before: int = 0) -> str | None:
         """The symbol that the byte ``before`` ``vaddr`` is in, with the distance of ``vaddr`` to its start, or None."""
-        index = bisect_right(self._starts, vaddr - before) - 1
-        if index < 0:
+        found = self._symbol_at(vaddr - before) or self._go_function_at(vaddr - before)
+        if found is None:
             return None
-        start, _, size, raw, symbol_type = self._rows[index]
-        # Hand-written code often has no size; then the nearest symbol below is the best answer there is.
-        if size and vaddr - before >= start + size:
-            return None
-        kind = SymbolType(symbol_type)
+        start, raw, kind = found
         text = explain_go_symbol(raw, kind, self._go).text if self._go else demangle(raw)
         return f"{text}+{vaddr - start:#x}"
+
+    def _symbol_at(self, vaddr: int) -> tuple[int, str, SymbolType] | None:
+        index = bisect_right(self._starts, vaddr) - 1
+        if index < 0:
+            return None
+        start, _, size, raw, kind = self._rows[index]
+        # Hand-written code often has no size; then the nearest symbol below is the best answer there is, but for Go
+        # code, whose own table knows every function.
+        if vaddr >= start + size and (size or self._go):
+            return None
+        return start, raw, SymbolType(kind)
+
+    def _go_function_at(self, vaddr: int) -> tuple[int, str, SymbolType] | None:
+        """The function by Go's own table, which the runtime needs: strip cannot take it away."""
+        function = self._functions.function_at(vaddr) if self._functions else None
+        return (function.entry, function.name, SymbolType.FUNC) if function else None
 
 
 class Locator:

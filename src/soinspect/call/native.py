@@ -5,21 +5,21 @@ from __future__ import annotations
 import math
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
 
+from soinspect.call.header import read_header
 from soinspect.call.journal import read_journal
 from soinspect.call.monitor import Watched, watch
-from soinspect.call.plan import Plan, SignatureSource, make_plan
+from soinspect.call.plan import Described, Plan, make_plan
 from soinspect.call.report import Report
 from soinspect.call.signature import differences, parse_signature
+from soinspect.call.toolchain import CallEnvironment
 from soinspect.call.worker import protocol
-from soinspect.dwarf.callsignature import DebugSignatures
+from soinspect.dwarf.callsignature import read_signatures
 from soinspect.elf.file import ElfFile
 from soinspect.errors import CannotRun, FormatError
 from soinspect.model.calling import CallRequest, CallResult, HostKind, NativeFacts, Outcome, StepResult
 from soinspect.model.constants import ElfClass, Machine
-from soinspect.model.signature import Signature
 from soinspect.model.snapshot import ExplainedSymbol, ObjectKind
 
 # Machine names of uname(2) to e_machine; all of them are 64-bit and, as Linux runs them, of one byte order.
@@ -35,12 +35,13 @@ _DOCKER_PLATFORMS = {Machine.X86_64: "linux/amd64", Machine.AARCH64: "linux/arm6
 _ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 
 
-def call_native(request: CallRequest, facts: NativeFacts) -> CallResult:
+def call_native(request: CallRequest, facts: NativeFacts, environment: CallEnvironment) -> CallResult:
     """Load ``request.path`` with dlopen in a fresh process, carry out the steps, and report.
 
-    :raises UsageError: a step names a symbol that the file does not export.
+    :raises InputError: a header cannot be read.
+    :raises UsageError: a step names a symbol that the file does not export, or a header is refused.
     :raises FormatError: the file is cut short: loading it would only raise SIGBUS.
-    :raises CannotRun: the file is for another machine, or no worker could be started.
+    :raises CannotRun: the file is for another machine, no worker could be started, or headers cannot be read here.
     """
     _check_machine(request.path, facts)
     if facts.kind is not ObjectKind.SHARED_LIBRARY:
@@ -53,8 +54,7 @@ def call_native(request: CallRequest, facts: NativeFacts) -> CallResult:
             value=facts.header.phnum,
             why=f"{facts.truncated.where} {facts.truncated.what}",
         )
-    with _prototypes(request) as prototype_of:
-        plan = make_plan(request, facts, prototype_of)
+    plan = make_plan(request, facts, lambda symbols: _prototypes(request, symbols, environment))
     watched = _run(request, plan)
     journal = read_journal(watched.log)
     gap = journal.first(protocol.NO_WALL)
@@ -69,24 +69,30 @@ def call_native(request: CallRequest, facts: NativeFacts) -> CallResult:
     return Report(request=request, facts=facts, plan=plan, watched=watched, journal=journal).result()
 
 
-@contextmanager
-def _prototypes(request: CallRequest) -> Iterator[SignatureSource]:
-    """What the user declared comes first, then the file's own debug information."""
+def _prototypes(
+    request: CallRequest, symbols: Sequence[ExplainedSymbol], environment: CallEnvironment
+) -> Iterator[Described]:
+    """What is known of each function: by what the user declared, by the file's debug information, by headers."""
     declared = {prototype.name: prototype for prototype in map(parse_signature, request.signatures)}
-    with ExitStack() as stack:
-        with ElfFile.open(request.path) as elf:
-            described = elf.image.section(".debug_info") is not None
-        recorded = stack.enter_context(DebugSignatures(request.path)) if described else None
-
-        def prototype_of(symbol: ExplainedSymbol) -> tuple[Signature | None, tuple[str, ...]]:
-            mine = declared.get(symbol.symbol.name) or declared.get(symbol.explained.text.partition("(")[0])
-            try:
-                theirs = (recorded.find(symbol.symbol.value) or None) if recorded else None
-            except FormatError as error:
-                return mine, (f"the debug information cannot be used: {error.reason}",)
-            return mine or theirs, differences(mine, theirs) if mine and theirs else ()
-
-        yield prototype_of
+    headers = [read_header(path, environment) for path in request.headers]
+    damage: tuple[str, ...] = ()
+    with ElfFile.open(request.path) as elf:
+        try:
+            recorded = read_signatures(elf, {symbol.symbol.name for symbol in symbols}) if symbols else {}
+        except FormatError as error:
+            recorded, damage = {}, (f"the debug information cannot be used: {error.reason}",)
+    for symbol in symbols:
+        name, short = symbol.symbol.name, symbol.explained.text.partition("(")[0]
+        sources = (
+            declared.get(name) or declared.get(short),
+            recorded.get((name, symbol.symbol.version)),
+            *(header.functions.get(name) for header in headers),
+        )
+        known = [signature for signature in sources if signature]
+        differing = [difference for other in known[1:] for difference in differences(known[0], other)]
+        lacking = [f"{header.name} {header.why_without(name)}" for header in headers if name not in header.functions]
+        disagreement = (f"the prototypes disagree: {'; '.join(differing)}",) if differing else ()
+        yield Described(prototype=known[0] if known else None, notes=(*damage, *lacking, *disagreement))
 
 
 def _check_machine(path: str, facts: NativeFacts) -> None:
@@ -102,6 +108,13 @@ def _check_machine(path: str, facts: NativeFacts) -> None:
     if platform:
         remedy += f", for example with: docker run --platform {platform} ..."
     raise CannotRun(f"{path} is built for {machine_name}{bits}, this machine is {here.replace('_', '-')}", remedy)
+
+
+def _search_path(request: CallRequest) -> dict[str, str]:
+    """The variable that the dynamic linker reads when the process starts; it separates folders by colons."""
+    if not request.library_paths:
+        return {}
+    return {"LD_LIBRARY_PATH": ":".join(os.path.realpath(path) for path in request.library_paths)}
 
 
 def _refused(request: CallRequest, reason: str) -> CallResult:
@@ -126,6 +139,7 @@ def _run(request: CallRequest, plan: Plan) -> Watched:
             actions=tuple(planned.action for planned in plan.actions),
             cpu_seconds=math.ceil(request.limits.timeout) + 1,
             memory=request.limits.memory,
+            lazy=request.lazy,
             sandbox=sandbox.on,
             strict=sandbox.strict,
             network=sandbox.network,
@@ -136,6 +150,7 @@ def _run(request: CallRequest, plan: Plan) -> Watched:
             **_ENVIRONMENT,
             "HOME": folder,
             "TMPDIR": folder,
+            **_search_path(request),
             **{variable.name: variable.value for variable in request.environment},
         }
         limits = request.limits

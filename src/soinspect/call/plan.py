@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from typing import Protocol
 
 from soinspect.call.arguments import Argument, encode_scalar, parse_step
 from soinspect.call.conventions import Convention, convention_of
-from soinspect.call.typed import fit_arguments
+from soinspect.call.typed import check_untyped, fit_arguments, result_room
 from soinspect.call.worker import protocol
 from soinspect.errors import UsageError
-from soinspect.model.calling import CallRequest, NativeFacts
+from soinspect.model.calling import CallRequest, NativeFacts, Step
 from soinspect.model.constants import SymbolType
-from soinspect.model.signature import Signature, TypeKind
+from soinspect.model.signature import Signature
 from soinspect.model.snapshot import ExplainedSymbol
 
 _FUNCTIONS = (SymbolType.FUNC, SymbolType.IFUNC)
@@ -31,8 +30,8 @@ _UNKNOWN_SIZE = 8
 class PlannedAction:
     """One action of the worker, for the step at index ``step``.
 
-    ``symbol`` is None, and ``name`` what the user wrote, where an offset was given instead. ``disagreements`` says
-    where the user's prototype and the file's differ.
+    ``symbol`` is None, and ``name`` what the user wrote, where an offset was given instead. ``notes`` are
+    sentences on where ``prototype`` comes from: what differs between sources, what could not be read.
     """
 
     step: int
@@ -42,12 +41,17 @@ class PlannedAction:
     arguments: tuple[Argument, ...] = ()
     name: str = ""
     prototype: Signature | None = None
-    disagreements: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
         """What it is about, for the user."""
         return self.symbol.explained.text if self.symbol else self.name
+
+    @property
+    def typed(self) -> bool:
+        """Whether it calls a function that may have a prototype; those of entry points are known."""
+        return self.action.kind == protocol.CALL and self.convention is None
 
     @property
     def reads(self) -> bool:
@@ -63,15 +67,18 @@ class Plan:
     not_called: tuple[tuple[ExplainedSymbol, Convention], ...]
 
 
-class SignatureSource(Protocol):
-    """Where prototypes come from: the best one for a symbol, and where it disagrees with the second best."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Described:
+    """What is known of a function: its prototype, if any, and notes for the user, such as on disagreements."""
 
-    def __call__(self, symbol: ExplainedSymbol) -> tuple[Signature | None, tuple[str, ...]]:
-        """The prototype of the function, or None, and the disagreements."""
+    prototype: Signature | None
+    notes: tuple[str, ...]
 
 
-def make_plan(request: CallRequest, facts: NativeFacts, prototype_of: SignatureSource) -> Plan:
-    """What the worker is to do for ``request``; ``prototype_of`` is asked for each function that a step names.
+def make_plan(
+    request: CallRequest, facts: NativeFacts, describe: Callable[[Sequence[ExplainedSymbol]], Iterable[Described]]
+) -> Plan:
+    """What the worker is to do for ``request``; ``describe`` is asked, once, for the functions that steps name.
 
     :raises UsageError: a step names no symbol of the file, or several, or has arguments that do not fit.
     """
@@ -80,8 +87,7 @@ def make_plan(request: CallRequest, facts: NativeFacts, prototype_of: SignatureS
     not_called: list[tuple[ExplainedSymbol, Convention]] = []
     for index, step in enumerate(request.steps):
         if step.symbol is not None:
-            planned = _plan_step(request.path, index, step.symbol, exported)
-            actions.append(_with_prototype(planned, prototype_of, called="(" in step.symbol))
+            actions.append(_plan_step(request.path, index, step.symbol, exported))
             continue
         for symbol, convention in _entry_points(exported):
             if convention.callable and symbol.symbol.type in _FUNCTIONS:
@@ -90,7 +96,24 @@ def make_plan(request: CallRequest, facts: NativeFacts, prototype_of: SignatureS
                 actions.append(PlannedAction(step=index, symbol=symbol, action=action, convention=convention))
             else:
                 not_called.append((symbol, convention))
-    return Plan(actions=tuple(actions), not_called=tuple(not_called))
+    functions = {a.symbol.symbol.versioned_name: a.symbol for a in actions if a.symbol and a.typed}
+    described = dict(zip(functions, describe(tuple(functions.values())), strict=True))
+    if request.repeat > 1:
+        _repeat(actions, request)
+    return Plan(
+        actions=tuple(_with_prototype(action, described, request.steps[action.step]) for action in actions),
+        not_called=tuple(not_called),
+    )
+
+
+def _repeat(actions: list[PlannedAction], request: CallRequest) -> None:
+    """Have the last step's function called several times."""
+    if request.steps[-1].symbol is None:
+        raise UsageError("--repeat calls the last step's function: name one")
+    last = actions[-1]
+    if last.action.kind not in (protocol.CALL, protocol.CALL_WITH_INTERPRETER_LOCK):
+        raise UsageError(f"--repeat calls the last step's function, and {last.text} is a variable")
+    last.action.repeat = request.repeat
 
 
 def _plan_step(path: str, index: int, text: str, exported: list[ExplainedSymbol]) -> PlannedAction:
@@ -118,22 +141,22 @@ def _plan_step(path: str, index: int, text: str, exported: list[ExplainedSymbol]
     return PlannedAction(step=index, symbol=symbol, action=action, arguments=arguments)
 
 
-def _with_prototype(planned: PlannedAction, prototype_of: SignatureSource, *, called: bool) -> PlannedAction:
+def _with_prototype(planned: PlannedAction, described: Mapping[str, Described], step: Step) -> PlannedAction:
     """The action with its function's prototype, and the arguments in the classes that it asks for.
 
     A plain name is called without arguments whatever the prototype says: that is what was asked for.
     """
-    symbol = planned.symbol
-    if symbol is None or planned.action.kind != protocol.CALL:
-        return planned
-    prototype, disagreements = prototype_of(symbol)
-    if prototype is None:
-        return planned
+    known = described.get(planned.symbol.symbol.versioned_name) if planned.symbol and planned.typed else None
+    prototype = known.prototype if known else None
     arguments = planned.arguments
-    if called or prototype.returns.kind is TypeKind.AGGREGATE:
-        arguments = fit_arguments(arguments, prototype)
-        planned.action.arguments = tuple((argument.kind, argument.value) for argument in arguments)
-    return replace(planned, arguments=arguments, prototype=prototype, disagreements=disagreements)
+    if prototype is None:
+        check_untyped(arguments)
+    else:
+        planned.action.result_room = result_room(prototype.returns, prototype.text)
+        if "(" in step.text:
+            arguments = fit_arguments(arguments, prototype)
+            planned.action.arguments = tuple((argument.kind, argument.value) for argument in arguments)
+    return replace(planned, arguments=arguments, prototype=prototype, notes=known.notes if known else ())
 
 
 def find_symbol(path: str, wanted: str, symbols: list[ExplainedSymbol]) -> ExplainedSymbol:

@@ -10,7 +10,7 @@ from soinspect.call.journal import Journal
 from soinspect.call.monitor import End, Watched
 from soinspect.call.plan import Plan, PlannedAction
 from soinspect.call.postmortem import place_of, report_end
-from soinspect.call.returns import report_return
+from soinspect.call.returns import report_return, timing_text
 from soinspect.call.values import contents_text, hex_text
 from soinspect.call.worker import protocol
 from soinspect.model.absence import Absent
@@ -243,7 +243,8 @@ def _short(result: StepResult) -> str:
     text = result.step.text
     if result.outcome is Outcome.RETURNED:
         kept = f" · {result.abi.convention} kept" if result.abi else ""
-        return f"{text} returned{f' {result.value}' if result.value is not None else ''}{kept}"
+        timed = f" · {timing_text(result.timing)}" if result.timing else ""
+        return f"{text} returned{f' {result.value}' if result.value is not None else ''}{kept}{timed}"
     if result.outcome is Outcome.READ:
         return f"{text} = {result.value}"
     if result.outcome is Outcome.ASSIGNED:

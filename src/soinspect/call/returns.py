@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +13,8 @@ from soinspect.call.plan import PlannedAction
 from soinspect.call.typed import result_text
 from soinspect.call.values import SHOWN_BYTES, c_string, floating_text, hex_text, register_text
 from soinspect.call.worker import protocol
-from soinspect.model.calling import AbiCheck, CallValue, Outcome, Step, StepResult
+from soinspect.model.calling import AbiCheck, CallValue, Outcome, Step, StepResult, Timing
+from soinspect.model.signature import TypeKind
 
 _SHOWN_CALLBACKS = 4
 _GO_PROVES_NOTHING = (
@@ -41,21 +43,28 @@ def report_return(step: Step, planned: PlannedAction, events: tuple[Event, ...],
     last = events[-1]
     if len(last.payload) < protocol.RETURNED_PAYLOAD.size:
         return StepResult(step=step, outcome=Outcome.RETURNED, detail="returned; the answer was overwritten")
-    value, _, vector, _, errno, seconds = protocol.RETURNED_PAYLOAD.unpack_from(last.payload)
+    value, second, vector, second_vector, errno, seconds = protocol.RETURNED_PAYLOAD.unpack_from(last.payload)
     pointed_to = last.payload[protocol.RETURNED_PAYLOAD.size :]
     convention = _CONVENTIONS.get(os.uname().machine)
     prototype = planned.prototype
-    if prototype:
-        shown = result_text(prototype.returns, value, vector, pointed_to)
+    check = next((e for e in events if e.kind == protocol.CONVENTION), None)
+    if prototype and not check and prototype.returns.kind in (TypeKind.FLOAT, TypeKind.AGGREGATE):
+        shown, detail = None, f"{prototype.text}: where it returns its value cannot be read on this machine"
+    elif prototype:
+        shown = result_text(prototype.returns, (value, second), (vector, second_vector), pointed_to)
         detail = f"{prototype.text} (from {prototype.source})"
+        if prototype.returns.kind is TypeKind.OTHER:
+            detail += ", a result of that type cannot be shown"
         if prototype.parameters and not planned.arguments:
             detail += ", called without its arguments"
-        if planned.disagreements:
-            detail += f"; the prototypes disagree: {'; '.join(planned.disagreements)}"
     else:
         shown, detail = _untyped(value, vector, pointed_to, convention)
+    detail += "".join(f"; {note}" for note in planned.notes)
     if errno:
         detail += f"; errno = {errno} ({os.strerror(errno)})"
+    timing = _timing(events)
+    if timing:
+        detail += f"; {timing_text(timing)}"
     called_back = [e for e in events if e.kind == protocol.CALLED_BACK]
     if called_back:
         detail += f"; called back {_callback_text(called_back)}"
@@ -63,7 +72,6 @@ def report_return(step: Step, planned: PlannedAction, events: tuple[Event, ...],
     detail += "".join(f"; argument {change.argument} now holds {change.text}" for change in changed)
     if in_go_plugin:
         detail += _GO_PROVES_NOTHING
-    check = next((e for e in events if e.kind == protocol.CONVENTION), None)
     abi = None
     if check and convention:
         abi = AbiCheck(convention=convention.name, violations=tuple(check.text.splitlines()))
@@ -78,7 +86,28 @@ def report_return(step: Step, planned: PlannedAction, events: tuple[Event, ...],
         seconds=seconds,
         abi=abi,
         changed=changed,
+        timing=timing,
     )
+
+
+def timing_text(timing: Timing) -> str:
+    """``called 1,000 times: 1.2 µs in the median, at least 0.9 µs``."""
+    times = "once" if timing.calls == 1 else f"{timing.calls:,} times"
+    return f"called {times}: {_duration(timing.median)} in the median, at least {_duration(timing.minimum)}"
+
+
+def _duration(seconds: float) -> str:
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds / 1e-9:.3g} ns"
+
+
+def _timing(events: tuple[Event, ...]) -> Timing | None:
+    event = next((e for e in events if e.kind == protocol.TIMED), None)
+    calls, median, minimum = (event and event.fields(protocol.TIMED_PAYLOAD)) or (0, 0.0, 0.0)
+    plausible = calls and 0 <= minimum <= median < math.inf  # the callee can write there
+    return Timing(calls=int(calls), median=median, minimum=minimum) if plausible else None
 
 
 def _untyped(value: int, vector: bytes, pointed_to: bytes, convention: CheckedConvention | None) -> tuple[str, str]:

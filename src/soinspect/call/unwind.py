@@ -81,6 +81,8 @@ class _Walk:
             if step is None:
                 break
             registers, pc, exact = step
+            # Go's signal handler has this function called as if by the instruction that faulted.
+            exact = exact or found[-1].startswith("runtime.sigpanic+")
             mapping = self._stopped.mapping_of(pc)
             # Anonymous executable memory is the worker's own thunk: whoever called that is of no interest.
             if mapping is None or "x" not in mapping.permissions or not mapping.path:

@@ -22,7 +22,12 @@ def command(
     file: Annotated[str, typer.Argument(metavar="FILE", help="The shared object to load.")],
     steps: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[STEP]...", help="A function to call, or a variable to read; in order."),
+        typer.Argument(
+            metavar="[STEP]...",
+            help="A function to call, or a variable to read; in order. Natively also NAME=VALUE and NAME(ARGUMENT, ...)"
+            ' with 40, 1.5, f32:1.5, "text", @FILE, buf:64, null, {x=3, y=1.5} (a structure by value), '
+            "&{i32:3, f64:1.5} (its address), cb:ret=7 (a callback).",
+        ),
     ] = None,
     init: Annotated[bool, typer.Option("--init", help="Run the initialisers, and say which ran.")] = False,
     host: Annotated[
@@ -36,8 +41,30 @@ def command(
         list[str] | None,
         typer.Option("--sig", metavar="C", help="The prototype of a step's function, in C; repeatable."),
     ] = None,
+    headers: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--header",
+            metavar="FILE",
+            help="Native: a C header with prototypes, read through the C compiler's preprocessor (CPATH says where its "
+            "includes are); repeatable. Prototypes of --sig, debug information and headers are compared.",
+        ),
+    ] = None,
     variables: Annotated[
         list[str] | None, typer.Option("--env", metavar="NAME=VALUE", help="A variable for the callee; repeatable.")
+    ] = None,
+    repeat: Annotated[
+        int,
+        typer.Option(
+            metavar="N", min=1, max=1_000_000, help="Native: call the last step's function N times; median and minimum."
+        ),
+    ] = 1,
+    lazy: Annotated[
+        bool, typer.Option("--lazy", help="Native: look functions up at their first call (RTLD_LAZY), not at loading.")
+    ] = False,
+    library_paths: Annotated[
+        list[str] | None,
+        typer.Option("--lib-path", metavar="DIR", help="Native: look for needed libraries here first; repeatable."),
     ] = None,
     network: Annotated[bool, typer.Option("--net", help="Native: let it use the network.")] = False,
     writable: Annotated[
@@ -81,6 +108,10 @@ def command(
             strict=strict,
         ),
         signatures=tuple(signatures or ()),
+        headers=tuple(headers or ()),
+        repeat=repeat,
+        lazy=lazy,
+        library_paths=tuple(library_paths or ()),
     )
     chosen = {"auto": None, "native": HostKind.NATIVE, "go": HostKind.GO}.get(host, host)
     result = api.call(request, _environment(fetch=fetch), host=chosen)

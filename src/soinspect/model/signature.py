@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -22,7 +23,8 @@ class TypeKind(StrEnum):
 class CType:
     """A type as C writes it, and what a call needs of it: ``size`` in bytes (0 when unknown), whether ``signed``.
 
-    ``is_text`` marks pointers to char.
+    ``is_text`` marks pointers to char. ``members`` are those of a structure, union or array (whose elements have no
+    names), when they are all known and of plain C: without bit-fields, and with nothing that C++ adds.
     """
 
     text: str
@@ -30,6 +32,23 @@ class CType:
     size: int
     signed: bool = False
     is_text: bool = False
+    members: tuple[CMember, ...] = ()
+
+    def leaves(self, start: int = 0) -> Iterator[tuple[int, CType]]:
+        """The numbers and pointers that a value is made of, each with its offset; ``start`` is that of the value."""
+        if self.kind is not TypeKind.AGGREGATE:
+            yield start, self
+        for member in self.members:
+            yield from member.type.leaves(start + member.offset)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CMember:
+    """A part of a structure, union or array, ``offset`` bytes after its start."""
+
+    name: str
+    offset: int
+    type: CType
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

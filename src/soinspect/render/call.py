@@ -86,4 +86,5 @@ def _step_object(step: StepResult) -> dict[str, object]:
         "backtrace": step.backtrace,
         "values": step.values,
         "changed": step.changed,
+        "timing": step.timing,
     }

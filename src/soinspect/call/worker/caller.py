@@ -21,24 +21,29 @@ _NO_VECTOR = bytes(16)
 class Caller:
     """Made once a process, before foreign code can interfere.
 
-    ``on_callback`` is told of each call of a callback: the position of the argument, and the integer registers.
+    ``on_callback`` is told of each call of a callback, unless ``quiet`` is set: the position of the argument, and the
+    integer registers.
     """
 
     def __init__(self, on_callback: Callable[[int, tuple[int, ...]], None]) -> None:
         self._thunk = make_thunk()
         self._on_callback = on_callback
+        self.quiet = False
         self._callbacks: list[object] = []  # a callee may keep the address: they live as long as the process
 
     def call(
-        self, address: int, arguments: tuple[tuple[int, int | bytes], ...], *, with_lock: bool
+        self, address: int, arguments: tuple[tuple[int, int | bytes], ...], result_room: int, *, with_lock: bool
     ) -> tuple[Returned, int, float, list[tuple[int, bytes]]]:
-        """Call the function at ``address``.
+        """Call the function at ``address``, with the address of ``result_room`` bytes in front if that is not 0.
 
         ``with_lock`` keeps Python's interpreter lock during the call. The result: what returned, errno, the seconds
         it took, and for each argument of bytes its position and the bytes after the call.
         """
         buffers: dict[int, ctypes.Array[ctypes.c_char]] = {}
         words: list[tuple[int, int | bytes]] = []
+        result = ctypes.create_string_buffer(result_room)
+        if result_room:
+            words.append((protocol.INTEGER, ctypes.addressof(result)))
         for position, (kind, value) in enumerate(arguments):
             if kind == protocol.BYTES and isinstance(value, bytes):
                 buffers[position] = ctypes.create_string_buffer(value, max(1, len(value)))
@@ -60,11 +65,15 @@ class Caller:
             seconds = perf_counter() - started
             errno = ctypes.get_errno()
             returned = self._thunk.outcome()
+        if result_room and returned.violations is not None and returned.integers[0] != ctypes.addressof(result):
+            returned.violations.append("the return register does not hold the address of the result")
+        self._result = result  # the caller of this reads it by its address
         return returned, errno, seconds, [(position, buffer.raw) for position, buffer in buffers.items()]
 
     def _callback(self, position: int, value: int) -> int:
         def called(*registers: int) -> int:
-            self._on_callback(position, registers)
+            if not self.quiet:
+                self._on_callback(position, registers)
             return value
 
         prototype = ctypes.CFUNCTYPE(ctypes.c_uint64, *[ctypes.c_uint64] * _CALLBACK_REGISTERS)
@@ -80,7 +89,19 @@ class Caller:
         vectors: list[bytes] = []
         stack = b""
         for kind, value in words:
-            if isinstance(value, bytes):
+            if kind == protocol.PIECES and isinstance(value, bytes):
+                pieces = list(protocol.PIECE.iter_unpack(value))
+                whole = [int.from_bytes(data, "little") for kind, data in pieces if kind == protocol.INTEGER]
+                floating = [data for kind, data in pieces if kind == protocol.VECTOR]
+                if (
+                    len(integers) + len(whole) <= thunk.integer_registers
+                    and len(vectors) + len(floating) <= thunk.vector_registers
+                ):
+                    integers += whole
+                    vectors += floating
+                else:
+                    stack += b"".join(data for _, data in pieces)
+            elif isinstance(value, bytes):
                 if kind == protocol.VECTOR and len(vectors) < thunk.vector_registers:
                     vectors.append(value)
                 else:
@@ -96,10 +117,7 @@ def _call_directly(
     address: int, words: list[tuple[int, int | bytes]], *, with_lock: bool
 ) -> tuple[Returned, int, float]:
     """Without a thunk: only the integer return register is known, and nothing is checked."""
-    values = [
-        ctypes.c_uint64(value) if isinstance(value, int) else ctypes.c_double.from_buffer_copy(value)
-        for _, value in words
-    ]
+    values = [_direct(kind, value) for kind, value in words]
     if with_lock:
         function = ctypes.PYFUNCTYPE(ctypes.c_uint64)(address)
     else:
@@ -109,3 +127,21 @@ def _call_directly(
     value = function(*values)
     seconds = perf_counter() - started
     return Returned((value, 0), (_NO_VECTOR, _NO_VECTOR), None), ctypes.get_errno(), seconds
+
+
+def _direct(kind: int, value: int | bytes) -> ctypes.c_uint64 | ctypes.c_double | ctypes.Structure:
+    """An argument as ctypes passes it; a structure as another one whose parts are of the same classes."""
+    if isinstance(value, int):
+        return ctypes.c_uint64(value)
+    if kind == protocol.VECTOR:
+        return ctypes.c_double.from_buffer_copy(value)
+    words = [(protocol.INTEGER, value[at : at + _WORD.size]) for at in range(0, len(value), _WORD.size)]
+    pieces = list(protocol.PIECE.iter_unpack(value)) if kind == protocol.PIECES else words
+
+    class Pieces(ctypes.Structure):
+        _fields_ = [
+            (f"piece{i}", ctypes.c_double if piece == protocol.VECTOR else ctypes.c_uint64)
+            for i, (piece, _) in enumerate(pieces)
+        ]
+
+    return Pieces.from_buffer_copy(b"".join(data for _, data in pieces))

@@ -96,10 +96,10 @@ def main() -> None:
     log = _Log()
     os.closerange(protocol.REQUEST_FD, _HIGHEST_FD)
     loader = _Loader()
-    current = [0]  # the action that is going on
+    current = 0  # the action that is going on
     caller = Caller(
         lambda position, registers: log.write(
-            protocol.CALLED_BACK, current[0], protocol.CALLED_BACK_PAYLOAD.pack(position, *registers)
+            protocol.CALLED_BACK, current, protocol.CALLED_BACK_PAYLOAD.pack(position, *registers)
         )
     )
     os.chdir(request.folder)
@@ -107,9 +107,9 @@ def main() -> None:
         os._exit(0)
     limit(request.parent, request.cpu_seconds, request.memory)
     log.write(protocol.READY)
-    if _load(loader, log, request.path):
+    if _load(loader, log, request.path, _RTLD_LAZY if request.lazy else _RTLD_NOW):
         for index, action in enumerate(request.actions):
-            current[0] = index
+            current = index
             _act(loader, caller, log, index, action)
         _unload(loader, log)
     log.write(protocol.DONE)
@@ -126,12 +126,12 @@ def _confined(log: _Log, request: Request) -> bool:
     return not (missing and request.strict)
 
 
-def _load(loader: _Loader, log: _Log, path: bytes) -> bool:
+def _load(loader: _Loader, log: _Log, path: bytes, mode: int) -> bool:
     if loader.open(path, _RTLD_LAZY | _RTLD_NOLOAD):
         log.write(protocol.NOTE, payload=b"the Python that hosts the call had loaded it before: constructors ran then")
     log.write(protocol.LOADING)
     started = perf_counter()
-    opened = loader.open(path, _RTLD_NOW)
+    opened = loader.open(path, mode)
     if not opened:
         reason = loader.error()
         if b"undefined symbol" in reason:
@@ -165,13 +165,24 @@ def _act(loader: _Loader, caller: Caller, log: _Log, index: int, action: Action)
 
 def _call(caller: Caller, log: _Log, index: int, action: Action, address: int) -> None:
     with_lock = action.kind == protocol.CALL_WITH_INTERPRETER_LOCK
-    returned, errno, seconds, buffers = caller.call(address, action.arguments, with_lock=with_lock)
+    times = []
+    for number in range(action.repeat):
+        caller.quiet = number < action.repeat - 1
+        returned, errno, seconds, buffers = caller.call(
+            address, action.arguments, action.result_room, with_lock=with_lock
+        )
+        times.append(seconds)
+        if returned.violations:
+            break
+    if action.repeat > 1:
+        times.sort()
+        log.write(protocol.TIMED, index, protocol.TIMED_PAYLOAD.pack(len(times), times[len(times) // 2], times[0]))
     if returned.violations is not None:
         log.write(protocol.CONVENTION, index, "\n".join(returned.violations).encode())
     for position, contents in buffers:
         log.write(protocol.BUFFER, index, protocol.BUFFER_PAYLOAD.pack(position) + contents)
     payload = protocol.RETURNED_PAYLOAD.pack(*returned.integers, *returned.vectors[:2], errno, seconds)
-    log.write(protocol.RETURNED, index, payload + peek(returned.integers[0], _POINTED_TO))
+    log.write(protocol.RETURNED, index, payload + peek(returned.integers[0], action.result_room or _POINTED_TO))
 
 
 def _unload(loader: _Loader, log: _Log) -> None:

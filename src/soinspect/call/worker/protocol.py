@@ -35,14 +35,16 @@ BUFFER = 12  # payload: BUFFER_PAYLOAD, then what the buffer holds after the cal
 RETURNED = 13  # payload: RETURNED_PAYLOAD, then the bytes that the return register points to, if any
 CONTENTS = 14  # payload: CONTENTS_PAYLOAD, then the bytes of the variable
 ASSIGNED = 15  # the variable was written
-UNLOADING = 16  # dlclose begins
-DONE = 17  # everything ended; the process leaves
+TIMED = 16  # the function was called several times; payload: TIMED_PAYLOAD
+UNLOADING = 17  # dlclose begins
+DONE = 18  # everything ended; the process leaves
 
 LOADED_PAYLOAD = Struct("<Qd")  # load address, seconds that dlopen took
 RETURNED_PAYLOAD = Struct("<QQ16s16sid")  # two integer and two vector return registers, errno, seconds
 CONTENTS_PAYLOAD = Struct("<Q")  # address of the variable
 BUFFER_PAYLOAD = Struct("<H")  # position of the argument, from 0
 CALLED_BACK_PAYLOAD = Struct("<H6Q")  # position of the argument, the integer registers
+TIMED_PAYLOAD = Struct("<Qdd")  # how many calls, the median and the least of their seconds
 
 # Kinds of actions.
 CALL = 1
@@ -55,16 +57,22 @@ INTEGER = 1  # a number of 64 bits
 VECTOR = 2  # the 8 low bytes of a vector register: a double, or a float and padding
 BYTES = 3  # bytes that the worker places in memory; the address is passed
 CALLBACK = 4  # a number that a function of the worker returns; its address is passed
+PIECES = 5  # PIECE records: a structure that travels in registers, or, if they are not all free, on the stack
+STACKED = 6  # bytes that go to the stack, a multiple of 8
+LITERAL = 7  # of the parent only: a structure whose type is not known yet
+
+PIECE = Struct("<B8s")  # INTEGER or VECTOR, and what its register holds
 
 
 class Action:
     """One thing to do after loading, with a symbol or, where ``name`` is empty, with what lies at ``offset``.
 
-    Call it with ``arguments``, read ``size`` bytes of it, or write ``data`` there. ``version`` is the symbol version
-    to ask for, or None for the default one. An argument is its kind and what comes with it.
+    Call it ``repeat`` times with ``arguments`` and room for ``result_room`` bytes of result in memory, read ``size``
+    bytes of it, or write ``data`` there. ``version`` is the symbol version to ask for, or None for the default one.
+    An argument is its kind and what comes with it.
     """
 
-    __slots__ = ("arguments", "data", "kind", "name", "offset", "size", "version")
+    __slots__ = ("arguments", "data", "kind", "name", "offset", "repeat", "result_room", "size", "version")
 
     def __init__(
         self,
@@ -76,6 +84,8 @@ class Action:
         size: int = 0,
         data: bytes = b"",
         arguments: tuple[tuple[int, int | bytes], ...] = (),
+        repeat: int = 1,
+        result_room: int = 0,
     ) -> None:
         self.kind = kind
         self.name = name
@@ -84,20 +94,24 @@ class Action:
         self.size = size
         self.data = data
         self.arguments = arguments
+        self.repeat = repeat
+        self.result_room = result_room
 
 
 class Request:
     """Load ``path``, carry out ``actions`` in order, unload.
 
     ``parent`` is the process id of the monitor, ``folder`` a private one to work in; ``cpu_seconds`` and ``memory``
-    (bytes) are limits. ``sandbox`` asks for walls, of which ``network`` and ``processes`` leave some out; nothing runs
-    if one cannot be built and ``strict`` is set. ``writable`` are the folders that may be written to.
+    (bytes) are limits. ``lazy`` binds functions at their first call. ``sandbox`` asks for walls, of which ``network``
+    and ``processes`` leave some out; nothing runs if one cannot be built and ``strict`` is set. ``writable`` are the
+    folders that may be written to.
     """
 
     __slots__ = (
         "actions",
         "cpu_seconds",
         "folder",
+        "lazy",
         "memory",
         "network",
         "parent",
@@ -117,6 +131,7 @@ class Request:
         actions: tuple[Action, ...],
         cpu_seconds: int,
         memory: int,
+        lazy: bool,
         sandbox: bool,
         strict: bool,
         network: bool,
@@ -129,6 +144,7 @@ class Request:
         self.actions = actions
         self.cpu_seconds = cpu_seconds
         self.memory = memory
+        self.lazy = lazy
         self.sandbox = sandbox
         self.strict = strict
         self.network = network
