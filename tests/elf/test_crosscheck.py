@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from conftest import FIXTURES, Soinspect
 from elfwriter import Sym, elf64
-
 from soinspect.elf.crosscheck import cross_check
 from soinspect.elf.file import ElfFile
 from soinspect.elf.symtab import SymbolTable

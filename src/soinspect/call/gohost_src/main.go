@@ -28,7 +28,7 @@ const (
 	// A plugin that closes "all" descriptors means the low ones.
 	highDescriptor = 900
 	// How long goroutines may take to end by themselves before they count as left behind.
-	settleTime = 20 * time.Millisecond
+	settleTime = 100 * time.Millisecond
 	// The most bytes of a stack dump that an event carries.
 	maxDump = 64 << 10
 	// The exit status after a panic that was caught and reported.

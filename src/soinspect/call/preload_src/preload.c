@@ -295,7 +295,7 @@ static char *read_request(void) {
 }
 
 static void *work(void *request) {
-    const struct timespec moment = {0, 200000}, settle = {0, 10000000};
+    const struct timespec moment = {0, 200000}, settle = {0, 50000000};
     while (!soinspect_parked)
         nanosleep(&moment, NULL);
     uint64_t *max_stack = dlsym(RTLD_DEFAULT, "runtime.maxstacksize");
