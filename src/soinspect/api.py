@@ -49,7 +49,7 @@ def list_symbols(path: str, query: SymbolQuery, *, with_static: bool = False) ->
 
     :raises InputError: the file cannot be read.
     """
-    from soinspect.inspection import list_symbols as list_open
+    from soinspect.inspection.facts import list_symbols as list_open
 
     with open_elf(path) as elf:
         return list_open(elf, query, with_static=with_static)
@@ -60,7 +60,7 @@ def inspect(path: str, *, with_witnesses: bool = False) -> Snapshot:
 
     :raises InputError: the file cannot be read.
     """
-    from soinspect.inspection import snapshot
+    from soinspect.inspection.facts import snapshot
 
     with open_elf(path) as elf:
         facts = snapshot(elf)
@@ -76,7 +76,7 @@ def inspect_go(path: str, query: GoQuery) -> GoReport:
 
     :raises InputError: the file cannot be read, or is no Go binary.
     """
-    from soinspect.inspection import inspect_go as inspect_open
+    from soinspect.inspection.golang import inspect_go as inspect_open
 
     with open_elf(path) as elf:
         return inspect_open(elf, query)
@@ -99,7 +99,7 @@ def compare(
 
 def _compare(old: str, new: str, profile: Profile | None) -> Comparison:
     from soinspect.compare.engine import compare as compare_snapshots
-    from soinspect.inspection import snapshot
+    from soinspect.inspection.facts import snapshot
 
     with open_elf(old) as before, open_elf(new) as after:
         identical = before.image.size == after.image.size and before.image.data[:] == after.image.data[:]

@@ -17,7 +17,7 @@ from pathlib import Path
 from soinspect.call.native import call_native
 from soinspect.call.toolchain import CallEnvironment
 from soinspect.elf.file import ElfFile
-from soinspect.inspection import snapshot
+from soinspect.inspection.facts import snapshot
 from soinspect.model.calling import CallRequest, NativeFacts, Step
 
 _RUNS = 15

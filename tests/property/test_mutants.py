@@ -18,7 +18,7 @@ from soinspect.compare.engine import compare
 from soinspect.elf.file import ElfFile
 from soinspect.elf.image import Image
 from soinspect.errors import SoinspectError
-from soinspect.inspection import snapshot
+from soinspect.inspection.facts import snapshot
 from soinspect.render.document import jsonable
 from soinspect.render.info import info_page
 

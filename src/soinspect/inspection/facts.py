@@ -1,20 +1,15 @@
-"""Facts of several layers put together: all that is known of one open file."""
+"""All that is known of one open file: a snapshot, or the symbols that somebody asks for."""
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 from soinspect.demangle.golink import GoNames
 from soinspect.elf import describe
 from soinspect.elf.file import ElfFile
 from soinspect.elf.hardening import read_hardening
 from soinspect.elf.symtab import SymbolTable
-from soinspect.errors import FormatError
 from soinspect.go.facts import read_go
-from soinspect.go.report import report
 from soinspect.model.absence import Absent
 from soinspect.model.golang import GoBinaryKind, GoFacts
-from soinspect.model.goreport import GoQuery, GoReport
 from soinspect.model.snapshot import ExplainedSymbol, Snapshot, SymbolListing
 from soinspect.model.symbolquery import SymbolQuery
 from soinspect.symbolquery import explain, select
@@ -49,27 +44,6 @@ def list_symbols(elf: ElfFile, query: SymbolQuery, *, with_static: bool) -> Symb
         rows=tuple(rows),
         remarks=tuple(remarks),
     )
-
-
-def inspect_go(elf: ElfFile, query: GoQuery) -> GoReport:
-    """What an open Go binary says about itself, its C exports with their prototypes from debug information."""
-    answer = report(elf, query)
-    exports = answer.facts.cgo_exports
-    if not exports:
-        return answer
-    from soinspect.dwarf.declare import function_text
-    from soinspect.dwarf.reader import read_prototypes
-
-    try:
-        described = read_prototypes(elf, {export.name for export in exports})
-    except FormatError as error:
-        described = Absent(f"the debug information cannot be read: {error.reason}")
-    texts: dict[str, str] = {}
-    if not isinstance(described, Absent):
-        texts = {f.symbol: function_text(described, f) for f in described.functions}
-    missing = described if isinstance(described, Absent) else Absent("the debug information does not describe it")
-    whole = tuple(replace(export, prototype=texts.get(export.name, missing)) for export in exports)
-    return replace(answer, facts=replace(answer.facts, cgo_exports=whole))
 
 
 def snapshot(elf: ElfFile) -> Snapshot:
