@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -117,6 +118,16 @@ def test_a_go_plugin_has_its_own_symbols_first(version: str, go_build: GoBuild, 
     assert all(line["name"].startswith("plugin/unnamed-") for line in first)
     assert first[0]["type"] == "OBJECT"
     assert len(lines) > 2000
+
+
+@pytest.mark.parametrize("version", GO_VERSIONS)
+def test_hashed_type_names_are_turned_back_into_types(version: str, go_build: GoBuild, soinspect: Soinspect) -> None:
+    plugin = go_build(version, DEMO, "-trimpath", "-ldflags=-s -w")
+    types = rows(soinspect("symbols", plugin, "--kind", "type").out)
+    hashed = {name: line["readable"] for name, line in types.items() if re.fullmatch(r"type:[A-Za-z0-9+/]{8}", name)}
+    assert len(hashed) > 200
+    assert not [text for text in hashed.values() if "hashed" in text]
+    assert {"type *os.File", "type []interface {}", "type func(interface {}) string"} & set(hashed.values())
 
 
 def test_kinds_of_go_symbols(demo_plugin: Path, soinspect: Soinspect) -> None:

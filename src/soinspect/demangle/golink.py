@@ -8,7 +8,8 @@ cmd/internal/objabi/path.go; checked on Go 1.8 to 1.27. The linker's own prefixe
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from soinspect.model.constants import SymbolType
 from soinspect.model.symbol import Explained, SymbolKind
@@ -28,10 +29,21 @@ _FUNCTIONS = (SymbolType.FUNC, SymbolType.IFUNC)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GoNames:
-    """What a Go file knows about its own names: the plugin path (``""`` if none) and the names in its ptab."""
+    """What a Go file knows about its own names.
+
+    ``plugin_path`` is ``""`` if it is no plugin, ``exports`` are the names in its ptab, ``types`` maps the hashed
+    names of type symbols to the types.
+    """
 
     plugin_path: str = ""
     exports: frozenset[str] = frozenset()
+    types: Mapping[str, str] = field(default_factory=dict)
+
+
+def has_hashed_type_name(name: str) -> bool:
+    """Whether a symbol is of a type descriptor whose name the linker replaced by a hash."""
+    match = _TYPE.match(name)
+    return match is not None and _HASHED.fullmatch(match.group(1)) is not None and match.group(1)[0] != "."
 
 
 def explain_go_symbol(name: str, symbol_type: SymbolType, names: GoNames) -> Explained:
@@ -43,7 +55,7 @@ def explain_go_symbol(name: str, symbol_type: SymbolType, names: GoNames) -> Exp
     explained = (
         _explain_own(bare, symbol_type, names)
         or _explain_linker_name(bare, symbol_type, names)
-        or _explain_type(bare, symbol_type)
+        or _explain_type(bare, symbol_type, names)
         or _explain_package_symbol(bare, symbol_type)
     )
     if abi0:
@@ -81,7 +93,7 @@ def _explain_linker_name(name: str, symbol_type: SymbolType, names: GoNames) -> 
     return Explained(text=name, kind=SymbolKind.STATIC)
 
 
-def _explain_type(name: str, symbol_type: SymbolType) -> Explained | None:
+def _explain_type(name: str, symbol_type: SymbolType, names: GoNames) -> Explained | None:
     match = _TYPE.match(name)
     if match is None:
         return None
@@ -94,9 +106,10 @@ def _explain_type(name: str, symbol_type: SymbolType) -> Explained | None:
     if rest.startswith(".") or rest in ("*", ""):
         text = f"type data with the hashed name {rest}" if hashed else name
         return Explained(text=text, kind=SymbolKind.STATIC)
-    if hashed:
+    known = names.types.get(name)
+    if known is None and hashed:
         return Explained(text=f"type with the hashed name {rest}", kind=SymbolKind.TYPE)
-    return Explained(text=f"type {rest}", kind=SymbolKind.TYPE)
+    return Explained(text=f"type {known or rest}", kind=SymbolKind.TYPE)
 
 
 def _explain_package_symbol(name: str, symbol_type: SymbolType) -> Explained:

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from soinspect.demangle.golink import GoNames
+from contextlib import suppress
+
+from soinspect.demangle.golink import GoNames, has_hashed_type_name
 from soinspect.elf import describe
 from soinspect.elf.file import ElfFile
 from soinspect.elf.hardening import read_hardening
 from soinspect.elf.symtab import SymbolTable
-from soinspect.go.facts import read_go
+from soinspect.errors import FormatError
+from soinspect.go.binary import GoBinary
 from soinspect.model.absence import Absent
+from soinspect.model.constants import SymbolType
 from soinspect.model.golang import GoBinaryKind, GoFacts
 from soinspect.model.snapshot import ExplainedSymbol, Snapshot, SymbolListing
 from soinspect.model.symbolquery import SymbolQuery
 from soinspect.symbolquery import explain, select
 
+# The names of all types of a large program take less; a damaged file can make them add up to anything.
+_MAX_TYPE_NAMES = 1 << 23
+
 
 def list_symbols(elf: ElfFile, query: SymbolQuery, *, with_static: bool) -> SymbolListing:
     """The symbols of an open file that ``query`` asks for; ``with_static`` adds what only ``.symtab`` has."""
-    go = read_go(elf)
-    names = go_names(go)
+    go, names = _go(elf)
     remarks: list[str] = []
     rows: list[ExplainedSymbol] = []
     if isinstance(elf.dynamic_symbols, Absent):
@@ -48,8 +54,7 @@ def list_symbols(elf: ElfFile, query: SymbolQuery, *, with_static: bool) -> Symb
 
 def snapshot(elf: ElfFile) -> Snapshot:
     """All facts of an open file."""
-    go = read_go(elf)
-    names = go_names(go)
+    go, names = _go(elf)
     symbols: tuple[ExplainedSymbol, ...] | Absent = (
         elf.dynamic_symbols
         if isinstance(elf.dynamic_symbols, Absent)
@@ -74,13 +79,33 @@ def snapshot(elf: ElfFile) -> Snapshot:
     )
 
 
-def go_names(go: GoFacts | Absent) -> GoNames | None:
-    """What a Go file knows about its own names; None for files that are not Go's."""
-    if isinstance(go, Absent):
-        return None
-    if isinstance(go.plugin, Absent):
-        return GoNames()
-    return GoNames(plugin_path=go.plugin.path, exports=frozenset(export.name for export in go.plugin.exports))
+def _go(elf: ElfFile) -> tuple[GoFacts | Absent, GoNames | None]:
+    """The Go side of a file, and what it knows about its own names; None for files that are not Go's."""
+    binary = GoBinary.of(elf)
+    if isinstance(binary, Absent):
+        return binary, None
+    facts, plugin = binary.facts, binary.plugin
+    return facts, GoNames(
+        plugin_path=plugin.path if plugin else "",
+        exports=frozenset(export.name for export in plugin.exports) if plugin else frozenset(),
+        types=_type_names(binary, elf.dynamic_symbols),
+    )
+
+
+def _type_names(binary: GoBinary, symbols: SymbolTable | Absent) -> dict[str, str]:
+    """The types behind the hashed names of type descriptors, as the descriptors themselves name them."""
+    names: dict[str, str] = {}
+    budget = _MAX_TYPE_NAMES
+    if not binary.types or isinstance(symbols, Absent):
+        return names
+    for name, address, info in zip(symbols.names, symbols.values, symbols.infos, strict=True):
+        if info & 0xF != SymbolType.OBJECT or not has_hashed_type_name(name) or budget < 0:
+            continue
+        with suppress(FormatError):
+            text = binary.types.text(address)
+            budget -= len(text)
+            names[name] = text
+    return names
 
 
 def _what(elf: ElfFile, go: GoFacts | Absent) -> str:
