@@ -74,3 +74,17 @@ def test_colour_only_where_it_is_wanted(soinspect: Soinspect) -> None:
     assert "\x1b[" not in soinspect("info", PLUGIN1).out
     assert "\x1b[" in soinspect("info", PLUGIN1, FORCE_COLOR="1", TERM="xterm").out
     assert "\x1b[3" not in soinspect("info", PLUGIN1, FORCE_COLOR="1", NO_COLOR="1", TERM="xterm").out
+
+
+def test_output_that_cannot_be_written_is_no_verdict(tmp_path: Path) -> None:
+    for redirection, code in ((">/dev/full", 2), (">&-", 0)):
+        command = f"{sys.executable} -m soinspect symbols {PLUGIN1} {redirection}"
+        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+        assert done.returncode == code
+        assert "Traceback" not in done.stderr
+
+
+def test_a_time_limit_is_a_number(soinspect: Soinspect) -> None:
+    for text in ("nan", "inf", "0", "soon"):
+        run = soinspect("call", PLUGIN1, "I", "--timeout", text)
+        assert (run.code, run.out) == (2, "")

@@ -204,7 +204,9 @@ def test_the_stream_may_end_early(command: str, demo_plugin: Path) -> None:
         text=True,
         check=False,
     )  # fmt: skip
-    assert (done.returncode, done.stderr) == (0, "")
+    # 141 is what the shell reports of a program that SIGPIPE ended: no verdict. Short answers fit into the pipe.
+    assert done.returncode in (0, 141)
+    assert done.stderr == ""
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from soinspect.elf.file import ElfFile
 from soinspect.elf.symtab import SymbolTable
 from soinspect.errors import InputError
 from soinspect.go.binary import GoBinary
-from soinspect.model.constants import SegmentType, SymbolType
+from soinspect.model.constants import SectionIndex, SegmentType, SymbolType
 
 _NAMED = (SymbolType.FUNC, SymbolType.IFUNC, SymbolType.OBJECT, SymbolType.NOTYPE)
 _FUNCTIONS = (SymbolType.FUNC, SymbolType.IFUNC)
@@ -39,7 +39,8 @@ class MappedFile:
             for value, size, info, index, name in zip(
                 table.values, table.sizes, table.infos, table.section_indexes, table.names, strict=True
             )
-            if index and name and info & 0xF in _NAMED
+            # Absolute symbols are no places: those of versions have the value 0.
+            if 0 < index < SectionIndex.LORESERVE and name and info & 0xF in _NAMED
         ]
 
     def vaddr(self, offset: int) -> int | None:

@@ -1,25 +1,22 @@
-"""The command line's entry point; each command lives in a file of its own."""
+"""The command line's entry point; each command lives in a file of its own, and is imported when it is named."""
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from soinspect import __version__
-from soinspect.cli import call, diff, go, info, rules, schema, symbols
 from soinspect.cli.exits import Exit, report
-from soinspect.cli.options import leave_closed_pipe
+from soinspect.cli.options import discard_output, leave_closed_pipe
 from soinspect.errors import SoinspectError
 
-app = typer.Typer(
-    name="soinspect",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+COMMANDS = ("symbols", "info", "go", "call", "diff", "rules", "schema")
 
 
 def _print_version(value: bool) -> None:
@@ -28,11 +25,9 @@ def _print_version(value: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def root(
     _version: Annotated[
-        bool,
-        typer.Option("--version", "-V", callback=_print_version, is_eager=True, help="Print the version."),
+        bool, typer.Option("--version", "-V", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Inspect, compare and really call the symbols of shared objects that are plugins.
@@ -41,20 +36,29 @@ def root(
     """
 
 
-app.command("symbols")(symbols.command)
-app.command("info")(info.command)
-app.command("go")(go.command)
-app.command("call")(call.command)
-app.command("diff")(diff.command)
-app.command("rules")(rules.command)
-app.command("schema")(schema.command)
+def command_line(arguments: Sequence[str]) -> typer.Typer:
+    """The command line, with the one command that ``arguments`` name, or with all of them if they name none."""
+    app = typer.Typer(
+        name="soinspect",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(root)
+    first = next((argument for argument in arguments if not argument.startswith("-")), None)
+    for name in (first,) if first in COMMANDS else COMMANDS:
+        app.command(name)(import_module(f"soinspect.cli.{name}").command)
+    return app
 
 
 def main() -> None:
     """Run the command line; every error on purpose becomes one line and an exit code."""
+    if sys.stdout is None:  # the shell closed it (>&-)
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115
     try:
         try:
-            app()
+            command_line(sys.argv[1:])()
         finally:
             sys.stdout.flush()
     except SoinspectError as error:
@@ -63,3 +67,6 @@ def main() -> None:
         sys.exit(Exit.INTERRUPTED)
     except BrokenPipeError:
         leave_closed_pipe()
+    except OSError as error:  # files are read elsewhere: this is standard output
+        discard_output()
+        sys.exit(report(SoinspectError(f"cannot write the answer: {error.strerror}")))

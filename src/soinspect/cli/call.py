@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -84,11 +85,14 @@ def command(
 ) -> None:
     """Load the file for real, in a process of its own with a time limit, and call what it exports.
 
-    This runs the file's code. A C library is kept from files, network and other processes; a Go host has your rights.
+    This runs the file's code. A C library is kept from writing files, from the network and from other processes; a Go
+    host has your rights.
 
     Exit code 0 when everything asked for was done, 1 when it crashed, panicked, was
     refused or took too long, 3 when this machine cannot run it.
     """
+    if not isfinite(timeout):
+        raise UsageError(f"--timeout {timeout}: a number of seconds")
     if not steps and not init:
         raise UsageError("nothing to do: name a symbol, or say --init to run the initialisers")
     from soinspect import api

@@ -16,6 +16,7 @@ class Exit(IntEnum):
     UNREADABLE = 2
     UNDECIDED = 3
     INTERRUPTED = 130
+    CLOSED_PIPE = 141  # as the shell reports a program that SIGPIPE ended
 
 
 def report(error: SoinspectError) -> Exit:

@@ -48,6 +48,11 @@ def write(text: str) -> None:
 
 
 def leave_closed_pipe() -> NoReturn:
-    """End quietly: the reader (head, say) has what it wanted; Python would complain when it flushes at exit."""
+    """End quietly: the reader (head, say) has what it wanted. The code is no verdict: the answer was not all read."""
+    discard_output()
+    raise SystemExit(Exit.CLOSED_PIPE)
+
+
+def discard_output() -> None:
+    """Let nothing more be written to standard output: Python would complain when it flushes at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    raise SystemExit(Exit.FINE)

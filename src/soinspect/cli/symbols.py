@@ -20,6 +20,8 @@ from soinspect.model.symbol import SymbolKind
 from soinspect.model.symbolquery import Scope, SortKey, SymbolQuery
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from soinspect.model.snapshot import SymbolListing
 
 
@@ -100,6 +102,8 @@ def _render(listings: Iterator[SymbolListing], chosen: ListFormat, *, several: b
     if chosen is ListFormat.CSV:
         yield ",".join(("file", *view.COLUMNS)) + "\r\n"
     for listing in listings:
+        if chosen is not ListFormat.TABLE:
+            _remark(listing)
         if chosen is ListFormat.CSV:
             yield from view.csv_lines(listing.rows, listing.path)
         elif chosen is ListFormat.JSONL:
@@ -111,11 +115,21 @@ def _render(listings: Iterator[SymbolListing], chosen: ListFormat, *, several: b
             width = terminal.width if sys.stdout.isatty() else shutil.get_terminal_size().columns
             yield view.answer(listing)
             if listing.rows:
-                yield from view.table_lines(
-                    listing.rows, width, colour=terminal.color_system is not None, readable=readable
-                )
+                yield from view.table_lines(listing.rows, width, colour=_coloured(terminal), readable=readable)
             if len(listing.rows) > terminal.height:
                 yield view.closing(listing)
+
+
+def _remark(listing: SymbolListing) -> None:
+    """Tell on standard error what a format without room for remarks would keep quiet."""
+    from soinspect.render.text import printable
+
+    for remark in listing.remarks:
+        print(f"soinspect: {printable(f'{listing.path}: {remark}')}", file=sys.stderr)  # noqa: T201
+
+
+def _coloured(terminal: Console) -> bool:
+    return terminal.color_system is not None and not terminal.no_color
 
 
 def _scope(*, defined: bool, undefined: bool, exports: bool) -> Scope:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from rich.text import Text
@@ -11,6 +12,7 @@ from soinspect.model.calling import CallResult, Crash, StepResult
 from soinspect.render.text import printable
 
 _LABEL = 10
+_FEW_FRAMES = 12
 
 
 def call_lines(result: CallResult, *, verbose: bool) -> Iterator[Text]:
@@ -41,19 +43,27 @@ def _row(label: str, text: str) -> Text:
 
 
 def _step_text(step: StepResult) -> str:
-    return step.detail or (f"{step.outcome} {step.value}" if step.value else str(step.outcome))
+    answer = f"{step.outcome} {step.value}" if step.value else str(step.outcome)
+    if not step.detail:
+        return answer
+    told = step.value is None or re.search(rf"(?<!\w){re.escape(step.value)}(?!\w)", step.detail)
+    return step.detail if told else f"{answer}; {step.detail}"
 
 
 def _crash(crash: Crash, summary: str, *, verbose: bool) -> Iterator[Text]:
     if crash.signal:
-        yield _row("signal", f"{crash.signal} ({crash.code}){f', while {crash.phase}' if crash.phase else ''}")
+        code = f" ({crash.code})" if crash.code else ""
+        yield _row("signal", f"{crash.signal}{code}{f', while {crash.phase}' if crash.phase else ''}")
         address = crash.address
         yield _row("address", address.reason if isinstance(address, Absent) else f"{address:#x}")
     yield _row("where", crash.location.reason if isinstance(crash.location, Absent) else crash.location)
     if crash.why not in summary:
         yield _row("why", crash.why)
-    for number, frame in enumerate(crash.backtrace):
+    frames = crash.backtrace if verbose else crash.backtrace[:_FEW_FRAMES]
+    for number, frame in enumerate(frames):
         yield _row("called by" if number == 0 else "", frame)
+    if len(crash.backtrace) > len(frames):
+        yield _row("", f"and {len(crash.backtrace) - len(frames)} more (all of them with -v)")
     if verbose:
         yield from (_row(r.name, f"{r.value:#018x}") for r in crash.registers)
 

@@ -54,6 +54,8 @@ def machine_name(machine: Machine) -> str:
 def summary(facts: Snapshot) -> str:
     """What the file is, in one line."""
     machine = machine_name(facts.header.machine)
+    if facts.truncated:
+        machine += "; TRUNCATED, so what is missing below may only be cut off"
     go = facts.go
     if isinstance(go, Absent):
         return f"{facts.kind}, {machine}; {_symbol_summary(facts)}"
