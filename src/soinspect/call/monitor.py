@@ -12,11 +12,12 @@ import select
 import signal
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event
 
 from soinspect.call import ptrace, stopped
 from soinspect.call.stopped import Stopped
@@ -76,26 +77,12 @@ def watch(request: bytes, *, timeout: float, kept_output: int, environment: dict
     :raises CannotRun: no worker could be started.
     """
     cancelled = Event()
-    answers: list[Watched | BaseException] = []
-
-    def run() -> None:
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="soinspect-monitor") as executor:
+        answer = executor.submit(_Watch(request, timeout, kept_output, environment, cancelled).run)
         try:
-            answers.append(_Watch(request, timeout, kept_output, environment, cancelled).run())
-        except BaseException as error:  # noqa: BLE001  (carried over to the calling thread, and raised there)
-            answers.append(error)
-
-    thread = Thread(target=run, name="soinspect-monitor")
-    thread.start()
-    try:
-        thread.join()
-    except BaseException:
-        cancelled.set()
-        thread.join()
-        raise
-    answer = answers[0]
-    if isinstance(answer, BaseException):
-        raise answer
-    return answer
+            return answer.result()
+        finally:
+            cancelled.set()  # Ctrl-C comes here: the worker is ended before the executor is left
 
 
 @dataclass(slots=True)

@@ -82,7 +82,7 @@ class Image:
             raise InputError(path, _reason(error)) from None
         try:
             return cls(path, data)
-        except BaseException:
+        except InputError:
             data.close()
             raise
 

@@ -1,8 +1,8 @@
 """Proof that a plugin was built from certain source files: its path is a hash of them.
 
 ``go build -buildmode=plugin a.go b.go`` has no import path to name the plugin by, so it takes
-``plugin/unnamed-`` and the SHA-1 of a build id and of the files' contents (pluginPath in
-src/cmd/go/internal/load/pkg.go and src/cmd/go/internal/work/init.go).
+``plugin/unnamed-`` and the SHA-1 of a build id and of the files' contents (pluginPath in pkg.go
+of Go's src/cmd/go/internal/load, and init.go of src/cmd/go/internal/work).
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+from abc import ABC, abstractmethod
 from struct import Struct
 
 _PAGE = 4096
@@ -55,7 +56,7 @@ class Returned:
         self.violations = violations
 
 
-class Thunk:
+class Thunk(ABC):
     """The code in memory, and the frame behind it; what both machines share."""
 
     code: bytes
@@ -99,13 +100,13 @@ class Thunk:
             if was != now
         ]
 
+    @abstractmethod
     def prepare(self, function: int, integers: list[int], vectors: list[bytes], stack: bytes) -> None:
         """Fill the frame: register arguments by class (8 bytes each), and the words that go to the stack."""
-        raise NotImplementedError
 
+    @abstractmethod
     def outcome(self) -> Returned:
         """Read the frame after the call."""
-        raise NotImplementedError
 
 
 _WORD = Struct("<Q")
