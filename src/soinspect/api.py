@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from soinspect.model.finding import Comparison, Profile, Suppression
     from soinspect.model.goreport import GoQuery, GoReport
     from soinspect.model.prototype import Prototypes
-    from soinspect.model.snapshot import Snapshot, SymbolListing
-    from soinspect.model.symbolquery import SymbolQuery
+    from soinspect.model.snapshot import Snapshot
+    from soinspect.model.symbolquery import SymbolListing, SymbolQuery
 
 STANDARD_INPUT = "-"
 _MAX_STANDARD_INPUT = 1 << 31
@@ -49,7 +49,7 @@ def list_symbols(path: str, query: SymbolQuery, *, with_static: bool = False) ->
 
     :raises InputError: the file cannot be read.
     """
-    from soinspect.inspection.facts import list_symbols as list_open
+    from soinspect.inspection.listing import list_symbols as list_open
 
     with open_elf(path) as elf:
         return list_open(elf, query, with_static=with_static)

@@ -1,4 +1,4 @@
-"""What to list of a symbol table, as a value."""
+"""What to list of a symbol table, and the listing, as values."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from soinspect.model.constants import SymbolType
-from soinspect.model.symbol import SymbolKind
+from soinspect.model.symbol import ExplainedSymbols, SymbolKind
 
 
 class SortKey(StrEnum):
@@ -40,3 +40,14 @@ class SymbolQuery:
     pattern: re.Pattern[str] | None = None
     sort: SortKey | None = None
     demangle: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SymbolListing:
+    """The symbols of one file that a query chose; ``remarks`` says what could not be listed, and why."""
+
+    path: str
+    what: str
+    plugin_path: str | None
+    rows: ExplainedSymbols
+    remarks: tuple[str, ...]

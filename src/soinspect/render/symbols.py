@@ -8,18 +8,20 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from operator import add
 
-from soinspect.model.constants import SymbolVisibility
-from soinspect.model.snapshot import ExplainedSymbol, SymbolListing
-from soinspect.model.symbol import SymbolKind
-from soinspect.render.text import count, cut, printable
+from soinspect.model.constants import SymbolBinding, SymbolType, SymbolVisibility
+from soinspect.model.symbol import ExplainedSymbol, ExplainedSymbols, SymbolColumns, SymbolKind
+from soinspect.model.symbolquery import SymbolListing
+from soinspect.render.text import all_printable, count, cut, printable, utf8
 
 # heading, text of a cell, whether it is a number
 _Column = tuple[str, Callable[[ExplainedSymbol], str], bool]
 
 COLUMNS = ("value", "size", "type", "binding", "visibility", "section", "kind", "name", "readable")
 _MIN_NAME = 24
-_CHUNK = 512
+_CHUNK = 4096
 
 
 def readable_name(row: ExplainedSymbol) -> str:
@@ -32,7 +34,7 @@ def readable_name(row: ExplainedSymbol) -> str:
 def answer(listing: SymbolListing) -> str:
     """The first line of a listing, and a line for each thing that could not be listed."""
     rows = listing.rows
-    exported = sum(row.explained.kind is SymbolKind.EXPORT for row in rows)
+    exported = sum(kind is SymbolKind.EXPORT for kind in rows.kinds)
     own = f", {count(exported, 'plugin export')} first" if exported else ""
     lines = [f"{listing.path}: {listing.what}; {count(len(rows), 'symbol')}{own}", *listing.remarks]
     return "".join(printable(line) + "\n" for line in lines)
@@ -40,46 +42,70 @@ def answer(listing: SymbolListing) -> str:
 
 def closing(listing: SymbolListing) -> str:
     """The last line of a listing longer than the screen: what scrolled away at its top."""
-    own = [printable(row.explained.text) for row in listing.rows if row.explained.kind is SymbolKind.EXPORT]
+    rows = zip(listing.rows.kinds, listing.rows.texts, strict=True)
+    own = [printable(text) for kind, text in rows if kind is SymbolKind.EXPORT]
     if not own:
         return ""
     return f"{count(len(listing.rows), 'symbol')}; the plugin exports {', '.join(own)} (at the top; --kind export)\n"
 
 
-def plain_lines(rows: Sequence[ExplainedSymbol], path: str | None) -> Iterator[str]:
+def plain_lines(rows: ExplainedSymbols, path: str | None) -> Iterator[str]:
     """One line a symbol, tab-separated in the order of ``COLUMNS``, nothing cut; ``path`` comes first if given."""
     prefix = "" if path is None else printable(path) + "\t"
-    for row in rows:
-        yield prefix + "\t".join(_cells(row)) + "\n"
+    lines = map("\t".join, _cells(rows))
+    while chunk := list(islice(lines, _CHUNK)):
+        yield prefix + f"\n{prefix}".join(chunk) + "\n"
 
 
-def csv_lines(rows: Sequence[ExplainedSymbol], path: str | None) -> Iterator[str]:
-    """The rows as CSV (RFC 4180) without heading; ``path`` becomes the first column unless it is None."""
-    buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer)
-    for row in rows:
-        writer.writerow((*(() if path is None else (path,)), *_cells(row)))
+def csv_lines(rows: ExplainedSymbols, path: str) -> Iterator[str]:
+    """The rows as CSV (RFC 4180) without heading; ``path`` is the first column."""
+    cells = _cells(rows)
+    while chunk := [(path, *row) for row in islice(cells, _CHUNK)]:
+        buffer = io.StringIO(newline="")
+        csv.writer(buffer).writerows(chunk)
         yield buffer.getvalue()
-        buffer.seek(0)
-        buffer.truncate()
 
 
-def _cells(row: ExplainedSymbol) -> tuple[str, ...]:
-    symbol = row.symbol
-    return (
-        f"{symbol.value:#018x}",
-        str(symbol.size),
-        symbol.type.name,
-        symbol.binding.name,
-        symbol.visibility.name,
-        printable(symbol.section),
-        row.explained.kind.value,
-        printable(symbol.versioned_name),
-        readable_name(row),
+def json_lines(rows: ExplainedSymbols, path: str) -> Iterator[str]:
+    """One JSON object a line and symbol, each with the file it is from (JSON lines)."""
+    from json.encoder import encode_basestring
+
+    from soinspect.render.symboljson import symbol_texts
+
+    start = f'{{"file": {encode_basestring(utf8(path))}, '
+    lines = (start + text[1:] for text in symbol_texts(rows))
+    while chunk := list(islice(lines, _CHUNK)):
+        yield "\n".join(chunk) + "\n"
+
+
+def _cells(rows: ExplainedSymbols) -> Iterator[tuple[str, ...]]:
+    """The cells of each row as ``COLUMNS`` has them, column by column: large tables are listed in no time."""
+    symbols = rows.symbols
+    types, bindings = ([kind(number).name for number in range(16)] for kind in (SymbolType, SymbolBinding))
+    visibilities = [visibility.name for visibility in SymbolVisibility]
+    versions = _version_suffixes(symbols)
+    names = list(map(add, all_printable(symbols.names), versions))
+    return zip(
+        map("0x%016x".__mod__, symbols.values),
+        map(str, symbols.sizes),
+        [types[info & 0xF] for info in symbols.infos],
+        [bindings[info >> 4] for info in symbols.infos],
+        [visibilities[other & 3] for other in symbols.others],
+        all_printable(symbols.sections),
+        rows.kinds,
+        names,
+        names if rows.texts is symbols.names else map(add, all_printable(rows.texts), versions),
+        strict=True,
     )
 
 
-def table_lines(rows: Sequence[ExplainedSymbol], width: int, *, colour: bool, readable: bool) -> Iterator[str]:
+def _version_suffixes(symbols: SymbolColumns) -> Sequence[str]:
+    """``""``, ``"@VERSION"`` or ``"@@VERSION"`` for each symbol, safe to print."""
+    versions = zip(symbols.versions, symbols.default_versions, strict=True)
+    return all_printable(["" if name is None else f"{'@@' if default else '@'}{name}" for name, default in versions])
+
+
+def table_lines(listed: ExplainedSymbols, width: int, *, colour: bool, readable: bool) -> Iterator[str]:
     """An aligned table that fits ``width`` columns, in chunks of lines; only the name column is ever cut.
 
     Columns that say nothing (all visibilities DEFAULT, all kinds C) are left out. Without ``readable`` the raw
@@ -87,6 +113,7 @@ def table_lines(rows: Sequence[ExplainedSymbol], width: int, *, colour: bool, re
     """
     from rich.style import Style
 
+    rows = list(listed)
     styles = {
         SymbolKind.EXPORT: Style(bold=True, color="green"),
         SymbolKind.INIT: Style(color="yellow"),
