@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from soinspect.demangle.scheme import Demangled
-from soinspect.model.constants import SymbolBinding, SymbolVisibility
 from soinspect.model.symbol import ExplainedSymbols, SymbolColumns, SymbolKind
 from soinspect.model.symbolquery import Scope, SortKey, SymbolQuery
 
 if TYPE_CHECKING:
     from soinspect.demangle.golink import GoNames
 
-_EXPORTABLE = (SymbolVisibility.DEFAULT, SymbolVisibility.PROTECTED)
 
+def select(columns: SymbolColumns, query: SymbolQuery, names: GoNames | None) -> tuple[ExplainedSymbols, list[int]]:
+    """The symbols that ``query`` asks for, explained: a table that holds them, and their indexes in order.
 
-def select(columns: SymbolColumns, query: SymbolQuery, names: GoNames | None) -> ExplainedSymbols:
-    """The symbols that ``query`` asks for, explained and in order; ``names`` is None for files that are not Go's."""
-    chosen = _in_scope(columns, query)
-    if len(chosen) < len(columns):
-        columns = columns.take(chosen)
-    rows = explain(columns, names, with_demangling=query.demangle)
+    ``names`` is None for files that are not Go's.
+    """
+    scope = _in_scope(columns, query)
+    if len(scope) < len(columns):
+        columns = columns.take(scope)
+    table = explain(columns, names, with_demangling=query.demangle)
     if query.demangle:
-        rows = replace(rows, texts=list(rows.texts))  # all are needed, more than once
+        table = replace(table, texts=list(table.texts))  # all are needed, more than once
+    chosen: Iterable[int] = range(len(table))
     if query.kinds:
-        rows = rows.take([i for i, kind in enumerate(rows.kinds) if kind in query.kinds])
+        chosen = [i for i in chosen if table.kinds[i] in query.kinds]
     if query.pattern is not None:
         found = query.pattern.search
-        pairs = zip(rows.symbols.names, rows.texts, strict=True)
-        rows = rows.take([i for i, (name, text) in enumerate(pairs) if found(name) or found(text)])
-    return rows.take(_order(rows, query, names))
+        chosen = [i for i in chosen if found(columns.names[i]) or found(table.texts[i])]
+    return table, _sorted(table, list(chosen), query, names)
 
 
 def explain(columns: SymbolColumns, names: GoNames | None, *, with_demangling: bool = True) -> ExplainedSymbols:
@@ -52,15 +52,14 @@ def explain(columns: SymbolColumns, names: GoNames | None, *, with_demangling: b
 
 def _in_scope(columns: SymbolColumns, query: SymbolQuery) -> Sequence[int]:
     chosen: Sequence[int] = range(len(columns))
-    sections, infos, others = columns.sections, columns.infos, columns.others
     if query.scope is Scope.UNDEFINED:
-        chosen = [i for i in chosen if sections[i] == "UND"]
-    elif query.scope is not Scope.ALL:
-        chosen = [i for i in chosen if sections[i] != "UND"]
-    if query.scope is Scope.EXPORTS:
-        chosen = [i for i in chosen if infos[i] >> 4 != SymbolBinding.LOCAL and others[i] & 3 in _EXPORTABLE]
+        chosen = columns.undefined
+    elif query.scope is Scope.DEFINED:
+        chosen = [i for i in chosen if columns.sections[i] != "UND"]
+    elif query.scope is Scope.EXPORTS:
+        chosen = columns.exported
     if query.types:
-        chosen = [i for i in chosen if infos[i] & 0xF in query.types]
+        chosen = [i for i in chosen if columns.infos[i] & 0xF in query.types]
     return chosen
 
 
@@ -68,11 +67,10 @@ _FIRST = {SymbolKind.EXPORT: 0, SymbolKind.INIT: 1}
 _CODE = frozenset({SymbolKind.FUNCTION, SymbolKind.METHOD, SymbolKind.VARIABLE, SymbolKind.GENERIC})
 
 
-def _order(rows: ExplainedSymbols, query: SymbolQuery, names: GoNames | None) -> list[int]:
-    """The rows' indexes in the order that is asked for, ties by readable name and version."""
+def _sorted(rows: ExplainedSymbols, order: list[int], query: SymbolQuery, names: GoNames | None) -> list[int]:
+    """The indexes in ``order``, sorted as the query asks, ties by readable name and version."""
     symbols = rows.symbols
     # One stable sort a column, the least important first, is several times quicker than one by tuples.
-    order = list(range(len(rows)))
     if any(symbols.versions):
         order.sort(key=[version or "" for version in symbols.versions].__getitem__)
     order.sort(key=rows.texts.__getitem__)

@@ -103,18 +103,18 @@ def _render(listings: Iterator[SymbolListing], chosen: ListFormat, *, several: b
         if chosen is not ListFormat.TABLE:
             _remark(listing)
         if chosen is ListFormat.CSV:
-            yield from view.csv_lines(listing.rows, listing.path)
+            yield from view.csv_lines(listing)
         elif chosen is ListFormat.JSONL:
-            yield from view.json_lines(listing.rows, listing.path)
+            yield from view.json_lines(listing)
         elif chosen is ListFormat.PLAIN:
-            yield from view.plain_lines(listing.rows, listing.path if several else None)
+            yield from view.plain_lines(listing, titled=several)
         else:
             terminal = console()
             width = terminal.width if sys.stdout.isatty() else shutil.get_terminal_size().columns
             yield view.answer(listing)
-            if listing.rows:
-                yield from view.table_lines(listing.rows, width, colour=_coloured(terminal), readable=readable)
-            if len(listing.rows) > terminal.height:
+            if listing.order:
+                yield from view.table_lines(listing, width, colour=_coloured(terminal), readable=readable)
+            if len(listing.order) > terminal.height:
                 yield view.closing(listing)
 
 

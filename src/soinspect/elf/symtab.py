@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-from array import array
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from soinspect.elf.dynamic import DynamicSection
 from soinspect.elf.hashes import symbol_count
@@ -14,6 +12,7 @@ from soinspect.elf.image import Image
 from soinspect.elf.relocs import iter_relocations
 from soinspect.elf.strings import StringTable
 from soinspect.elf.versions import Versions, read_versions
+from soinspect.elf.words import words
 from soinspect.model.absence import Absent
 from soinspect.model.constants import (
     DynamicTag,
@@ -45,17 +44,17 @@ class SymbolTable:
         record = image.layout.symbol.size
         data = data[record : len(data) - len(data) % record]
         # A field of all records is a slice with a stride of the table seen as an array of words: no loop runs here.
-        halves = _words("H", data, image.header.byteorder)
-        words = _words("I", data, image.header.byteorder)
+        halves = words("H", data, image.header.byteorder)
+        longs = words("I", data, image.header.byteorder)
         self._image = image
-        self._name_offsets = words[:: record // 4]
+        self._name_offsets = longs[:: record // 4]
         self._strings = strings
         if image.header.elf_class is ElfClass.ELF64:  # name, info, other, shndx, value, size
-            longs = _words("Q", data, image.header.byteorder)
-            self.values, self.sizes = longs[1::3], longs[2::3]
+            quads = words("Q", data, image.header.byteorder)
+            self.values, self.sizes = quads[1::3], quads[2::3]
             self.infos, self.others, self.section_indexes = data[4::24], data[5::24], halves[3::12]
         else:  # name, value, size, info, other, shndx
-            self.values, self.sizes = words[1::4], words[2::4]
+            self.values, self.sizes = longs[1::4], longs[2::4]
             self.infos, self.others, self.section_indexes = data[12::16], data[13::16], halves[7::8]
         self.versions = versions
         self._searches = 0
@@ -148,15 +147,6 @@ class SymbolTable:
         sections = self._image.sections or ()
         name = sections[index].name if index < len(sections) else ""
         return name or f"[{index}]"
-
-
-def _words(code: Literal["H", "I", "Q"], data: bytes, byteorder: Literal["little", "big"]) -> array[int]:
-    """``data`` as an array of unsigned words of 2, 4 or 8 bytes."""
-    words = array(code)
-    words.frombytes(data)
-    if byteorder != sys.byteorder:
-        words.byteswap()
-    return words
 
 
 def read_dynamic_symbols(image: Image, dynamic: DynamicSection | Absent) -> SymbolTable | Absent:

@@ -31,13 +31,14 @@ def list_symbols(elf: ElfFile, query: SymbolQuery, *, with_static: bool) -> Symb
             remarks.append(elf.static_symbols.reason)
         else:
             columns = columns.joined(elf.static_symbols.columns)
-    rows = select(columns, query, names)
+    table, order = select(columns, query, names)
     remarks += (f"{anomaly.where}: {anomaly.what}" for anomaly in elf.image.anomalies)
     return SymbolListing(
         path=elf.path,
         what=_what(elf, go),
         plugin_path=names.plugin_path or None if names else None,
-        rows=rows,
+        table=table,
+        order=order,
         remarks=tuple(remarks),
     )
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from soinspect.model.golang import GoFacts
     from soinspect.model.hardening import Hardening
     from soinspect.model.image import Anomaly, Header, ObjectKind
-    from soinspect.model.symbol import ExplainedSymbol
+    from soinspect.model.symbol import ExplainedSymbol, ExplainedSymbols
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +71,7 @@ class Snapshot:
     producers: tuple[str, ...]
     build_id: str | Absent
     dynamic: DynamicLinking | Absent
-    symbols: Sequence[ExplainedSymbol] | Absent
+    symbols: ExplainedSymbols | Absent
     static_symbols: int | Absent
     hardening: Hardening
     tls: ThreadLocalStorage | None
@@ -86,11 +86,11 @@ class Snapshot:
         return next((a for a in self.anomalies if a.where.startswith("segment LOAD")), None)
 
     @property
-    def exported(self) -> tuple[ExplainedSymbol, ...]:
+    def exported(self) -> Sequence[ExplainedSymbol]:
         """The symbols that other objects can bind to."""
-        return tuple(s for s in self.symbols or () if s.symbol.exported)
+        return self.symbols.take(self.symbols.symbols.exported) if self.symbols else ()
 
     @property
-    def undefined(self) -> tuple[ExplainedSymbol, ...]:
+    def undefined(self) -> Sequence[ExplainedSymbol]:
         """The symbols that other objects must provide."""
-        return tuple(s for s in self.symbols or () if not s.symbol.defined)
+        return self.symbols.take(self.symbols.symbols.undefined) if self.symbols else ()

@@ -100,6 +100,17 @@ class SymbolColumns:
         new = other.take([i for i, row in rows if row not in known])
         return SymbolColumns(**{name: [*getattr(self, name), *getattr(new, name)] for name in self.__slots__})
 
+    @property
+    def exported(self) -> list[int]:
+        """The indexes of the symbols that other objects can bind to, as :attr:`Symbol.exported` has it."""
+        rows = enumerate(zip(self.sections, self.infos, self.others, strict=True))
+        return [i for i, (section, info, other) in rows if section != "UND" and info >> 4 and other & 3 in _EXPORTABLE]
+
+    @property
+    def undefined(self) -> list[int]:
+        """The indexes of the symbols that other objects must provide."""
+        return [i for i, section in enumerate(self.sections) if section == "UND"]
+
     def take(self, indexes: Sequence[int]) -> SymbolColumns:
         """The symbols at ``indexes``, in this order."""
         return SymbolColumns(
@@ -117,6 +128,7 @@ class SymbolColumns:
 _TYPES = tuple(SymbolType(number) for number in range(16))
 _BINDINGS = tuple(SymbolBinding(number) for number in range(16))
 _VISIBILITIES = tuple(SymbolVisibility)
+_EXPORTABLE = (SymbolVisibility.DEFAULT, SymbolVisibility.PROTECTED)
 
 
 class SymbolKind(StrEnum):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -44,10 +45,19 @@ class SymbolQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SymbolListing:
-    """The symbols of one file that a query chose; ``remarks`` says what could not be listed, and why."""
+    """The symbols of one file that a query chose; ``remarks`` says what could not be listed, and why.
+
+    ``table`` holds at least the chosen symbols, ``order`` their indexes in it.
+    """
 
     path: str
     what: str
     plugin_path: str | None
-    rows: ExplainedSymbols
+    table: ExplainedSymbols
+    order: Sequence[int]
     remarks: tuple[str, ...]
+
+    @property
+    def rows(self) -> ExplainedSymbols:
+        """The chosen symbols in order."""
+        return self.table.take(self.order)
