@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Self
 
@@ -76,10 +77,7 @@ class ElfFile:
         value = self._pointers.get(vaddr) if self._pointers else None
         return self.image.unpack(self.image.layout.word, vaddr)[0] if value is None else value
 
-    @cached_property
-    def pointers_to(self) -> dict[int, list[int]]:
-        """For each address that relocation writes somewhere: the addresses of the words that hold it."""
-        holders: dict[int, list[int]] = {}
-        for where, value in self._pointers.all.items() if self._pointers else ():
-            holders.setdefault(value, []).append(where)
-        return holders
+    @property
+    def pointers(self) -> Mapping[int, int]:
+        """The words that relocation gives a value known from the file alone: address to value."""
+        return self._pointers.all if self._pointers else {}

@@ -19,10 +19,9 @@ from soinspect.model.constants import DynamicTag, Machine
 if TYPE_CHECKING:
     from soinspect.elf.symtab import SymbolTable
 
-# machine -> (relative, symbolic words: the value is symbol + addend, slots: the value is the symbol)
+# machine -> the relocation that adds the load address, those that add a symbol's (slots have an addend of zero)
 _RELATIVE = {Machine.X86_64: 8, Machine.AARCH64: 1027}
-_SYMBOLIC = {Machine.X86_64: frozenset({1}), Machine.AARCH64: frozenset({257, 1025, 1026})}
-_SLOTS = {Machine.X86_64: frozenset({6, 7}), Machine.AARCH64: frozenset[int]()}
+_SYMBOLIC = {Machine.X86_64: frozenset({1, 6, 7}), Machine.AARCH64: frozenset({257, 1025, 1026})}
 _LAST_ADDRESS = (1 << 64) - 1
 # So many words are searched for in the tables; for more, a dictionary is made once.
 _FEW_SEARCHES = 16
@@ -71,7 +70,6 @@ class Pointers:
         self._dynamic = dynamic
         self._relative = _RELATIVE.get(machine, 0)
         self._symbolic = _SYMBOLIC.get(machine, frozenset())
-        self._slots = _SLOTS.get(machine, frozenset())
         self._values = symbols.values if symbols is not None else ()
         self._defined = symbols.section_indexes if symbols is not None else ()
         self._searches = 0
@@ -84,22 +82,21 @@ class Pointers:
         for offsets, infos, addends in self._tables:
             if vaddr in offsets:
                 row = offsets.index(vaddr)
-                return self._value(infos[row], addends[row])
+                base = self._base(infos[row])
+                return None if base is None else base + addends[row] & _LAST_ADDRESS
         return None
 
     @cached_property
     def all(self) -> dict[int, int]:
         """All of them: address to value."""
         pointers: dict[int, int] = {}
-        relative = self._relative
         for offsets, infos, addends in self._tables:
+            bases = {info: self._base(info) for info in set(infos)}
             rows = zip(offsets, infos, addends, strict=True)
-            pointers.update([(offset, addend) for offset, info, addend in rows if info == relative])
-            rows = zip(offsets, infos, addends, strict=True)
-            for offset, info, addend in [row for row in rows if row[1] != relative]:
-                value = self._value(info, addend)
-                if value is not None:
-                    pointers[offset] = value
+            pointers.update(
+                [(offset, base + addend & _LAST_ADDRESS) for offset, info, addend in rows
+                 if (base := bases[info]) is not None]
+            )  # fmt: skip
         for address in _relr_addresses(self._image, self._dynamic) if self._known else ():
             if self._image.available(address) >= 8:
                 pointers[address] = self._image.unpack(self._image.layout.word, address)[0]
@@ -117,16 +114,13 @@ class Pointers:
                 found.append((column[::3], column[1::3], column[2::3]))
         return tuple(found)
 
-    def _value(self, info: int, addend: int) -> int | None:
-        kind = info & 0xFFFFFFFF
-        if kind == self._relative:
-            return addend
+    def _base(self, info: int) -> int | None:
+        """What the addend is added to, if the file alone tells."""
+        if info & 0xFFFFFFFF == self._relative:
+            return 0
         symbol = (info >> 32) - 1  # the table is kept without the null symbol
-        if not 0 <= symbol < len(self._values) or not self._defined[symbol]:
-            return None
-        if kind in self._slots:
-            return self._values[symbol]
-        return self._values[symbol] + addend & _LAST_ADDRESS if kind in self._symbolic else None
+        known = info & 0xFFFFFFFF in self._symbolic and 0 <= symbol < len(self._values) and self._defined[symbol]
+        return self._values[symbol] if known else None
 
 
 def _relr_addresses(image: Image, dynamic: DynamicSection) -> Iterator[int]:

@@ -38,9 +38,9 @@ class StringTable:
             return f"<name at {offset:#x} not read: the names overlap out of proportion>"
         return data[offset:end].decode("utf-8", "surrogateescape")
 
-    def find(self, name: str) -> Iterator[int]:
-        """All offsets at which ``name`` can be read, tails of longer names included."""
-        needle = name.encode("utf-8", "surrogateescape") + b"\0"
+    def find(self, name: str, *, whole: bool = True) -> Iterator[int]:
+        """All offsets at which ``name`` (or, if not ``whole``, its beginning) can be read: in longer names too."""
+        needle = name.encode("utf-8", "surrogateescape") + b"\0" * whole
         place = self._data.find(needle)
         while place >= 0:
             yield place
@@ -48,19 +48,19 @@ class StringTable:
 
     def get_all(self, offsets: Sequence[int]) -> list[str]:
         """The names at all ``offsets``, in order, and as :meth:`get` gives them."""
-        names: list[str] = []
         # With bytes that are not ASCII, the offsets would not be those of the decoded text.
-        if self._data.isascii():
-            text = self._data.decode("ascii") + "\0"  # one more NUL, so that every name has an end
-            index, size, budget = text.index, len(self._data), self._budget
-            for offset in offsets:
-                if offset >= size:
-                    break
-                end = index("\0", offset)
-                budget -= end - offset
-                if budget < 0:
-                    break
-                names.append(text[offset:end])
-            self._budget = budget
+        text = self._data.decode("ascii") if self._data.isascii() else None
+        data = self._data + b"\0"  # one more NUL, so that every name has an end
+        index, size, budget = data.index, len(self._data), self._budget
+        names: list[str] = []
+        for offset in offsets:
+            if offset >= size:
+                break
+            end = index(0, offset)
+            budget -= end - offset
+            if budget < 0:
+                break
+            names.append(text[offset:end] if text else data[offset:end].decode("utf-8", "surrogateescape"))
+        self._budget = budget
         names += map(self.get, offsets[len(names) :])
         return names

@@ -103,6 +103,12 @@ class SymbolTable:
             index = max(found, key=self._preference, default=None)
         return None if index is None else self.symbol(index)
 
+    def starting_with(self, prefix: str) -> Iterator[Symbol]:
+        """The symbols whose names begin so, without reading the names of all others; one a name."""
+        for place in self._strings.find(prefix, whole=False):
+            if place in self._by_name_offset:
+                yield self.symbol(self._by_name_offset[place])
+
     def symbol(self, index: int) -> Symbol:
         """The symbol at ``index``, counted without the null symbol."""
         version, default = self.versions.of(index + 1)

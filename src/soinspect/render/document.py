@@ -7,7 +7,7 @@ names, an absent fact is ``{"absent": "why"}``, bytes are text with escapes.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from enum import Enum, Flag, StrEnum
 from itertools import islice
@@ -80,6 +80,8 @@ def jsonable(value: object) -> Json:  # noqa: C901  (one line a type)
             return {utf8(str(key)): jsonable(item) for key, item in value.items()}
         case SoinspectError():
             return error_object(value)
+        case Sequence():
+            return [jsonable(item) for item in value]
         case _ if is_dataclass(value):
             return {f.name: jsonable(getattr(value, f.name)) for f in fields(value)}
         case Iterable():
