@@ -99,11 +99,11 @@ def compare(
 
 def _compare(old: str, new: str, profile: Profile | None) -> Comparison:
     from soinspect.compare.engine import compare as compare_snapshots
-    from soinspect.inspection.facts import snapshot
+    from soinspect.inspection.facts import comparable
 
     with open_elf(old) as before, open_elf(new) as after:
         identical = before.image.size == after.image.size and before.image.data[:] == after.image.data[:]
-        facts = snapshot(before), snapshot(after)
+        facts = comparable(before), comparable(after)
         if identical:
             return compare_snapshots(*facts, identical=True, profile=profile)
         for elf, it in zip((before, after), facts, strict=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from soinspect.dwarf.declare import type_text
@@ -33,19 +33,24 @@ def _breaking(rule: str, before: str | None, after: str | None, evidence: str = 
 
 
 def aggregate_changes(
-    old_side: Prototypes, old: Aggregate, new_side: Prototypes, new: Aggregate, differing: set[str]
+    old_side: Prototypes,
+    old: Aggregate,
+    new_side: Prototypes,
+    new: Aggregate,
+    differing: Callable[[Member, Member], bool],
 ) -> Iterator[LayoutChange]:
-    """What changed from ``old`` to ``new``; ``differing`` are the members whose types differ."""
+    """What changed from ``old`` to ``new``; ``differing`` tells whether the types of two members differ."""
     before = {member.name: member for member in old.members if member.name}
     after = {member.name: member for member in new.members if member.name}
     gone = [member for name, member in before.items() if name not in after]
     fresh = [member for name, member in after.items() if name not in before]
-    renamed = _renamed(gone, fresh)
+    renamed = _renamed(gone, fresh, differing)
     gone = [member for member in gone if member not in renamed]
     fresh = [member for member in fresh if member not in renamed.values()]
+    retyped = [name for name in before if name in after and differing(before[name], after[name])]
     moved = [name for name in before if name in after and _place(before[name]) != _place(after[name])]
     # Growing at the end leaves every member where it was: who only holds a pointer does not notice.
-    grown_only = not gone and not moved and not differing and not renamed
+    grown_only = not gone and not moved and not retyped and not renamed
     if old.size != new.size:
         yield LayoutChange(
             rule="dwarf.type-size-changed",
@@ -64,10 +69,12 @@ def aggregate_changes(
             evidence="it fills a hole",
         )
     if gone:
-        yield _breaking("dwarf.member-removed", _named(old_side, gone), None)
+        places = {_place(member) for member in gone}
+        instead = [member for member in fresh if _place(member) in places]
+        yield _breaking("dwarf.member-removed", _named(old_side, gone), _named(new_side, instead) or None)
     if moved:
         yield _moved(before, after, moved)
-    for name in sorted(differing):
+    for name in sorted(retyped):
         one, other = type_text(old_side, before[name].type, name), type_text(new_side, after[name].type, name)
         yield _breaking("dwarf.member-type-changed", one, other)
     for name, member in before.items():
@@ -89,11 +96,13 @@ def _place(member: Member) -> tuple[int | None, int | None]:
     return (None, member.bit_offset) if member.bit_size is not None else (member.offset, None)
 
 
-def _renamed(gone: list[Member], fresh: list[Member]) -> dict[Member, Member]:
-    """Members that only changed their name: same place, same size of bit-field."""
+def _renamed(
+    gone: list[Member], fresh: list[Member], differing: Callable[[Member, Member], bool]
+) -> dict[Member, Member]:
+    """Members that only changed their name: same place, type and size of bit-field."""
     places = {(_place(member), member.bit_size): member for member in fresh}
     pairs = ((member, places.get((_place(member), member.bit_size))) for member in gone)
-    return {member: twin for member, twin in pairs if twin is not None}
+    return {member: twin for member, twin in pairs if twin is not None and not differing(member, twin)}
 
 
 def _summary(gone: list[Member], fresh: list[Member], moved: list[str]) -> str:

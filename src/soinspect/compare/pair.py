@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from soinspect.compare.change import Change
+from soinspect.compare.renames import Renames
 from soinspect.compare.types import TypeChange, TypeComparison
 from soinspect.model.absence import Absent
 from soinspect.model.finding import Profile, Rule, Severity
@@ -61,8 +62,23 @@ class Pair:
 
     @cached_property
     def common_symbols(self) -> tuple[tuple[Symbol, Symbol], ...]:
-        """The contract symbols that both files have, as pairs."""
-        return tuple((symbol, self.new_symbols[k]) for k, symbol in self.old_symbols.items() if k in self.new_symbols)
+        """The contract symbols that both files have, as pairs; also those that only changed their one version."""
+        before, after = _by_name(self.old_symbols), _by_name(self.new_symbols)
+        pairs: list[tuple[Symbol, Symbol]] = []
+        for key, symbol in self.old_symbols.items():
+            twin = self.new_symbols.get(key)
+            if twin is None and len(before[symbol.name]) == len(after.get(symbol.name, ())) == 1:
+                twin = after[symbol.name][0]
+            if twin is not None:
+                pairs.append((symbol, twin))
+        return tuple(pairs)
+
+    @cached_property
+    def renames(self) -> Renames:
+        """The contract symbols whose names only one of the files has, sorted into renamed ones and others."""
+        before, after = _by_name(self.old_symbols), _by_name(self.new_symbols)
+        removed = [symbols[0] for name, symbols in before.items() if name not in after]
+        return Renames(removed, [symbols[0] for name, symbols in after.items() if name not in before])
 
     @cached_property
     def type_changes(self) -> tuple[TypeChange, ...]:
@@ -84,6 +100,13 @@ class Pair:
         if self.go and isinstance(self.go[0].plugin, GoPlugin) and isinstance(self.go[1].plugin, GoPlugin):
             return self.go[0].plugin, self.go[1].plugin
         return None
+
+
+def _by_name(symbols: dict[str, Symbol]) -> dict[str, list[Symbol]]:
+    found: dict[str, list[Symbol]] = {}
+    for symbol in symbols.values():
+        found.setdefault(symbol.name, []).append(symbol)
+    return found
 
 
 def contract_symbols(facts: Snapshot) -> dict[str, Symbol]:

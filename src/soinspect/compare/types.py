@@ -26,6 +26,7 @@ from soinspect.model.prototype import (
     Enumeration,
     ExportedFunction,
     FunctionType,
+    Member,
     MemberPointer,
     Prototypes,
     Type,
@@ -193,19 +194,16 @@ class TypeComparison:
             return Relation.DIFFERENT
         if old.size is None or new.size is None:
             return Relation.SAME  # opaque on one side: nobody outside can rely on its layout
-        members = {member.name: member for member in new.members if member.name}
-        relations: dict[str, Relation] = {}
-        for member in old.members:
-            other = members.get(member.name or "")
-            if other is not None and member.name:
-                relations[member.name] = self._child(pair, (member.type, other.type), depth, by_value=True)
+
+        def differing(one: Member, other: Member) -> bool:
+            return self._child(pair, (one.type, other.type), depth, by_value=True) is Relation.DIFFERENT
+
         for base, twin in zip(old.bases, new.bases, strict=False):
             self._child(pair, (base.type, twin.type), depth, by_value=True)
-        different = {name for name, relation in relations.items() if relation is Relation.DIFFERENT}
-        changes = aggregate_changes(self._old, old, self._new, new, different)
+        changes = tuple(aggregate_changes(self._old, old, self._new, new, differing))
         if old.name is None:
-            return Relation.DIFFERENT if any(changes) else Relation.SAME
-        self._layouts[pair] = tuple(changes)
+            return Relation.DIFFERENT if changes else Relation.SAME
+        self._layouts[pair] = changes
         return Relation.SAME
 
     # -- types -----------------------------------------------------------------------------------------------

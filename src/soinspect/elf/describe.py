@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from soinspect.elf.dynamic import DynamicSection
 from soinspect.elf.file import ElfFile
+from soinspect.elf.hardening import isa_level
 from soinspect.elf.symtab import SymbolTable
 from soinspect.model.absence import Absent
 from soinspect.model.constants import (
@@ -14,6 +15,7 @@ from soinspect.model.constants import (
     DynamicFlags1,
     DynamicTag,
     ObjectType,
+    SectionFlags,
     SectionType,
     SegmentType,
     SymbolType,
@@ -25,6 +27,7 @@ from soinspect.model.snapshot import DynamicLinking, InitFunction, ObjectKind, T
 _MAX_PRODUCERS = 20
 _MAX_PRODUCER_LENGTH = 300
 _MAX_INIT_FUNCTIONS = 10_000
+_HASH_STYLES = (("gnu", DynamicTag.GNU_HASH), ("sysv", DynamicTag.HASH))
 _DT_RELR = "GLIBC_ABI_DT_RELR"
 _NUMBERED_VERSION = re.compile(r"(?P<family>.+)_(?P<number>\d+(?:\.\d+)*)")
 
@@ -92,6 +95,20 @@ def thread_local_storage(elf: ElfFile) -> ThreadLocalStorage | None:
     return ThreadLocalStorage(size=0, static=True) if static else None
 
 
+def read_only_sections(elf: ElfFile) -> tuple[str, ...]:
+    """The names of the loaded sections that nothing can write to once relocation is done."""
+    protected = [s for s in elf.image.segments if s.type is SegmentType.GNU_RELRO]
+    return tuple(
+        section.name
+        for section in elf.image.sections or ()
+        if SectionFlags.ALLOC in section.flags
+        and (
+            SectionFlags.WRITE not in section.flags
+            or any(s.vaddr <= section.addr and section.addr + section.size <= s.vaddr + s.memsz for s in protected)
+        )
+    )
+
+
 def init_functions(elf: ElfFile) -> tuple[InitFunction, ...]:
     """What runs when the object is loaded, in order: DT_PREINIT_ARRAY (programs only), DT_INIT, DT_INIT_ARRAY."""
     if isinstance(elf.dynamic, Absent):
@@ -151,6 +168,8 @@ def dynamic_linking(elf: ElfFile) -> DynamicLinking | Absent:
         version_needs=versions.needed if versions else (),
         version_floors=tuple(_version_floors(table)) if isinstance(table, SymbolTable) else (),
         defined_versions=versions.defined if versions else (),
+        hash_styles=tuple(name for name, tag in _HASH_STYLES if dynamic.get(tag) is not None),
+        isa_level=isa_level(elf),
     )
 
 

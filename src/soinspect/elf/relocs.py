@@ -69,13 +69,13 @@ def read_pointers(image: Image, dynamic: DynamicSection, symbols: SymbolTable | 
         symbol = (info >> 32) - 1  # the table is kept without the null symbol
         if (kind in symbolic or kind in slots) and 0 <= symbol < count and indexes[symbol]:
             pointers[offset] = values[symbol] + (addend if kind in symbolic else 0)
-    for address in _relr_addresses(image, dynamic):
+    for address in relr_addresses(image, dynamic):
         if image.available(address) >= 8:
             pointers[address] = image.unpack(image.layout.word, address)[0]
     return pointers
 
 
-def _relr_addresses(image: Image, dynamic: DynamicSection) -> Iterator[int]:
+def relr_addresses(image: Image, dynamic: DynamicSection) -> Iterator[int]:
     """The addresses that DT_RELR names: an even word is an address, an odd one a bitmap of the 63 words after it."""
     start = dynamic.get(DynamicTag.RELR)
     if start is None:

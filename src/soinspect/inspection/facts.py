@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 
 from soinspect.demangle.golink import GoNames, has_hashed_type_name
 from soinspect.elf import describe
+from soinspect.elf.classtables import class_tables
 from soinspect.elf.file import ElfFile
 from soinspect.elf.hardening import read_hardening
 from soinspect.elf.symtab import SymbolTable
@@ -75,8 +77,14 @@ def snapshot(elf: ElfFile) -> Snapshot:
         tls=describe.thread_local_storage(elf),
         init_functions=describe.init_functions(elf),
         go=go,
+        read_only_sections=describe.read_only_sections(elf),
         anomalies=elf.image.anomalies,
     )
+
+
+def comparable(elf: ElfFile) -> Snapshot:
+    """All facts of an open file, with those that only comparisons need."""
+    return replace(snapshot(elf), class_tables=class_tables(elf))
 
 
 def _go(elf: ElfFile) -> tuple[GoFacts | Absent, GoNames | None]:
