@@ -15,14 +15,24 @@ _SENTINELS = ("count", "max", "last", "end", "num", "size", "sentinel")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayoutChange:
-    """One change inside of a type, and how grave it is for those who hold the type by value, or only a pointer."""
+    """One change inside of a type, and how grave it is for those who hold the type by value, or only a pointer.
+
+    ``of_passing`` tells a change that matters only where functions take or return the type by value.
+    """
 
     rule: str
     severity_by_value: Severity
     severity_by_pointer: Severity
+    of_passing: bool = False
     before: str | None = None
     after: str | None = None
     evidence: str = ""
+
+
+def info(rule: str, before: str | None, after: str | None) -> LayoutChange:
+    """A change that no compiled code notices."""
+    both = Severity.INFO
+    return LayoutChange(rule=rule, severity_by_value=both, severity_by_pointer=both, before=before, after=after)
 
 
 def _breaking(rule: str, before: str | None, after: str | None, evidence: str = "") -> LayoutChange:
@@ -82,13 +92,10 @@ def aggregate_changes(
         if twin is not None and member.bit_size != twin.bit_size:
             yield _breaking("dwarf.bitfield-changed", f"{name}: {_bits(member)}", f"{name}: {_bits(twin)}")
     for member, twin in renamed.items():
-        yield LayoutChange(
-            rule="dwarf.member-renamed",
-            severity_by_value=Severity.INFO,
-            severity_by_pointer=Severity.INFO,
-            before=member.name,
-            after=twin.name,
-        )
+        yield info("dwarf.member-renamed", member.name, twin.name)
+    if old.alignment != new.alignment:
+        before_text, after_text = (f"{it.alignment} bytes" if it.alignment else "its natural one" for it in (old, new))
+        yield _breaking("dwarf.alignment-changed", before_text, after_text)
     yield from _class_changes(old_side, old, new_side, new)
 
 
@@ -162,15 +169,6 @@ def _class_changes(
             evidence="; ".join(
                 f"{what}: {', '.join(names[:5])}" for what, names in (("gone", lost), ("other slot", shifted)) if names
             ),
-        )
-    if bool(old.user_provided) is not bool(new.user_provided) or old.convention is not new.convention:
-        words = ("in memory, by address", "by value, in registers where it fits")
-        yield LayoutChange(
-            rule="dwarf.passing-class-changed",
-            severity_by_value=Severity.BREAKING,
-            severity_by_pointer=Severity.INFO,
-            before=words[not old.user_provided],
-            after=words[not new.user_provided],
         )
 
 

@@ -85,7 +85,7 @@ class Pair:
         """How the types of both files differ; nothing where one of them has none."""
         if isinstance(self.old_types, Absent) or isinstance(self.new_types, Absent):
             return ()
-        return tuple(TypeComparison(self.old_types, self.new_types).changes())
+        return tuple(TypeComparison(self.old_types, self.new_types, self.old.header.machine).changes())
 
     @cached_property
     def go(self) -> tuple[GoFacts, GoFacts] | None:
