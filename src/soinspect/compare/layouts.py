@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from soinspect.dwarf.declare import type_text
 from soinspect.model.finding import Severity
@@ -17,13 +17,15 @@ _SENTINELS = ("count", "max", "last", "end", "num", "size", "sentinel")
 class LayoutChange:
     """One change inside of a type, and how grave it is for those who hold the type by value, or only a pointer.
 
-    ``of_passing`` tells a change that matters only where functions take or return the type by value.
+    ``of_passing`` tells a change that matters only where functions take or return the type by value, ``shift`` one
+    that a member of another size would explain.
     """
 
     rule: str
     severity_by_value: Severity
     severity_by_pointer: Severity
     of_passing: bool = False
+    shift: bool = False
     before: str | None = None
     after: str | None = None
     evidence: str = ""
@@ -69,6 +71,7 @@ def aggregate_changes(
             before=f"{old.size} bytes",
             after=f"{new.size} bytes",
             evidence=_summary(gone, fresh, moved),
+            shift=not (gone or fresh or retyped or renamed),
         )
     elif fresh and grown_only:
         yield LayoutChange(
@@ -83,7 +86,7 @@ def aggregate_changes(
         instead = [member for member in fresh if _place(member) in places]
         yield _breaking("dwarf.member-removed", _named(old_side, gone), _named(new_side, instead) or None)
     if moved:
-        yield _moved(before, after, moved)
+        yield replace(_moved(before, after, moved), shift=not (gone or fresh or retyped or renamed))
     for name in sorted(retyped):
         one, other = type_text(old_side, before[name].type, name), type_text(new_side, after[name].type, name)
         yield _breaking("dwarf.member-type-changed", one, other)

@@ -8,13 +8,13 @@ afterwards of the changed types alone.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from typing import TypeVar
 
 from soinspect.compare.change import Change
 from soinspect.compare.relations import Relation, TypePair, TypeRelations
+from soinspect.compare.sidebyside import side_by_side
 from soinspect.compare.wording import few
 from soinspect.dwarf.declare import layout_lines, type_text
 from soinspect.model.constants import Machine
@@ -30,8 +30,16 @@ from soinspect.model.prototype import (
     Typedef,
 )
 
+SIGNATURE_RULES = frozenset(
+    (
+        "dwarf.func-param-added",
+        "dwarf.func-param-removed",
+        "dwarf.func-param-type-changed",
+        "dwarf.func-return-changed",
+        "dwarf.func-variadic-changed",
+    )
+)
 _MAX_TYPEDEFS = 200
-_MAX_LAYOUT = 2000
 
 _Described = TypeVar("_Described", ExportedFunction, ExportedVariable)
 
@@ -62,8 +70,11 @@ class TypeComparison:
             relation = self._start(variable.name, pair)
             if relation is not Relation.SAME:
                 yield self._spelled("dwarf.var-type-changed", variable.name, pair, relation)
-        for pair in list(self._relations.layouts):
-            yield from self._type_changes(pair)
+        shifted = self._shifted()
+        following = {pair for pairs in shifted.values() for pair in pairs}
+        for pair in self._relations.layouts:
+            if pair not in following:
+                yield from self._type_changes(pair, shifted.get(pair, ()))
 
     # -- exports ---------------------------------------------------------------------------------------------
 
@@ -116,24 +127,47 @@ class TypeComparison:
 
     # -- types -----------------------------------------------------------------------------------------------
 
-    def _type_changes(self, pair: TypePair) -> Iterator[TypeChange]:
+    def _shifted(self) -> dict[TypePair, list[TypePair]]:
+        """For each type that changed its size: those that changed only because they hold it by value."""
+        layouts, parents = self._relations.layouts, self._relations.parents
+        shifts = {
+            pair for pair, changes in layouts.items() if changes and all(it.shift or it.of_passing for it in changes)
+        }
+        found: dict[TypePair, list[TypePair]] = defaultdict(list)
+        seen: set[TypePair] = set()
+        for root, changes in layouts.items():
+            todo = [root] if root not in shifts and any(it.rule == "dwarf.type-size-changed" for it in changes) else []
+            while todo:
+                for parent, by_value in parents.get(todo.pop(), ()):
+                    # Arrays, typedefs and unnamed structures only lead to who holds them.
+                    if by_value and parent not in seen and (parent in shifts or not layouts.get(parent)):
+                        seen.add(parent)
+                        todo.append(parent)
+                        if parent in shifts:
+                            found[root].append(parent)
+        return found
+
+    def _type_changes(self, pair: TypePair, shifted: Sequence[TypePair]) -> Iterator[TypeChange]:
         is_passed = pair in self._passed or any(parent in self._passed for parent in self._typedefs_of(pair))
         changes = [change for change in self._relations.layouts[pair] if is_passed or not change.of_passing]
         if not changes:
             return
         exports, by_value = self._reached_by(pair)
         how = "by value" if by_value else "only behind pointers"
-        reach = f"reached {how} by {few(exports)}"
+        reach = [f"reached {how} by {few(exports)}"]
+        if shifted:
+            reach.append(f"shifts what follows it in {few([self._name(it) for it in shifted])}")
         layout = self._layout_difference(pair)
         for number, change in enumerate(changes):
+            severity = change.severity_by_value if by_value or shifted else change.severity_by_pointer
             yield TypeChange(
                 rule=change.rule,
                 change=Change(
                     subject=self._name(pair),
                     before=change.before,
                     after=change.after,
-                    evidence=f"{change.evidence + '; ' if change.evidence else ''}{reach}",
-                    severity=change.severity_by_value if by_value else change.severity_by_pointer,
+                    evidence="; ".join((*filter(None, (change.evidence,)), *reach)),
+                    severity=severity,
                     layout=layout if number == 0 else (),
                 ),
             )
@@ -159,15 +193,7 @@ class TypeComparison:
         if isinstance(self._old.types[pair[0]], Typedef):
             return ()
         old, new = (layout_lines(side, index) for side, index in sides)
-        if old == new or len(old) + len(new) > _MAX_LAYOUT:
-            return ()
-        width = max(len(line.place) for line in (*old, *new))
-        lines: list[str] = []
-        for _, i, j, k, m in SequenceMatcher(a=old, b=new, autojunk=False).get_opcodes():
-            marks = (" ",) if old[i:j] == new[k:m] else ("-", "+")
-            for mark, part in zip(marks, (old[i:j], new[k:m]), strict=False):
-                lines += (f"{mark} {line.place:>{width}}  {line.text}" for line in part)
-        return tuple(lines)
+        return side_by_side(old, new)
 
     def _reached_by(self, pair: TypePair) -> tuple[list[str], bool]:
         """The exports that reach a type, in order, and whether any of them does by value all the way."""

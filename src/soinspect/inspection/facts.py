@@ -84,7 +84,11 @@ def snapshot(elf: ElfFile) -> Snapshot:
 
 def comparable(elf: ElfFile) -> Snapshot:
     """All facts of an open file, with those that only comparisons need."""
-    return replace(snapshot(elf), class_tables=class_tables(elf))
+    facts = snapshot(elf)
+    binary = GoBinary.of(elf) if isinstance(facts.go, GoFacts) and facts.go.plugin else None
+    if isinstance(facts.go, GoFacts) and binary:
+        facts = replace(facts, go=replace(facts.go, reached_types=binary.reached_types()))
+    return replace(facts, class_tables=class_tables(elf))
 
 
 def _go(elf: ElfFile) -> tuple[GoFacts | Absent, GoNames | None]:

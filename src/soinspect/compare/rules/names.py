@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from soinspect.compare.change import Change
 from soinspect.compare.pair import ComparisonRule, Pair
 from soinspect.compare.renames import DUAL_ABI, INLINE_NAMESPACE, RENAMED
+from soinspect.compare.types import SIGNATURE_RULES
 from soinspect.compare.wording import few, readable
 from soinspect.demangle.scheme import demangle
 from soinspect.model.finding import Severity
@@ -111,6 +112,12 @@ def _versioning_dropped(pair: Pair) -> Iterator[Change]:
         yield Change(subject="symbol versions", before=", ".join(old))
 
 
+def _c_signature_changed(pair: Pair) -> Iterator[Change]:
+    for found in pair.type_changes if pair.go else ():
+        if found.rule in SIGNATURE_RULES:
+            yield found.change
+
+
 _rule = ComparisonRule.of
 
 RULES = (
@@ -162,6 +169,16 @@ RULES = (
         "Put //export NAME above the Go function again.",
         _CGO,
         _c_export_removed,
+    ),
+    _rule(
+        "cgo.export-signature-changed",
+        Severity.BREAKING,
+        "A C function of a Go library has another prototype",
+        "C callers pass and read values as the old header of the library declared them. Several results come as a "
+        "structure NAME_return.",
+        "Export the new function under a new name.",
+        _CGO,
+        _c_signature_changed,
     ),
     _rule(
         "elf.symbol-version-changed",

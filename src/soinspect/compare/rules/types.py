@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from soinspect.compare.change import Change
 from soinspect.compare.pair import ComparisonRule, Pair
+from soinspect.compare.types import SIGNATURE_RULES
 from soinspect.model.absence import Absent
 from soinspect.model.finding import Severity
 
@@ -38,6 +39,8 @@ def _rule(rule_id: str, severity: Severity, title: str, why: str, fix: str, refe
     """A rule whose changes the comparison of types finds."""
 
     def find(pair: Pair) -> Iterator[Change]:
+        if pair.go and rule_id in SIGNATURE_RULES:
+            return iter(())  # see cgo.export-signature-changed
         return (found.change for found in pair.type_changes if found.rule == rule_id)
 
     return ComparisonRule.of(rule_id, severity, title, why, fix, reference, find)
