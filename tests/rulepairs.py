@@ -104,6 +104,11 @@ def _build_pair(name: str, folder: Path, go_build: GoBuild) -> RulePair:
     return RulePair(old=old, new=new, expected=set(_directive(_source(PAIRS / name, "new"), "expect")))
 
 
+def build_words(source: Path) -> list[str]:
+    """How a source asks to be built: flags, a Go release, a build mode."""
+    return _directive(source, "build")
+
+
 def _directive(source: Path, key: str) -> list[str]:
     """The words after ``// key:`` in the first lines of a source."""
     for line in source.read_text().splitlines()[:2]:
@@ -119,7 +124,7 @@ def _source(folder: Path, side: str) -> Path:
 
 def _build(folder: Path, side: str, output: Path, go_build: GoBuild) -> Path:
     source = _source(folder, side)
-    words = _directive(source, "build")
+    words = build_words(source)
     if source.suffix == ".go":
         version = next((w[2:] for w in words if w.startswith("go1")), GO_CURRENT)
         mode = next((w[5:] for w in words if w.startswith("mode=")), "plugin")

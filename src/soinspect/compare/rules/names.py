@@ -94,9 +94,13 @@ def _versions(facts: Snapshot) -> tuple[str, ...]:
 
 def _version_definition_removed(pair: Pair) -> Iterator[Change]:
     old, new = _versions(pair.old), _versions(pair.new)
+    used = {symbol.version for symbol in pair.old_symbols.values()}
     for version in old if new else ():
         if version not in new:
-            yield Change(subject=version, before="defined")
+            # A program asks for the versions of the symbols it uses, so that nobody asks for one without symbols.
+            severity = None if version in used else Severity.INFO
+            yield Change(subject=version, before="defined" if version in used else "defined, of no symbol",
+                         severity=severity)  # fmt: skip
 
 
 def _version_definition_added(pair: Pair) -> Iterator[Change]:
