@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from soinspect.model.finding import Comparison, Profile, Suppression
     from soinspect.model.goreport import GoQuery, GoReport
     from soinspect.model.prototype import Prototypes
-    from soinspect.model.snapshot import Snapshot, SymbolListing
-    from soinspect.model.symbolquery import SymbolQuery
+    from soinspect.model.snapshot import Snapshot
+    from soinspect.model.symbolquery import SymbolListing, SymbolQuery
 
 STANDARD_INPUT = "-"
 _MAX_STANDARD_INPUT = 1 << 31
@@ -49,7 +49,7 @@ def list_symbols(path: str, query: SymbolQuery, *, with_static: bool = False) ->
 
     :raises InputError: the file cannot be read.
     """
-    from soinspect.inspection.facts import list_symbols as list_open
+    from soinspect.inspection.listing import list_symbols as list_open
 
     with open_elf(path) as elf:
         return list_open(elf, query, with_static=with_static)
@@ -120,10 +120,10 @@ def _compare(old: str, new: str, profile: Profile | None) -> Comparison:
 
 def _types(elf: ElfFile, facts: Snapshot) -> Prototypes | Absent:
     """The types of what callers of a file bind to by name."""
-    from soinspect.compare.pair import contract_symbols
+    from soinspect.compare.contract import contract_symbols
     from soinspect.dwarf.reader import read_prototypes
 
-    names = {symbol.name for symbol in contract_symbols(facts).values()}
+    names = set(contract_symbols(facts).columns.names)
     if not names:
         return Absent("it exports nothing that callers bind to by name")
     try:

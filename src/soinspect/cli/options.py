@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -40,9 +41,15 @@ def console() -> Console:
 
 def write(text: str) -> None:
     """Write to standard output; bytes that are not UTF-8 never stop it."""
+    write_all((text,))
+
+
+def write_all(texts: Iterable[str]) -> None:
+    """Write one text after the other, as :func:`write` does."""
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
-        sys.stdout.write(text)
+        for text in texts:
+            sys.stdout.write(text)
     except BrokenPipeError:
         leave_closed_pipe()
 

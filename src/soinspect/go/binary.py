@@ -10,8 +10,9 @@ from soinspect.elf.file import ElfFile
 from soinspect.errors import FormatError
 from soinspect.go.buildinfo import read_build_info
 from soinspect.go.cgo import c_functions, cgo_exports
-from soinspect.go.detect import find_build_id, kind_of, why_not_go
+from soinspect.go.detect import find_build_id, why_not_go
 from soinspect.go.itab import read_itabs
+from soinspect.go.kind import kind_of
 from soinspect.go.layouts import NEWEST_KNOWN
 from soinspect.go.memory import Memory
 from soinspect.go.moduledata import ModuleData, find_module_data

@@ -33,14 +33,14 @@ def _class(symbol: str) -> str:
 
 def _vtable_size_changed(pair: Pair) -> Iterator[Change]:
     before, after = _tables(pair.old, _VTABLE), _tables(pair.new, _VTABLE)
-    for old, new in pair.common_symbols:
-        if old.name.startswith(_VTABLE) and old.size != new.size:
-            evidence = ""
-            if old.name in before and new.name in after:
-                shifted = _slot_changes(before[old.name].words, after[new.name].words)
-                evidence = f"also {few(shifted)}" if shifted else "the slots that were there have not moved"
-            sizes = (f"{old.size} bytes", f"{new.size} bytes")
-            yield Change(subject=demangle(old.name), before=sizes[0], after=sizes[1], evidence=evidence)
+    names = pair.old_symbols.columns.names
+    for old, new in pair.symbols(rows for rows in pair.changed_rows("sizes") if names[rows[0]].startswith(_VTABLE)):
+        evidence = ""
+        if old.name in before and new.name in after:
+            shifted = _slot_changes(before[old.name].words, after[new.name].words)
+            evidence = f"also {few(shifted)}" if shifted else "the slots that were there have not moved"
+        sizes = (f"{old.size} bytes", f"{new.size} bytes")
+        yield Change(subject=demangle(old.name), before=sizes[0], after=sizes[1], evidence=evidence)
 
 
 def _vtable_slot_changed(pair: Pair) -> Iterator[Change]:

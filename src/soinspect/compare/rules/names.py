@@ -13,7 +13,7 @@ from soinspect.compare.wording import few, readable
 from soinspect.demangle.scheme import demangle
 from soinspect.model.finding import Severity
 from soinspect.model.snapshot import DynamicLinking, Snapshot
-from soinspect.model.symbol import Symbol
+from soinspect.model.symbol import Symbol, SymbolColumns
 
 _LOADER = "https://man7.org/linux/man-pages/man3/dlsym.3.html"
 _VERSIONING = "https://refspecs.linuxfoundation.org/LSB_5.0.0/LSB-Core-generic/LSB-Core-generic/symversion.html"
@@ -62,29 +62,36 @@ def _renamed(rule_id: str) -> Callable[[Pair], Iterator[Change]]:
 
 
 def _version_changed(pair: Pair) -> Iterator[Change]:
-    by_name: dict[str, list[str]] = defaultdict(list)
-    for symbol in pair.new_symbols.values():
-        by_name[symbol.name].append(_version(symbol))
-    if not any(symbol.version for symbol in pair.new_symbols.values()):
+    old, new = pair.old_symbols, pair.new_symbols
+    if not any(new.columns.versions):
         return  # a file without versions satisfies any version: see elf.versioning-dropped
+    gone = [row for key, row in old.rows.items() if key not in new.rows]
+    # Who was linked when there were no versions is content with any.
+    lost = {old.columns.names[row]: row for row in gone if old.columns.versions[row]}
+    there: dict[str, list[str]] = {name: [] for name in lost if name in new.by_name}
+    for row, name in enumerate(new.columns.names) if there else ():
+        if name in there:
+            there[name].append(_version(new.columns, row))
     moved: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for key, symbol in pair.old_symbols.items():
-        # Who was linked when there were no versions is content with any.
-        if key not in pair.new_symbols and symbol.name in by_name and symbol.version:
-            moved[_version(symbol), ", ".join(by_name[symbol.name])].append(symbol.name)
+    for name, versions in there.items():
+        moved[_version(old.columns, lost[name]), ", ".join(versions)].append(name)
     for (before, after), names in moved.items():
         subject = names[0] if len(names) == 1 else f"{len(names):,} symbols"
         yield Change(subject=subject, before=before, after=after, evidence=few(names) if len(names) > 1 else "")
 
 
-def _version(symbol: Symbol) -> str:
-    return symbol.versioned_name.removeprefix(symbol.name) or "no version"
+def _version(columns: SymbolColumns, row: int) -> str:
+    version = columns.versions[row]
+    return f"{'@@' if columns.default_versions[row] else '@'}{version}" if version else "no version"
 
 
 def _version_added(pair: Pair) -> Iterator[Change]:
-    kept = {symbol.name for key, symbol in pair.old_symbols.items() if key in pair.new_symbols}
-    for key, symbol in pair.new_symbols.items():
-        if key not in pair.old_symbols and symbol.name in kept:
+    old, new = pair.old_symbols, pair.new_symbols
+    fresh = [row for key, row in new.rows.items() if key not in old.rows]
+    kept = {old.columns.names[row] for key, row in old.rows.items() if key in new.rows} if fresh else set[str]()
+    for row in fresh:
+        if new.columns.names[row] in kept:
+            symbol = new.columns.symbol(row)
             yield Change(subject=symbol.name, after=symbol.versioned_name)
 
 
@@ -94,7 +101,7 @@ def _versions(facts: Snapshot) -> tuple[str, ...]:
 
 def _version_definition_removed(pair: Pair) -> Iterator[Change]:
     old, new = _versions(pair.old), _versions(pair.new)
-    used = {symbol.version for symbol in pair.old_symbols.values()}
+    used = set(pair.old_symbols.columns.versions)
     for version in old if new else ():
         if version not in new:
             # A program asks for the versions of the symbols it uses, so that nobody asks for one without symbols.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 
 from soinspect.compare.change import Change
@@ -10,11 +10,11 @@ from soinspect.compare.pair import ComparisonRule, Pair
 from soinspect.compare.wording import few, readable
 from soinspect.model.constants import SymbolBinding, SymbolType
 from soinspect.model.finding import Profile, Severity
-from soinspect.model.symbol import Symbol
 
 _GABI = "https://www.sco.com/developers/gabi/latest/ch4.symtab.html"
 _IFUNC = "https://sourceware.org/glibc/wiki/GNU_IFUNC"
 _LD = "https://man7.org/linux/man-pages/man1/ld.1.html"
+_TYPE = 0xF  # of st_info
 _CALLABLE = (SymbolType.FUNC, SymbolType.IFUNC)
 _DATA = (SymbolType.OBJECT, SymbolType.TLS)
 # Sizes of virtual tables and type information are other rules' business.
@@ -22,7 +22,7 @@ _CLASS_TABLES = ("_ZTV", "_ZTI", "_ZTS", "_ZTT")
 
 
 def _type_changed(pair: Pair) -> Iterator[Change]:
-    for old, new in pair.common_symbols:
+    for old, new in pair.changed("infos"):
         if old.type is not new.type and not (old.type is SymbolType.IFUNC and new.type is SymbolType.FUNC):
             # A resolver chooses the function when it is bound: callers see no difference where that works.
             severity = Severity.RISKY if (old.type, new.type) == _CALLABLE else None
@@ -30,9 +30,10 @@ def _type_changed(pair: Pair) -> Iterator[Change]:
 
 
 def _object_size_changed(pair: Pair) -> Iterator[Change]:
-    for old, new in pair.common_symbols:
-        is_data = old.type is new.type and old.type in _DATA
-        if is_data and old.size != new.size and not old.name.startswith(_CLASS_TABLES):
+    infos = pair.old_symbols.columns.infos
+    data = [rows for rows in pair.changed_rows("sizes") if infos[rows[0]] & _TYPE in _DATA]
+    for old, new in pair.symbols(data):
+        if old.type is new.type and not old.name.startswith(_CLASS_TABLES):
             # Who asks dlsym for it holds no copy, but may know the old layout.
             severity = Severity.RISKY if pair.profile is Profile.DLOPEN else None
             before, after = f"{old.size} bytes", f"{new.size} bytes"
@@ -41,27 +42,32 @@ def _object_size_changed(pair: Pair) -> Iterator[Change]:
 
 def _became_read_only(pair: Pair) -> Iterator[Change]:
     before, after = frozenset(pair.old.read_only_sections), frozenset(pair.new.read_only_sections)
-    for old, new in pair.common_symbols:
+    for old, new in pair.changed("sections") if before else ():
         data = old.type is new.type is SymbolType.OBJECT
-        if data and before and old.section not in before and new.section in after:
+        if data and old.section not in before and new.section in after:
             yield Change(subject=readable(old), before=old.section, after=new.section)
 
 
 def _function_size_changed(pair: Pair) -> Iterator[Change]:
-    changed = [o.name for o, n in pair.common_symbols if o.type is n.type and o.type in _CALLABLE and o.size != n.size]
+    before, after = pair.old_symbols.columns, pair.new_symbols.columns
+    changed = [
+        before.names[i]
+        for i, j in pair.changed_rows("sizes")
+        if before.infos[i] & _TYPE == after.infos[j] & _TYPE and before.infos[i] & _TYPE in _CALLABLE
+    ]
     if changed:
-        yield Change(subject=f"{len(changed)} of {len(pair.common_symbols)} common symbols", evidence=few(changed))
+        yield Change(subject=f"{len(changed)} of {len(pair.common_rows)} common symbols", evidence=few(changed))
 
 
 def _binding_changed(pair: Pair) -> Iterator[Change]:
-    for old, new in pair.common_symbols:
+    for old, new in pair.changed("infos"):
         if old.binding is not new.binding:
             severity = Severity.RISKY if new.binding is SymbolBinding.UNIQUE else None
             yield Change(subject=readable(old), before=old.binding.name, after=new.binding.name, severity=severity)
 
 
 def _visibility_changed(pair: Pair) -> Iterator[Change]:
-    for old, new in pair.common_symbols:
+    for old, new in pair.changed("others"):
         if old.visibility is not new.visibility:
             yield Change(subject=readable(old), before=old.visibility.name, after=new.visibility.name)
 
@@ -70,15 +76,17 @@ def _aliases(*, split: bool) -> Callable[[Pair], Iterator[Change]]:
     """Names of one address that now have two, or the other way round."""
 
     def find(pair: Pair) -> Iterator[Change]:
-        together: dict[tuple[str, int], list[tuple[Symbol, Symbol]]] = defaultdict(list)
-        for old, new in pair.common_symbols:
-            here = old if split else new
-            if here.type in (*_CALLABLE, SymbolType.OBJECT):
-                together[here.section, here.value].append((old, new))
+        before, after = pair.old_symbols.columns.values, pair.new_symbols.columns.values
+        here = [(before[i], after[j], i) if split else (after[j], before[i], i) for i, j in pair.common_rows]
+        several = {value for value, count in Counter(value for value, _, _ in here).items() if count > 1 and value}
+        together: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        for value, elsewhere, row in here:
+            if value in several:
+                together[value].append((elsewhere, row))
         parted = [
-            " = ".join(old.name for old, _ in group)
+            " = ".join(pair.old_symbols.columns.names[row] for _, row in group)
             for group in together.values()
-            if len(group) > 1 and len({(new if split else old).value for old, new in group}) > 1
+            if len({elsewhere for elsewhere, _ in group}) > 1
         ]
         if parted:
             subject = parted[0] if len(parted) == 1 else f"{len(parted):,} addresses"

@@ -18,9 +18,9 @@ _REBUILD = "Rebuild everything that was compiled against the old header."
 
 def _debug_missing(pair: Pair) -> Iterator[Change]:
     old, new = pair.old_types, pair.new_types
-    if isinstance(new, Absent) and not isinstance(old, Absent) and pair.common_symbols:
+    if isinstance(new, Absent) and not isinstance(old, Absent) and pair.common_rows:
         yield Change(subject=pair.new.path, before=old.source, after=new.reason, evidence="types were not compared")
-    if isinstance(old, Absent) and not isinstance(new, Absent) and pair.common_symbols:
+    if isinstance(old, Absent) and not isinstance(new, Absent) and pair.common_rows:
         yield Change(subject=pair.old.path, before=old.reason, after=new.source, evidence="types were not compared")
 
 
