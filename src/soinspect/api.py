@@ -99,11 +99,11 @@ def compare(
 
 def _compare(old: str, new: str, profile: Profile | None) -> Comparison:
     from soinspect.compare.engine import compare as compare_snapshots
-    from soinspect.inspection.facts import snapshot
+    from soinspect.inspection.facts import comparable
 
     with open_elf(old) as before, open_elf(new) as after:
         identical = before.image.size == after.image.size and before.image.data[:] == after.image.data[:]
-        facts = snapshot(before), snapshot(after)
+        facts = comparable(before), comparable(after)
         if identical:
             return compare_snapshots(*facts, identical=True, profile=profile)
         for elf, it in zip((before, after), facts, strict=True):
@@ -120,10 +120,10 @@ def _compare(old: str, new: str, profile: Profile | None) -> Comparison:
 
 def _types(elf: ElfFile, facts: Snapshot) -> Prototypes | Absent:
     """The types of what callers of a file bind to by name."""
-    from soinspect.compare.pair import contract_symbols
+    from soinspect.compare.contract import contract_symbols
     from soinspect.dwarf.reader import read_prototypes
 
-    names = {symbol.name for symbol in contract_symbols(facts).values()}
+    names = set(contract_symbols(facts).columns.names)
     if not names:
         return Absent("it exports nothing that callers bind to by name")
     try:

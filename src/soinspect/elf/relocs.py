@@ -95,7 +95,7 @@ class Pointers:
                 [(offset, base + addend & _LAST_ADDRESS) for offset, info, addend in rows
                  if (base := bases[info]) is not None]
             )  # fmt: skip
-        for address in _relr_addresses(self._image, self._dynamic) if self._known else ():
+        for address in relr_addresses(self._image, self._dynamic) if self._known else ():
             if self._image.available(address) >= 8:
                 pointers[address] = self._image.unpack(self._image.layout.word, address)[0]
         return pointers
@@ -121,7 +121,7 @@ class Pointers:
         return self._values[symbol] if known else None
 
 
-def _relr_addresses(image: Image, dynamic: DynamicSection) -> Iterator[int]:
+def relr_addresses(image: Image, dynamic: DynamicSection) -> Iterator[int]:
     """The addresses that DT_RELR names: an even word is an address, an odd one a bitmap of the 63 words after it."""
     start = dynamic.get(DynamicTag.RELR)
     if start is None:

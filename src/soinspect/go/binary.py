@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from soinspect.go.rtype import Types
 
 _DAMAGED = Absent("damaged")
+_REACH = 4  # layers of named types: enough for what a host can touch without knowing a package's inside
 
 
 class GoBinary:
@@ -232,6 +233,18 @@ class GoBinary:
                     yield read_type(types, address)
             except FormatError as error:
                 self._problem(f"the type at {address:#x}", error)
+
+    def reached_types(self) -> tuple[GoType, ...]:
+        """The named types that the exports reach in a few steps, and the interfaces these are known to implement."""
+        reached = {(it.text, it.package): it for it in self.exported_types(_REACH)}
+        names = {text for text, _ in reached}
+        # An itab begins with the address of its interface.
+        implemented = {
+            self._memory.word(itab.address) for itab in self.list_itabs() if itab.type.removeprefix("*") in names
+        }
+        if self.types:
+            reached |= {(it.text, it.package): it for it in self._read_types(self.types, sorted(implemented), "*")}
+        return tuple(reached.values())
 
     def list_itabs(self) -> Iterator[GoItab]:
         """Which types implement which interfaces, as far as the compiler converted one to the other."""

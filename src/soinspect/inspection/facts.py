@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from soinspect.elf import describe
+from soinspect.elf.classtables import class_tables
 from soinspect.elf.file import ElfFile
 from soinspect.elf.hardening import read_hardening
 from soinspect.elf.kind import interpreter, object_kind
@@ -32,5 +35,17 @@ def snapshot(elf: ElfFile) -> Snapshot:
         tls=describe.thread_local_storage(elf),
         init_functions=describe.init_functions(elf),
         go=go,
+        read_only_sections=describe.read_only_sections(elf),
         anomalies=elf.image.anomalies,
     )
+
+
+def comparable(elf: ElfFile) -> Snapshot:
+    """All facts of an open file, with those that only comparisons need."""
+    facts = snapshot(elf)
+    if facts.go and facts.go.plugin:
+        # Most files are not Go's.
+        from soinspect.go.binary import GoBinary
+
+        facts = replace(facts, go=replace(facts.go, reached_types=GoBinary(elf).reached_types()))
+    return replace(facts, class_tables=class_tables(elf))
