@@ -117,6 +117,15 @@ def _search_path(request: CallRequest) -> dict[str, str]:
     return {"LD_LIBRARY_PATH": ":".join(os.path.realpath(path) for path in request.library_paths)}
 
 
+def _variables(request: CallRequest, plan: Plan) -> dict[str, str]:
+    """What the user adds to the environment, and the setting that results in Go's memory need."""
+    variables = {variable.name: variable.value for variable in request.environment}
+    settings = variables.get("GODEBUG", "")
+    if plan.returns_go_memory and "cgocheck=" not in settings:
+        variables["GODEBUG"] = f"{settings},cgocheck=0".lstrip(",")
+    return variables
+
+
 def _refused(request: CallRequest, reason: str) -> CallResult:
     return CallResult(
         host=HostKind.NATIVE,
@@ -151,7 +160,7 @@ def _run(request: CallRequest, plan: Plan) -> Watched:
             "HOME": folder,
             "TMPDIR": folder,
             **_search_path(request),
-            **{variable.name: variable.value for variable in request.environment},
+            **_variables(request, plan),
         }
         limits = request.limits
         return watch(wire.pack(), timeout=limits.timeout, kept_output=limits.output, environment=environment)

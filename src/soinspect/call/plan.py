@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
+from soinspect.call.aggregates import text_places
 from soinspect.call.arguments import Argument, encode_scalar, parse_step
+from soinspect.call.cgotypes import holds_go_memory
 from soinspect.call.conventions import Convention, convention_of
 from soinspect.call.typed import check_untyped, fit_arguments, result_room
 from soinspect.call.worker import protocol
@@ -24,6 +26,7 @@ _NEAR = 3
 _MAX_NAMES = 20_000  # above this the search for near names takes seconds
 _MAX_READ = 4096
 _UNKNOWN_SIZE = 8
+_CGOCHECK = "called with GODEBUG=cgocheck=0, for Go's runtime otherwise refuses to return memory of its own to C"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +68,11 @@ class Plan:
 
     actions: tuple[PlannedAction, ...]
     not_called: tuple[tuple[ExplainedSymbol, Convention], ...]
+
+    @property
+    def returns_go_memory(self) -> bool:
+        """Whether a function returns what Go's runtime lets out only with ``GODEBUG=cgocheck=0``."""
+        return any(action.prototype and holds_go_memory(action.prototype) for action in self.actions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +131,7 @@ def _plan_step(path: str, index: int, text: str, exported: list[ExplainedSymbol]
         return PlannedAction(step=index, symbol=named[0], action=_action(text, named[0]))
     step = parse_step(text)
     arguments = step.arguments or ()
-    wire = tuple((argument.kind, argument.value) for argument in arguments)
+    wire = tuple(argument.wire for argument in arguments)
     if step.offset is not None:
         action = protocol.Action(kind=protocol.CALL, name=b"", offset=step.offset, arguments=wire)
         return PlannedAction(step=index, symbol=None, action=action, name=step.name, arguments=arguments)
@@ -153,10 +161,14 @@ def _with_prototype(planned: PlannedAction, described: Mapping[str, Described], 
         check_untyped(arguments)
     else:
         planned.action.result_room = result_room(prototype.returns, prototype.text)
+        planned.action.followed = tuple(text_places(prototype.returns).values())
         if "(" in step.text:
             arguments = fit_arguments(arguments, prototype)
-            planned.action.arguments = tuple((argument.kind, argument.value) for argument in arguments)
-    return replace(planned, arguments=arguments, prototype=prototype, notes=known.notes if known else ())
+            planned.action.arguments = tuple(argument.wire for argument in arguments)
+    notes = known.notes if known else ()
+    if prototype and holds_go_memory(prototype):
+        notes += (_CGOCHECK,)
+    return replace(planned, arguments=arguments, prototype=prototype, notes=notes)
 
 
 def find_symbol(path: str, wanted: str, symbols: list[ExplainedSymbol]) -> ExplainedSymbol:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import signal
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from soinspect.call.explain import signal_name
+from soinspect.call.gotrace import Death, read_death
 from soinspect.call.journal import Journal
 from soinspect.call.monitor import End, Watched
 from soinspect.call.plan import Plan, PlannedAction
@@ -24,10 +26,12 @@ from soinspect.model.calling import (
     Step,
     StepResult,
 )
-from soinspect.model.golang import GoPlugin
+from soinspect.model.golang import GoBinaryKind, GoPlugin
 from soinspect.model.snapshot import InitFunction
 
 _UNRESOLVED_FUNCTION = 127  # ld.so's exit code when a lazily bound function does not exist
+# How Go's runtime ends the process after a panic: by signals with GOTRACEBACK=crash, which libraries begin with.
+_GO_ENDS = {End.EXITED: (2,), End.SIGNALLED: (signal.SIGABRT, signal.SIGQUIT)}
 _OUTCOMES = {
     End.EXITED: Outcome.EXITED,
     End.SIGNALLED: Outcome.CRASHED,
@@ -59,6 +63,8 @@ class Report:
             crash = report_end(
                 self.request, self.facts, self.watched, phase=self._phase, end_text=self._end_text, loaded=self._loaded
             )
+            if self._go_death:
+                crash = replace(crash, why=f"it {_go_words(self._go_death)}")
         go_failed = self._go_plugin is not None and not all(step.outcome.good for step in steps)
         return CallResult(
             host=HostKind.NATIVE,
@@ -85,6 +91,13 @@ class Report:
     @cached_property
     def _go_plugin(self) -> GoPlugin | None:
         return (self.facts.go or None) and (self.facts.go.plugin or None)
+
+    @cached_property
+    def _go_death(self) -> Death | None:
+        """What the Go runtime of a c-shared library said when it ended the process, as it does on a panic."""
+        in_library = self.facts.go and self.facts.go.kind is GoBinaryKind.C_SHARED
+        is_deadly = self.watched.status in _GO_ENDS.get(self.watched.end, ())
+        return read_death(self.watched.stderr, "") if in_library and is_deadly else None
 
     @cached_property
     def _phase(self) -> str:
@@ -134,6 +147,14 @@ class Report:
         return self._action(step, number, planned)
 
     def _ended(self, step: Step) -> StepResult:
+        death = self._go_death
+        if death:
+            return StepResult(
+                step=step,
+                outcome=Outcome.PANICKED if death.is_panic else Outcome.CRASHED,
+                detail=f"it {_go_words(death)}",
+                backtrace=tuple(map(str, death.frames)),
+            )
         return StepResult(step=step, outcome=_OUTCOMES[self.watched.end], detail=f"it {self._end_text}")
 
     def _action(self, step: Step, number: int, planned: PlannedAction) -> StepResult:
@@ -193,6 +214,8 @@ class Report:
     # -- the whole -----------------------------------------------------------------------------------------
 
     def _summary(self, steps: tuple[StepResult, ...], crash: Crash | None) -> str:
+        if crash and self._go_death:
+            return f"{crash.phase}: it {_go_words(self._go_death)}"
         if crash:
             where = (
                 f" at {place_of(crash, self.request.path)}"
@@ -250,6 +273,15 @@ def _short(result: StepResult) -> str:
     if result.outcome is Outcome.ASSIGNED:
         return f"{text}: assigned"
     return f"{text}: {result.detail}"
+
+
+def _go_words(death: Death) -> str:
+    """How a Go library ended, as the rest of a sentence."""
+    what = "panicked" if death.is_panic else "was ended by the Go runtime"
+    fault = f" ({death.signal} at address {death.address or 0:#x})" if death.signal else ""
+    code = ", in C code that Go called" if death.in_c else ""
+    place = f", in {death.frames[0].short}" if death.frames else ""
+    return f"{what}: {death.message}{fault}{code}{place}"
 
 
 def _counted(number: int, what: str) -> str:

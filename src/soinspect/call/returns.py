@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from soinspect.call.aggregates import text_places
 from soinspect.call.journal import Event
 from soinspect.call.plan import PlannedAction
 from soinspect.call.typed import result_text
@@ -44,21 +45,24 @@ def report_return(step: Step, planned: PlannedAction, events: tuple[Event, ...],
     if len(last.payload) < protocol.RETURNED_PAYLOAD.size:
         return StepResult(step=step, outcome=Outcome.RETURNED, detail="returned; the answer was overwritten")
     value, second, vector, second_vector, errno, seconds = protocol.RETURNED_PAYLOAD.unpack_from(last.payload)
-    pointed_to = last.payload[protocol.RETURNED_PAYLOAD.size :]
+    memory = last.payload[protocol.RETURNED_PAYLOAD.size :]
+    followed = dict(_followed(events))
     convention = _CONVENTIONS.get(os.uname().machine)
     prototype = planned.prototype
     check = next((e for e in events if e.kind == protocol.CONVENTION), None)
     if prototype and not check and prototype.returns.kind in (TypeKind.FLOAT, TypeKind.AGGREGATE):
         shown, detail = None, f"{prototype.text}: where it returns its value cannot be read on this machine"
     elif prototype:
-        shown = result_text(prototype.returns, (value, second), (vector, second_vector), pointed_to)
+        places = text_places(prototype.returns).items()
+        pointed_to = {at: followed[image] for at, image in places if image in followed}
+        shown = result_text(prototype.returns, (value, second), (vector, second_vector), memory, pointed_to)
         detail = f"{prototype.text} (from {prototype.source})"
         if prototype.returns.kind is TypeKind.OTHER:
             detail += ", a result of that type cannot be shown"
         if prototype.parameters and not planned.arguments:
             detail += ", called without its arguments"
     else:
-        shown, detail = _untyped(value, vector, pointed_to, convention)
+        shown, detail = _untyped(value, vector, followed.get(0, b""), convention)
     detail += "".join(f"; {note}" for note in planned.notes)
     if errno:
         detail += f"; errno = {errno} ({os.strerror(errno)})"
@@ -123,6 +127,14 @@ def _untyped(value: int, vector: bytes, pointed_to: bytes, convention: CheckedCo
     return shown, detail
 
 
+def _followed(events: tuple[Event, ...]) -> Iterator[tuple[int, bytes]]:
+    """What pointers in the result lead to: where they are in it, and the bytes."""
+    size = protocol.FOLLOWED_PAYLOAD.size
+    for event in events:
+        if event.kind == protocol.FOLLOWED and len(event.payload) > size:
+            yield protocol.FOLLOWED_PAYLOAD.unpack_from(event.payload)[0], event.payload[size:]
+
+
 def _changed_buffers(planned: PlannedAction, events: tuple[Event, ...]) -> Iterator[CallValue]:
     """The arguments in memory that the callee wrote to, as they are after the call."""
     for event in events:
@@ -130,7 +142,7 @@ def _changed_buffers(planned: PlannedAction, events: tuple[Event, ...]) -> Itera
             continue
         (position,) = protocol.BUFFER_PAYLOAD.unpack_from(event.payload)
         after = event.payload[protocol.BUFFER_PAYLOAD.size :]
-        if position < len(planned.arguments) and planned.arguments[position].value != after:
+        if position < len(planned.arguments):
             text = c_string(after)
             shown = json.dumps(text) if text else f'"{hex_text(after)}"'
             yield CallValue(

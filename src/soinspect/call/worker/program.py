@@ -10,13 +10,14 @@ from time import perf_counter
 from . import protocol
 from .caller import Caller
 from .limits import limit
+from .memory import Guarded
 from .protocol import Action, Request
 from .sandbox import build_walls
 
 _RTLD_LAZY = 1
 _RTLD_NOW = 2
 _RTLD_NOLOAD = 4
-_POINTED_TO = 128
+_POINTED_TO = 4096
 _HIGHEST_FD = 4096
 
 
@@ -165,12 +166,14 @@ def _act(loader: _Loader, caller: Caller, log: _Log, index: int, action: Action)
 
 def _call(caller: Caller, log: _Log, index: int, action: Action, address: int) -> None:
     with_lock = action.kind == protocol.CALL_WITH_INTERPRETER_LOCK
+    arguments = caller.place(action.arguments)
+    for position, place in arguments.places:
+        log.write(protocol.PLACED, index, protocol.PLACED_PAYLOAD.pack(position, place.address, place.size))
+    result = Guarded(action.result_room) if action.result_room else None
     times = []
     for number in range(action.repeat):
         caller.quiet = number < action.repeat - 1
-        returned, errno, seconds, buffers = caller.call(
-            address, action.arguments, action.result_room, with_lock=with_lock
-        )
+        returned, errno, seconds = caller.call(address, arguments, result, with_lock=with_lock)
         times.append(seconds)
         if returned.violations:
             break
@@ -179,10 +182,18 @@ def _call(caller: Caller, log: _Log, index: int, action: Action, address: int) -
         log.write(protocol.TIMED, index, protocol.TIMED_PAYLOAD.pack(len(times), times[len(times) // 2], times[0]))
     if returned.violations is not None:
         log.write(protocol.CONVENTION, index, "\n".join(returned.violations).encode())
-    for position, contents in buffers:
-        log.write(protocol.BUFFER, index, protocol.BUFFER_PAYLOAD.pack(position) + contents)
+    for position, place in arguments.places:
+        if place.changed:
+            log.write(protocol.BUFFER, index, protocol.BUFFER_PAYLOAD.pack(position) + place.contents())
+        if any(place.overrun()):
+            log.write(protocol.OVERRUN, index, protocol.OVERRUN_PAYLOAD.pack(position, *place.overrun()))
+    contents = result.contents() if result else b""
+    image = contents or protocol.RETURNED_INTEGERS.pack(*returned.integers)
+    for offset in action.followed:
+        target = int.from_bytes(image[offset : offset + 8], "little")
+        log.write(protocol.FOLLOWED, index, protocol.FOLLOWED_PAYLOAD.pack(offset) + peek(target, _POINTED_TO))
     payload = protocol.RETURNED_PAYLOAD.pack(*returned.integers, *returned.vectors[:2], errno, seconds)
-    log.write(protocol.RETURNED, index, payload + peek(returned.integers[0], action.result_room or _POINTED_TO))
+    log.write(protocol.RETURNED, index, payload + contents)
 
 
 def _unload(loader: _Loader, log: _Log) -> None:

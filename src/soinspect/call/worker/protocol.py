@@ -13,6 +13,11 @@ from __future__ import annotations
 import marshal
 from struct import Struct
 
+TYPE_CHECKING = False  # the typing module costs milliseconds; type checkers know this name
+if TYPE_CHECKING:
+    Pointers = tuple[tuple[int, bytes, "Pointers"], ...]
+    Argument = tuple[int, int | bytes, Pointers]
+
 REQUEST_FD = 3
 LOG_FD = 4
 LOG_SIZE = 1 << 20
@@ -31,18 +36,25 @@ BEGUN = 8  # an action begins
 NO_SYMBOL = 9  # payload: the text of dlerror
 CONVENTION = 10  # the calling convention was checked; payload: one violation a line, empty when it was kept
 CALLED_BACK = 11  # a callback was called; payload: CALLED_BACK_PAYLOAD
-BUFFER = 12  # payload: BUFFER_PAYLOAD, then what the buffer holds after the call
-RETURNED = 13  # payload: RETURNED_PAYLOAD, then the bytes that the return register points to, if any
+BUFFER = 12  # a buffer was changed; payload: BUFFER_PAYLOAD, then what it holds after the call
+RETURNED = 13  # payload: RETURNED_PAYLOAD, then the result where it came back in memory
 CONTENTS = 14  # payload: CONTENTS_PAYLOAD, then the bytes of the variable
 ASSIGNED = 15  # the variable was written
 TIMED = 16  # the function was called several times; payload: TIMED_PAYLOAD
-UNLOADING = 17  # dlclose begins
-DONE = 18  # everything ended; the process leaves
+PLACED = 17  # a buffer is in memory; payload: PLACED_PAYLOAD
+OVERRUN = 18  # something was written around a buffer; payload: OVERRUN_PAYLOAD
+FOLLOWED = 19  # payload: FOLLOWED_PAYLOAD, then what a pointer in the result leads to
+UNLOADING = 20  # dlclose begins
+DONE = 21  # everything ended; the process leaves
 
 LOADED_PAYLOAD = Struct("<Qd")  # load address, seconds that dlopen took
+RETURNED_INTEGERS = Struct("<QQ")
 RETURNED_PAYLOAD = Struct("<QQ16s16sid")  # two integer and two vector return registers, errno, seconds
 CONTENTS_PAYLOAD = Struct("<Q")  # address of the variable
 BUFFER_PAYLOAD = Struct("<H")  # position of the argument, from 0
+PLACED_PAYLOAD = Struct("<HQQ")  # position of the argument, address, size
+OVERRUN_PAYLOAD = Struct("<HHH")  # position of the argument, how many bytes in front, how many behind
+FOLLOWED_PAYLOAD = Struct("<H")  # where in the result the pointer is
 CALLED_BACK_PAYLOAD = Struct("<H6Q")  # position of the argument, the integer registers
 TIMED_PAYLOAD = Struct("<Qdd")  # how many calls, the median and the least of their seconds
 
@@ -52,7 +64,8 @@ CALL_WITH_INTERPRETER_LOCK = 2  # for functions that use the Python interpreter 
 READ = 3
 ASSIGN = 4
 
-# Kinds of arguments, and what comes with each.
+# Kinds of arguments, and what comes with each. Where that is bytes, pointers may follow: at an offset in the bytes
+# goes the address of other bytes, which may have pointers of their own.
 INTEGER = 1  # a number of 64 bits
 VECTOR = 2  # the 8 low bytes of a vector register: a double, or a float and padding
 BYTES = 3  # bytes that the worker places in memory; the address is passed
@@ -69,10 +82,11 @@ class Action:
 
     Call it ``repeat`` times with ``arguments`` and room for ``result_room`` bytes of result in memory, read ``size``
     bytes of it, or write ``data`` there. ``version`` is the symbol version to ask for, or None for the default one.
-    An argument is its kind and what comes with it.
+    An argument is its kind, what comes with it, and pointers. ``followed`` are the offsets of pointers in what comes
+    back: in the result in memory, or, where there is none, in the integer return registers.
     """
 
-    __slots__ = ("arguments", "data", "kind", "name", "offset", "repeat", "result_room", "size", "version")
+    __slots__ = ("arguments", "data", "followed", "kind", "name", "offset", "repeat", "result_room", "size", "version")
 
     def __init__(
         self,
@@ -83,9 +97,10 @@ class Action:
         offset: int = 0,
         size: int = 0,
         data: bytes = b"",
-        arguments: tuple[tuple[int, int | bytes], ...] = (),
+        arguments: tuple[Argument, ...] = (),
         repeat: int = 1,
         result_room: int = 0,
+        followed: tuple[int, ...] = (0,),
     ) -> None:
         self.kind = kind
         self.name = name
@@ -96,6 +111,7 @@ class Action:
         self.arguments = arguments
         self.repeat = repeat
         self.result_room = result_room
+        self.followed = followed
 
 
 class Request:
