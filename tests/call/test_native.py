@@ -369,6 +369,8 @@ def test_a_crash_names_the_place_and_ends_the_later_steps(misbehaving: Callable[
     result = call(misbehaving("deaths"), "null_field", "give_up")
     crash = crash_of(result)
     assert crash.address == 0x40
+    assert crash.instruction
+    assert crash.instruction.effect == "reads 4 bytes at 0x40"
     assert str(crash.location).startswith("null_field+0x")
     assert str(crash.location).endswith("in deaths.so")
     assert [step.outcome for step in result.steps] == [Outcome.CRASHED, Outcome.NOT_REACHED]

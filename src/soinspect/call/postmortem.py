@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from soinspect.call.disassemble import disassemble
 from soinspect.call.explain import Scene, code_text, explain, signal_name
 from soinspect.call.locate import Locator
 from soinspect.call.monitor import End, Watched
@@ -11,7 +12,7 @@ from soinspect.call.stopped import Stopped
 from soinspect.call.unwind import backtrace
 from soinspect.demangle.golink import GoNames
 from soinspect.model.absence import Absent
-from soinspect.model.calling import CallRequest, Crash, NativeFacts, Register
+from soinspect.model.calling import NO_FAULT, CallRequest, Crash, Instruction, NativeFacts, Register
 
 
 def report_end(
@@ -43,6 +44,7 @@ def report_end(
         phase=phase,
         registers=_registers(stopped) if stopped else (),
         backtrace=frames[1:],
+        instruction=_instruction(stopped) if stopped and signalled else NO_FAULT,
     )
 
 
@@ -53,6 +55,12 @@ def place_of(crash: Crash, path: str) -> str:
     if caller is None or ours in str(crash.location):
         return str(crash.location)
     return f"{crash.location}, called from {caller}"
+
+
+def _instruction(stopped: Stopped) -> Instruction | Absent:
+    if stopped.signal is None or stopped.signal.code <= 0:
+        return NO_FAULT
+    return disassemble(stopped.code, stopped.registers)
 
 
 def _go_names(facts: NativeFacts) -> GoNames | None:

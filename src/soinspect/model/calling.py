@@ -149,6 +149,22 @@ class Register:
     value: int
 
 
+NO_FAULT = Absent("no fault stopped it at one")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instruction:
+    """A machine instruction: its ``text`` (``"mov eax, dword ptr [rax + 8]"``).
+
+    ``effect`` is what it wanted of memory (``"reads 4 bytes at 0x8"``), empty where it has no operand there;
+    ``registers`` are those that make up the address, or else those that it took for input.
+    """
+
+    text: str
+    effect: str
+    registers: tuple[Register, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crash:
     """Where a process was and why, when a signal, an exit or a limit ended it; ``signal`` is empty for the last two.
@@ -157,7 +173,7 @@ class Crash:
     not be observed. ``location`` names that place (``"sync.runtime_procPin+0x4 in plugin1.so"``), ``why``
     says in plain words what happened, ``backtrace`` the callers, innermost first, as far as they are known.
     ``phase`` says what was going on (``"loading"``, ``"calling Run"``), ``registers`` are those of the
-    moment.
+    moment, ``instruction`` is what a fault stopped at.
     """
 
     signal: str
@@ -169,6 +185,7 @@ class Crash:
     backtrace: tuple[str, ...] = ()
     phase: str = ""
     registers: tuple[Register, ...] = ()
+    instruction: Instruction | Absent = NO_FAULT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
