@@ -163,4 +163,4 @@ def _run(request: CallRequest, plan: Plan) -> Watched:
             **_variables(request, plan),
         }
         limits = request.limits
-        return watch(wire.pack(), timeout=limits.timeout, kept_output=limits.output, environment=environment)
+        return watch(wire, timeout=limits.timeout, kept_output=limits.output, environment=environment)

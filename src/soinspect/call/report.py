@@ -246,6 +246,8 @@ class Report:
         if walls:
             lines.append(f"sandbox: {', '.join(walls)}")
         lines += (f"sandbox without {e.text}" for e in self.journal.events if e.kind == protocol.NO_WALL)
+        if not watched.traced:
+            lines.append("not watched through ptrace, which is not allowed or not known here: signal handlers stood in")
         if watched.processes > 1:
             lines.append(f"it started {_counted(watched.processes - 1, 'more process')}")
         if watched.left_behind:

@@ -9,6 +9,7 @@ from time import perf_counter
 
 from . import protocol
 from .caller import Caller
+from .faults import record_faults
 from .limits import limit
 from .memory import Guarded
 from .protocol import Action, Request
@@ -29,9 +30,14 @@ class _Log:
     """
 
     def __init__(self) -> None:
-        self._memory = mmap.mmap(protocol.LOG_FD, protocol.LOG_SIZE)
+        self._memory = mmap.mmap(protocol.LOG_FD, protocol.LOG_SIZE + protocol.SCENE_SIZE)
         self._events = b""
         self._owner = os.getpid()
+
+    @property
+    def scene(self) -> int:
+        """The address of the scene."""
+        return ctypes.addressof(ctypes.c_char.from_buffer(self._memory, protocol.LOG_SIZE))
 
     def write(self, kind: int, action: int = 0, payload: bytes = b"") -> None:
         if os.getpid() != self._owner:
@@ -107,6 +113,8 @@ def main() -> None:
     if request.sandbox and not _confined(log, request):
         os._exit(0)
     limit(request.parent, request.cpu_seconds, request.memory)
+    if request.untraced:
+        record_faults(log.scene)
     log.write(protocol.READY)
     if _load(loader, log, request.path, _RTLD_LAZY if request.lazy else _RTLD_NOW):
         for index, action in enumerate(request.actions):

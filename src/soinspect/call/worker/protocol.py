@@ -21,6 +21,18 @@ if TYPE_CHECKING:
 REQUEST_FD = 3
 LOG_FD = 4
 LOG_SIZE = 1 << 20
+
+# Behind the log lies the scene, which faults.py writes. The fields of SCENE: whether a thread began to write it, that
+# thread, the length of the mappings, where the kept stack starts, its length, whether all is written; the siginfo_t,
+# the general registers in the order of SCENE_REGISTERS, and the code at the program counter. The offset of the stack
+# and that of the mappings (the text of /proc/self/maps) follow.
+SCENE_SIZE = 0x51000
+SCENE = Struct("<6Q16x128s23Q8x16s")
+SCENE_REGISTERS = ("r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "rdi", "rsi", "rbp", "rbx", "rdx", "rax",
+                   "rcx", "rsp", "rip", "eflags")  # fmt: skip
+SCENE_STACK = 0x1000
+SCENE_MAPS = 0x11000
+
 COMMITTED = Struct("<Q")
 EVENT = Struct("<HHI")
 
@@ -118,7 +130,8 @@ class Request:
     """Load ``path``, carry out ``actions`` in order, unload.
 
     ``parent`` is the process id of the monitor, ``folder`` a private one to work in; ``cpu_seconds`` and ``memory``
-    (bytes) are limits. ``lazy`` binds functions at their first call. ``sandbox`` asks for walls, of which ``network``
+    (bytes) are limits. ``lazy`` binds functions at their first call. ``untraced`` says that nobody watches: the worker
+    is to write down itself what ends it. ``sandbox`` asks for walls, of which ``network``
     and ``processes`` leave some out; nothing runs if one cannot be built and ``strict`` is set. ``writable`` are the
     folders that may be written to.
     """
@@ -135,6 +148,7 @@ class Request:
         "processes",
         "sandbox",
         "strict",
+        "untraced",
         "writable",
     )
 
@@ -153,6 +167,7 @@ class Request:
         network: bool,
         processes: bool,
         writable: tuple[bytes, ...],
+        untraced: bool = False,
     ) -> None:
         self.parent = parent
         self.folder = folder
@@ -166,6 +181,7 @@ class Request:
         self.network = network
         self.processes = processes
         self.writable = writable
+        self.untraced = untraced
 
     def pack(self) -> bytes:
         """The request as bytes."""
