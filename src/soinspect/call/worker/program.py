@@ -9,7 +9,6 @@ from time import perf_counter
 
 from . import protocol
 from .caller import Caller
-from .faults import record_faults
 from .limits import limit
 from .memory import Guarded
 from .protocol import Action, Request
@@ -114,6 +113,8 @@ def main() -> None:
         os._exit(0)
     limit(request.parent, request.cpu_seconds, request.memory)
     if request.untraced:
+        from .faults import record_faults
+
         record_faults(log.scene)
     log.write(protocol.READY)
     if _load(loader, log, request.path, _RTLD_LAZY if request.lazy else _RTLD_NOW):
