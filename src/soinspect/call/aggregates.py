@@ -13,6 +13,7 @@ from itertools import islice
 from soinspect.call.arguments import Argument, parse_argument, split_parts
 from soinspect.call.cgotypes import GoKind, go_bytes, go_kind, go_text
 from soinspect.call.scalars import scalar_bytes, scalar_text
+from soinspect.call.values import quoted
 from soinspect.call.worker import protocol
 from soinspect.errors import UsageError
 from soinspect.model.signature import CMember, CType, TypeKind
@@ -21,6 +22,7 @@ _WORD = 8
 _LARGEST_IN_REGISTERS = 16
 _FOLLOWED = 8  # pointers of one result
 _LEAVES = 1000
+_TEXT = CType(text="const char *", kind=TypeKind.POINTER, size=_WORD, is_text=True)
 _NAMED_MEMBER = re.compile(r"\.?(?P<name>[A-Za-z_]\w*)\s*=\s*(?P<value>.*)", re.DOTALL)
 
 
@@ -68,15 +70,17 @@ def fit_aggregate(argument: Argument, wanted: CType, where: str) -> Argument:
     return Argument(text=argument.text, kind=protocol.PIECES, value=b"".join(pieces), pointers=tuple(placed))
 
 
-def text_places(kind: CType) -> dict[int, int]:
-    """The pointers in a result that are followed: their offsets in the type, and in what the worker gets back."""
+def text_places(kind: CType) -> tuple[int, ...]:
+    """The offsets of the pointers in a value that are followed to show it: those to texts, and to a slice's memory."""
     found = [offset for offset, leaf in islice(kind.leaves(), _LEAVES) if leaf.is_text]
     found += (member.offset for member in kind.members if go_kind(kind) is GoKind.SLICE and member.name == "data")
+    return tuple(found[:_FOLLOWED])
+
+
+def returned_at(kind: CType, offset: int) -> int:
+    """Where the integer at an offset in a result comes back: an offset in memory, or in the integer registers."""
     classes = classes_of(kind) if kind.kind is TypeKind.AGGREGATE else None
-    return {
-        at: at if classes is None else _WORD * classes[: at // _WORD].count(protocol.INTEGER)
-        for at in found[:_FOLLOWED]
-    }
+    return offset if classes is None else _WORD * classes[: offset // _WORD].count(protocol.INTEGER)
 
 
 def returned_bytes(kind: CType, integers: tuple[int, int], vectors: tuple[bytes, bytes], pointed_to: bytes) -> bytes:
@@ -104,6 +108,9 @@ def value_text(kind: CType, data: bytes, pointed_to: Mapping[int, bytes], start:
     in_go = go_text(kind, here, pointed_to.get(start, b""))
     if in_go is not None:
         return in_go
+    if _is_characters(kind):
+        raw = here.partition(b"\0")[0]
+        return quoted(raw, len(raw))
     parts = (
         (f"{member.name}=" if member.name else "") + value_text(member.type, data, pointed_to, start + member.offset)
         for member in kind.members
@@ -121,6 +128,11 @@ def value_bytes(text: str, kind: CType, where: str) -> tuple[bytes, protocol.Poi
         return in_go
     if kind.kind is not TypeKind.AGGREGATE:
         return scalar_bytes(parse_argument(text), kind, where)
+    if _is_characters(kind) and text[:1] + text[-1:] == '""':
+        (_, raw, _) = scalar_bytes(parse_argument(text), _TEXT, where)[1][0]
+        if len(raw) - 1 > kind.size:
+            raise UsageError(f"{text} does not fit into {kind.text}: {where}")
+        return raw.ljust(kind.size, b"\0")[: kind.size], ()
     if text[:1] + text[-1:] != "{}":
         raise UsageError(f"{text} cannot be passed as {kind.text}, write {{...}}: {where}")
     data = bytearray(kind.size)
@@ -138,6 +150,12 @@ def value_bytes(text: str, kind: CType, where: str) -> tuple[bytes, protocol.Poi
         data[member.offset : member.offset + member.type.size] = value
         pointers += ((member.offset + at, target, more) for at, target, more in inner)
     return bytes(data), tuple(pointers)
+
+
+def _is_characters(kind: CType) -> bool:
+    """Whether the type is an array of ``char``."""
+    first = kind.members[0] if kind.members else None
+    return first is not None and not first.name and first.type.text.removeprefix("const ") == "char"
 
 
 def _names(members: tuple[CMember, ...]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from soinspect.call.disassemble import disassemble
-from soinspect.call.explain import Scene, code_text, explain, signal_name
+from soinspect.call.explain import Buffer, Scene, code_text, explain, signal_name
 from soinspect.call.locate import Locator
 from soinspect.call.monitor import End, Watched
 from soinspect.call.stopped import Stopped
@@ -16,9 +16,16 @@ from soinspect.model.calling import NO_FAULT, CallRequest, Crash, Instruction, N
 
 
 def report_end(
-    request: CallRequest, facts: NativeFacts, watched: Watched, *, phase: str, end_text: str, loaded: bool
+    request: CallRequest,
+    facts: NativeFacts,
+    watched: Watched,
+    *,
+    phase: str,
+    end_text: str,
+    loaded: bool,
+    buffers: tuple[Buffer, ...],
 ) -> Crash:
-    """What was going on (``phase``), where, and why it ended.
+    """What was going on (``phase``), where, and why it ended; ``buffers`` are arguments of that in memory.
 
     ``end_text`` says how it ended, for ends that are no signal; ``loaded`` tells that code of the file could run.
     """
@@ -31,6 +38,7 @@ def report_end(
         stopped=stopped,
         stderr=watched.stderr.decode("utf-8", "replace"),
         in_go_plugin=bool(facts.go and facts.go.plugin) and in_file,
+        buffers=buffers,
     )
     unknown = last if isinstance(last, Absent) else Absent("no fault: no signal ended it")
     signalled = watched.end is End.SIGNALLED

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from soinspect.call.explain import signal_name
+from soinspect.call.aggregates import value_text
+from soinspect.call.explain import Buffer, signal_name
 from soinspect.call.gotrace import Death, read_death
-from soinspect.call.journal import Journal
+from soinspect.call.journal import Event, Journal
 from soinspect.call.monitor import End, Watched
 from soinspect.call.plan import Plan, PlannedAction
 from soinspect.call.postmortem import place_of, report_end
-from soinspect.call.returns import report_return, timing_text
+from soinspect.call.returns import pointed_to_by, report_return, timing_text
 from soinspect.call.values import contents_text, hex_text
 from soinspect.call.worker import protocol
 from soinspect.model.absence import Absent
@@ -42,6 +44,10 @@ _OUTCOMES = {
 # What compilers put into every library: it runs, but it is not the author's code.
 _COMPILERS_OWN = frozenset({"_init", "frame_dummy", "register_tm_clones"})
 _SHOWN_CONSTRUCTORS = 20
+_NAMESPACE = (
+    "in a namespace of its own (dlmopen), with a C library of its own: errno is not seen, nothing that the host "
+    "process has loaded is shared, and debuggers may not know its symbols"
+)
 _GO_BEFORE_INIT = "; read before any Go initialiser ran: a Go program sees another value if one sets it"
 
 
@@ -61,7 +67,13 @@ class Report:
         crash = None
         if not self._done:
             crash = report_end(
-                self.request, self.facts, self.watched, phase=self._phase, end_text=self._end_text, loaded=self._loaded
+                self.request,
+                self.facts,
+                self.watched,
+                phase=self._phase,
+                end_text=self._end_text,
+                loaded=self._loaded,
+                buffers=tuple(self._buffers()),
             )
             if self._go_death:
                 crash = replace(crash, why=f"it {_go_words(self._go_death)}")
@@ -92,6 +104,16 @@ class Report:
     def _go_plugin(self) -> GoPlugin | None:
         return (self.facts.go or None) and (self.facts.go.plugin or None)
 
+    def _buffers(self) -> Iterator[Buffer]:
+        """The arguments in memory of all calls: callees may keep their addresses."""
+        for event in self.journal.events:
+            fields = event.fields(protocol.PLACED_PAYLOAD) if event.kind == protocol.PLACED else None
+            planned = self.plan.actions[event.action] if event.action < len(self.plan.actions) else None
+            if fields and planned and fields[0] < len(planned.arguments):
+                position, start, size = map(int, fields)
+                what = f"argument {position + 1}, {planned.arguments[position].text}"
+                yield Buffer(what=what, start=start, size=size)
+
     @cached_property
     def _go_death(self) -> Death | None:
         """What the Go runtime of a c-shared library said when it ended the process, as it does on a panic."""
@@ -109,7 +131,7 @@ class Report:
                 phase = phases[event.kind]
             elif event.kind == protocol.BEGUN and event.action < len(self.plan.actions):
                 planned = self.plan.actions[event.action]
-                phase = f"{'reading' if planned.reads else 'calling'} {planned.text}"
+                phase = planned.doing
             elif event.kind in (protocol.LOADED, protocol.RETURNED, protocol.CONTENTS, protocol.ASSIGNED):
                 phase = "after the call"
         return phase
@@ -169,22 +191,29 @@ class Report:
         if last.kind == protocol.ASSIGNED:
             return StepResult(step=step, outcome=Outcome.ASSIGNED, detail="assigned")
         if last.kind == protocol.CONTENTS:
-            return self._contents(step, planned, last.payload)
+            return self._contents(step, planned, events)
         return self._ended(step)
 
-    def _contents(self, step: Step, planned: PlannedAction, payload: bytes) -> StepResult:
-        data = payload[protocol.CONTENTS_PAYLOAD.size :]
+    def _contents(self, step: Step, planned: PlannedAction, events: tuple[Event, ...]) -> StepResult:
+        data = events[-1].payload[protocol.CONTENTS_PAYLOAD.size :]
+        kind = planned.variable
         size = planned.symbol.symbol.size if planned.symbol else 0
         if not data:
             return StepResult(step=step, outcome=Outcome.REFUSED, detail="its memory cannot be read")
-        detail = f"type unknown: {len(data)} bytes {hex_text(data)}"
-        if not size:
-            detail += " (its size is not recorded)"
-        elif size > len(data):
-            detail += f" (of {size})"
+        if kind and len(data) == kind.size:
+            value = value_text(kind, data, dict(pointed_to_by(events)))
+            detail = f"{kind.text} (from DWARF)"
+        else:
+            value = contents_text(data)
+            detail = f"type unknown: {len(data)} bytes {hex_text(data)}"
+            if not size:
+                detail += " (its size is not recorded)"
+            elif size > len(data):
+                detail += f" (of {size})"
         if self._go_plugin:
             detail += _GO_BEFORE_INIT
-        return StepResult(step=step, outcome=Outcome.READ, value=contents_text(data), detail=detail)
+        type_text = kind.text if kind else None
+        return StepResult(step=step, outcome=Outcome.READ, value=value, type=type_text, detail=detail)
 
     def _initialisation(self, step: Step, mine: list[tuple[int, PlannedAction]]) -> StepResult:
         functions = self.facts.init_functions
@@ -226,7 +255,7 @@ class Report:
                 return f"{crash.phase} crashed with {crash.signal}{where}: {crash.why}"
             return f"{crash.phase}: it {self._end_text}{where}"
         bad = next((s for s in steps if not s.outcome.good), None)
-        if bad and bad.abi:
+        if bad and bad.outcome is Outcome.VIOLATED and bad.abi:
             violations = "; ".join(bad.abi.violations)
             return f"{bad.step.text} returned {bad.value or 'nothing'} · {bad.abi.convention} violated: {violations}"
         if bad:
@@ -242,6 +271,8 @@ class Report:
             lines.insert(0, f"loaded with dlopen at {fields[0]:#x} in {fields[1] * 1000:.1f} ms")
             if all(step.symbol is not None for step in self.request.steps):
                 lines.insert(1, _constructors_text(self.facts.init_functions))
+        if self.request.namespace:
+            lines.append(_NAMESPACE)
         walls = [event.text for event in self.journal.events if event.kind == protocol.WALL]
         if walls:
             lines.append(f"sandbox: {', '.join(walls)}")

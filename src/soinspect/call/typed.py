@@ -21,7 +21,8 @@ def fit_arguments(arguments: tuple[Argument, ...], prototype: Signature) -> tupl
     expected = len(prototype.parameters)
     if prototype.prototyped and (len(arguments) < expected or (len(arguments) > expected and not prototype.variadic)):
         least = "at least " if prototype.variadic else ""
-        raise UsageError(f"{prototype.text} takes {least}{expected} arguments, not {len(arguments)}")
+        plural = "" if expected == 1 else "s"
+        raise UsageError(f"{prototype.text} takes {least}{expected} argument{plural}, not {len(arguments)}")
     fitted = [_fit(a, p.type, prototype.text) for a, p in zip(arguments, prototype.parameters, strict=False)]
     return (*fitted, *(_promote(argument) for argument in arguments[expected:]))
 

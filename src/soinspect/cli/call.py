@@ -27,7 +27,7 @@ def command(
             metavar="[STEP]...",
             help="A function to call, or a variable to read; in order. Natively also NAME=VALUE and NAME(ARGUMENT, ...)"
             ' with 40, 1.5, f32:1.5, "text", @FILE, buf:64, null, {x=3, y=1.5} (a structure by value), '
-            "&{i32:3, f64:1.5} (its address), cb:ret=7 (a callback).",
+            "&{i32:3, f64:1.5} (its address), [1, 2] (a Go slice), cb:ret=7 (a callback).",
         ),
     ] = None,
     init: Annotated[bool, typer.Option("--init", help="Run the initialisers, and say which ran.")] = False,
@@ -67,6 +67,12 @@ def command(
         list[str] | None,
         typer.Option("--lib-path", metavar="DIR", help="Native: look for needed libraries here first; repeatable."),
     ] = None,
+    namespace: Annotated[
+        bool,
+        typer.Option(
+            "--namespace", help="Native: load it apart from what Python has loaded (dlmopen); errno is not seen then."
+        ),
+    ] = False,
     network: Annotated[bool, typer.Option("--net", help="Native: let it use the network.")] = False,
     writable: Annotated[
         list[str] | None, typer.Option("--write", metavar="DIR", help="Native: a folder it may write to; repeatable.")
@@ -116,6 +122,7 @@ def command(
         repeat=repeat,
         lazy=lazy,
         library_paths=tuple(library_paths or ()),
+        namespace=namespace,
     )
     chosen = {"auto": None, "native": HostKind.NATIVE, "go": HostKind.GO}.get(host, host)
     result = api.call(request, _environment(fetch=fetch), host=chosen)

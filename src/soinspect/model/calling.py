@@ -33,6 +33,7 @@ class Outcome(StrEnum):
     OVER_LIMIT = "over-limit"
     REFUSED = "refused"
     VIOLATED = "abi-violated"
+    OVERRAN = "wrote-outside"
     NOT_REACHED = "not-reached"
 
     @property
@@ -98,7 +99,8 @@ class CallRequest:
     For native calls: ``signatures`` are C declarations of functions that the steps name, ``headers`` files with more
     of them; the last step's function is
     called ``repeat`` times; ``lazy`` has functions of other libraries looked up at their first call, not while
-    loading; ``library_paths`` are folders that needed libraries are looked for in first.
+    loading; ``library_paths`` are folders that needed libraries are looked for in first; ``namespace`` loads the file
+    apart from all that the host process has loaded.
     """
 
     path: str
@@ -111,6 +113,7 @@ class CallRequest:
     repeat: int = 1
     lazy: bool = False
     library_paths: tuple[str, ...] = ()
+    namespace: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

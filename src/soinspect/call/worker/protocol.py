@@ -95,10 +95,23 @@ class Action:
     Call it ``repeat`` times with ``arguments`` and room for ``result_room`` bytes of result in memory, read ``size``
     bytes of it, or write ``data`` there. ``version`` is the symbol version to ask for, or None for the default one.
     An argument is its kind, what comes with it, and pointers. ``followed`` are the offsets of pointers in what comes
-    back: in the result in memory, or, where there is none, in the integer return registers.
+    back: in the variable, the result in memory, or, where there is none, the integer return registers. ``pointers`` are
+    those in ``data``.
     """
 
-    __slots__ = ("arguments", "data", "followed", "kind", "name", "offset", "repeat", "result_room", "size", "version")
+    __slots__ = (
+        "arguments",
+        "data",
+        "followed",
+        "kind",
+        "name",
+        "offset",
+        "pointers",
+        "repeat",
+        "result_room",
+        "size",
+        "version",
+    )
 
     def __init__(
         self,
@@ -113,6 +126,7 @@ class Action:
         repeat: int = 1,
         result_room: int = 0,
         followed: tuple[int, ...] = (0,),
+        pointers: Pointers = (),
     ) -> None:
         self.kind = kind
         self.name = name
@@ -124,16 +138,17 @@ class Action:
         self.repeat = repeat
         self.result_room = result_room
         self.followed = followed
+        self.pointers = pointers
 
 
 class Request:
     """Load ``path``, carry out ``actions`` in order, unload.
 
     ``parent`` is the process id of the monitor, ``folder`` a private one to work in; ``cpu_seconds`` and ``memory``
-    (bytes) are limits. ``lazy`` binds functions at their first call. ``untraced`` says that nobody watches: the worker
-    is to write down itself what ends it. ``sandbox`` asks for walls, of which ``network``
-    and ``processes`` leave some out; nothing runs if one cannot be built and ``strict`` is set. ``writable`` are the
-    folders that may be written to.
+    (bytes) are limits. ``lazy`` binds functions at their first call, ``namespace`` loads apart from all that is loaded.
+    ``untraced`` says that nobody watches: the worker is to write down itself what ends it. ``sandbox`` asks for walls,
+    of which ``network`` and ``processes`` leave some out; nothing runs if one cannot be built and ``strict`` is set.
+    ``writable`` are the folders that may be written to.
     """
 
     __slots__ = (
@@ -142,6 +157,7 @@ class Request:
         "folder",
         "lazy",
         "memory",
+        "namespace",
         "network",
         "parent",
         "path",
@@ -167,6 +183,7 @@ class Request:
         network: bool,
         processes: bool,
         writable: tuple[bytes, ...],
+        namespace: bool = False,
         untraced: bool = False,
     ) -> None:
         self.parent = parent
@@ -181,6 +198,7 @@ class Request:
         self.network = network
         self.processes = processes
         self.writable = writable
+        self.namespace = namespace
         self.untraced = untraced
 
     def pack(self) -> bytes:
