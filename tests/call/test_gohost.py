@@ -417,7 +417,7 @@ def test_functions_take_and_give_values_of_every_kind(hosts: GoHosts, kinds: Pat
 @pytest.mark.parametrize("step", REFUSED)
 def test_what_cannot_be_done_is_refused_clearly(hosts: GoHosts, kinds: Path, step: str) -> None:
     result = only(hosts.call(kinds, step))
-    assert result.outcome is Outcome.REFUSED
+    assert result.outcome is Outcome.UNFIT
     assert result.detail.startswith(f"{step}: {REFUSED[step]}")
 
 

@@ -184,7 +184,8 @@ class Report:
             return None
         what, step = self._stage(last)
         if last.name == "refused":
-            return _Failure(step=step, outcome=Outcome.REFUSED, detail=_refusal(last, what))
+            outcome = Outcome.REFUSED if step == _OPENING else Outcome.UNFIT
+            return _Failure(step=step, outcome=outcome, detail=_refusal(last, what))
         if last.name in ("panic", "goexit"):
             return self._panic(last, what, step)
         death = read_death(self.run.stderr, self.plugin.path)

@@ -16,7 +16,7 @@ from soinspect.errors import UsageError
 
 if TYPE_CHECKING:
     from soinspect.call.toolchain import CallEnvironment
-    from soinspect.model.calling import EnvironmentVariable
+    from soinspect.model.calling import EnvironmentVariable, HostKind
 
 
 def command(
@@ -95,14 +95,14 @@ def command(
     host has your rights.
 
     Exit code 0 when everything asked for was done, 1 when it crashed, panicked, was
-    refused or took too long, 3 when this machine cannot run it.
+    refused or took too long, 2 when a step makes no sense, 3 when this machine cannot run it.
     """
     if not isfinite(timeout):
         raise UsageError(f"--timeout {timeout}: a number of seconds")
     if not steps and not init:
         raise UsageError("nothing to do: name a symbol, or say --init to run the initialisers")
     from soinspect import api
-    from soinspect.model.calling import CallLimits, CallRequest, HostKind, Sandbox, Step
+    from soinspect.model.calling import CallLimits, CallRequest, Outcome, Sandbox, Step
 
     wanted = (*((Step(symbol=None),) if init else ()), *(Step(symbol=step) for step in steps or ()))
     request = CallRequest(
@@ -124,8 +124,7 @@ def command(
         library_paths=tuple(library_paths or ()),
         namespace=namespace,
     )
-    chosen = {"auto": None, "native": HostKind.NATIVE, "go": HostKind.GO}.get(host, host)
-    result = api.call(request, _environment(fetch=fetch), host=chosen)
+    result = api.call(request, _environment(fetch=fetch), host=_host(host))
     if output is PageFormat.JSON:
         from soinspect.render.call import call_document
         from soinspect.render.document import document
@@ -137,7 +136,21 @@ def command(
         terminal = console()
         for line in call_lines(result, verbose=verbose):
             terminal.print(line)
-    raise typer.Exit(Exit.FINE if result.good else Exit.FINDING)
+    misused = any(step.outcome is Outcome.UNFIT for step in result.steps)
+    raise typer.Exit(Exit.FINE if result.good else Exit.UNREADABLE if misused else Exit.FINDING)
+
+
+def _host(text: str) -> HostKind | str | None:
+    """What ``--host`` means; a path where it is a program."""
+    from soinspect.model.calling import HostKind
+
+    if text == "auto":
+        return None
+    if text in (HostKind.NATIVE, HostKind.GO):
+        return HostKind(text)
+    if not Path(text).is_file():
+        raise UsageError(f"--host {text}: neither auto, native nor go, and no program of that name is here")
+    return text
 
 
 def _variable(text: str) -> EnvironmentVariable:

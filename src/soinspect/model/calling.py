@@ -32,6 +32,7 @@ class Outcome(StrEnum):
     TIMED_OUT = "timed-out"
     OVER_LIMIT = "over-limit"
     REFUSED = "refused"
+    UNFIT = "unfit"  # the step does not fit what the file exports, which only the Go host could tell
     VIOLATED = "abi-violated"
     OVERRAN = "wrote-outside"
     NOT_REACHED = "not-reached"
