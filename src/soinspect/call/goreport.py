@@ -167,6 +167,9 @@ class Report:
                 f"{done.goroutines} goroutine(s) of the plugin were still running at the end"
                 + (f", started by {', '.join(by)}" if by else "")
             )
+        if self.run.walls:
+            evidence.append(f"sandbox: {', '.join(self.run.walls)}")
+        evidence += (f"sandbox without {wall}" for wall in self.run.missing)
         if self.run.left_behind:
             evidence.append(f"{self.run.left_behind} process(es) that the plugin left behind were killed")
         return tuple(evidence)

@@ -167,7 +167,7 @@ class _Watch:
         try:
             self._main = os.posix_spawn(
                 sys.executable or "python3",
-                [sys.executable, "-I", "-S", "-E", str(_WORKER)],
+                [sys.executable, "-I", "-S", "-E", str(_WORKER), "program"],
                 {os.fsencode(name): os.fsencode(value) for name, value in self._environment.items()}
                 | dict([self._mark.split(b"=")]),
                 file_actions=[(os.POSIX_SPAWN_DUP2, ours, theirs) for ours, theirs in files],

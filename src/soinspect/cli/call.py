@@ -73,14 +73,14 @@ def command(
             "--namespace", help="Native: load it apart from what Python has loaded (dlmopen); errno is not seen then."
         ),
     ] = False,
-    network: Annotated[bool, typer.Option("--net", help="Native: let it use the network.")] = False,
+    network: Annotated[bool, typer.Option("--net", help="Let it use the network.")] = False,
     writable: Annotated[
-        list[str] | None, typer.Option("--write", metavar="DIR", help="Native: a folder it may write to; repeatable.")
+        list[str] | None, typer.Option("--write", metavar="DIR", help="A folder it may write to; repeatable.")
     ] = None,
-    processes: Annotated[bool, typer.Option("--allow-fork", help="Native: let it start processes.")] = False,
-    no_sandbox: Annotated[bool, typer.Option("--no-sandbox", help="Native: with all rights of yours.")] = False,
+    processes: Annotated[bool, typer.Option("--allow-fork", help="Let it start processes.")] = False,
+    no_sandbox: Annotated[bool, typer.Option("--no-sandbox", help="With all rights of yours.")] = False,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Native: do not run it if a wall of the sandbox cannot be had.")
+        bool, typer.Option("--strict", help="Do not run it if a wall of the sandbox cannot be had.")
     ] = False,
     timeout: Annotated[float, typer.Option(metavar="SECONDS", min=0.1, help="Then the process is killed.")] = 10.0,
     fetch: Annotated[
@@ -91,8 +91,8 @@ def command(
 ) -> None:
     """Load the file for real, in a process of its own with a time limit, and call what it exports.
 
-    This runs the file's code. A C library is kept from writing files, from the network and from other processes; a Go
-    host has your rights.
+    This runs the file's code, in a C program's place or in a Go host: kept from writing files, from the network and
+    from other processes, as far as this system can do it (-v lists how).
 
     Exit code 0 when everything asked for was done, 1 when it crashed, panicked, was
     refused or took too long, 2 when a step makes no sense, 3 when this machine cannot run it.
