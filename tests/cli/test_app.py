@@ -88,3 +88,9 @@ def test_a_time_limit_is_a_number(soinspect: Soinspect) -> None:
     for text in ("nan", "inf", "0", "soon"):
         run = soinspect("call", PLUGIN1, "I", "--timeout", text)
         assert (run.code, run.out) == (2, "")
+
+
+def test_ctrl_c_while_modules_are_loaded_is_quiet(soinspect: Soinspect, tmp_path: Path) -> None:
+    (tmp_path / "typer.py").write_text("raise KeyboardInterrupt\n")
+    run = soinspect("--version", PYTHONPATH=str(tmp_path))
+    assert (run.code, run.out, run.err) == (130, "", "")
