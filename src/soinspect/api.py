@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from soinspect.model.calling import CallRequest, CallResult, HostKind
     from soinspect.model.finding import Comparison, Profile, Suppression
     from soinspect.model.goreport import GoQuery, GoReport
-    from soinspect.model.loadplan import LoadPlan
+    from soinspect.model.loadplan import DlopenProblem, LoadPlan
     from soinspect.model.prototype import Prototypes
     from soinspect.model.snapshot import Snapshot, SymbolListing
     from soinspect.model.symbolquery import SymbolQuery
@@ -171,3 +171,14 @@ def dependencies(path: str, environment: LoaderEnv) -> LoadPlan:
     from soinspect.loader.plan import load_plan
 
     return load_plan(path, environment)
+
+
+def dlopen_problems(host: str, plugin: str, environment: LoaderEnv) -> tuple[DlopenProblem, ...]:
+    """What goes wrong, or may, when the program ``host`` opens ``plugin`` with dlopen: in the loader's own order.
+
+    :raises InputError: the host cannot be read, or is for a machine whose loader is not known.
+    """
+    from soinspect.loader.plan import dlopen_plan
+    from soinspect.verdict.dlopen import dlopen_problems as judge
+
+    return judge(dlopen_plan(host, plugin, environment))

@@ -15,13 +15,12 @@ from soinspect.loader.loaded import Loaded
 from soinspect.loader.machines import LoaderMachine
 from soinspect.model.constants import (
     DynamicFlags,
-    Machine,
     SectionIndex,
     SymbolBinding,
     SymbolType,
     SymbolVisibility,
 )
-from soinspect.model.loadplan import Binding, Interposition, Libc
+from soinspect.model.loadplan import Binding, FoundBy, Interposition, Libc
 
 _DEFINITIONS = frozenset(
     {SymbolType.NOTYPE, SymbolType.OBJECT, SymbolType.FUNC, SymbolType.COMMON, SymbolType.TLS, SymbolType.IFUNC}
@@ -79,19 +78,18 @@ def references(loaded: Loaded, machine: LoaderMachine) -> list[Reference]:
 
 
 def reaches_static_tls(loaded: Loaded, machine: LoaderMachine) -> bool:
-    """Whether code of the object expects thread-local storage at a fixed distance from the thread pointer."""
-    if DynamicFlags.STATIC_TLS in loaded.flags:
-        return True
-    if loaded.dynamic is None:
+    """Whether code of the object expects its own thread-local storage at a fixed distance from the thread pointer."""
+    table, dynamic, image = loaded.symbols, loaded.dynamic, loaded.elf.image
+    if table is None or dynamic is None:
         return False
-    image = loaded.elf.image
-    mask = (1 << image.layout.relocation_symbol_shift) - 1
-    return any(info & mask in machine.static_tls for _, info, _ in iter_relocations(image, loaded.dynamic))
-
-
-def is_readable(machine: Machine) -> bool:
-    """Whether the relocations of a machine name their symbols as the gABI says (those of MIPS do not)."""
-    return machine is not Machine.MIPS
+    shift = image.layout.relocation_symbol_shift
+    mask = (1 << shift) - 1
+    for _, info, _ in iter_relocations(image, dynamic):
+        if info & mask in machine.static_tls:
+            row = (info >> shift) - 1
+            if row < 0 or (row < len(table) and table.section_indexes[row] != SectionIndex.UNDEF):
+                return True
+    return False
 
 
 class Binder:
@@ -193,41 +191,52 @@ class Binder:
         return not wanted_hidden and not raw & _HIDDEN
 
 
-def bindings_of(bound: Sequence[Bound]) -> Iterator[Binding]:
+def bindings_of(bound: Sequence[Bound], libc: Libc) -> Iterator[Binding]:
     """What undefined symbols (and those to be copied) bind to."""
     for it in bound:
         table, row = it.table, it.reference.row
         if table.section_indexes[row] != SectionIndex.UNDEF and not it.reference.copies:
             continue
-        version = None
-        if it.provider is not None and it.provider.symbols is not None:
-            version = it.provider.symbols.versions.of(it.provider_row + 1)[0]
+        provider = it.provider
+        versions = provider.symbols.versions if provider and provider.symbols else None
+        need = it.table.versions.need_of(row + 1)
+        lost = versions is not None and not versions.indexes and need is not None and libc is Libc.GLIBC
         yield Binding(
             user=it.user.path,
             symbol=table.names[row],
             version=table.versions.of(row + 1)[0],
             weak=table.infos[row] >> 4 == SymbolBinding.WEAK,
-            provider=it.provider.path if it.provider else None,
-            provided_version=version,
+            provider=provider.path if provider else None,
+            provided_version=versions.of(it.provider_row + 1)[0] if versions else None,
+            provider_lost_versions=bool(lost and provider and need and provider.answers_to(need[0])),
         )
 
 
 def interpositions_of(bound: Sequence[Bound]) -> Iterator[Interposition]:
     """The definitions that lose against one of another object, for the object's own use.
 
-    What a program copies (``stdout``) or gives its own address (a function's PLT entry) is meant to be so.
+    Left out is what is meant to be so: what a program copies (``stdout``) or gives its own address (a function's
+    PLT entry), what libc and its loader share, and C++ code that every user of a header emits.
     """
     copied = {(it.user, it.reference.row) for it in bound if it.reference.copies}
     lost: dict[tuple[Loaded, Loaded], list[str]] = {}
     for it in bound:
         winner, row = it.provider, it.reference.row
-        if winner in (None, it.user) or it.reference.copies or it.table.section_indexes[row] == SectionIndex.UNDEF:
+        if it.reference.copies or it.table.section_indexes[row] == SectionIndex.UNDEF:
+            continue
+        if winner in (None, it.user) or it.user.found_by is FoundBy.LOADER:
             continue
         assert winner is not None  # noqa: S101
         meant = (winner, it.provider_row) in copied or (
             winner.symbols is not None and winner.symbols.section_indexes[it.provider_row] == SectionIndex.UNDEF
         )
-        if not meant:
+        if not meant and not _is_vague(it):
             lost.setdefault((it.user, winner), []).append(it.table.names[row])
     for (user, winner), symbols in lost.items():
         yield Interposition(definer=user.path, by=winner.path, symbols=tuple(symbols))
+
+
+def _is_vague(bound: Bound) -> bool:
+    """Inline functions, templates and their data (Itanium C++ ABI, "Vague Linkage"): one copy serves all."""
+    binding = bound.table.infos[bound.reference.row] >> 4
+    return binding != SymbolBinding.GLOBAL and bound.table.names[bound.reference.row].startswith("_Z")

@@ -6,7 +6,7 @@ in its order. musl tests less, and reports what open(2), read(2) and mmap(2) say
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from soinspect.elf.dynamic import DynamicSection
 from soinspect.elf.file import ElfFile
@@ -17,87 +17,97 @@ from soinspect.model.image import Header
 
 _HEADER_SIZE = {ElfClass.ELF32: 52, ElfClass.ELF64: 64}
 _SMALLEST_PAGE = 4096
+_OSABI_SYSTEM_V, _OSABI_GNU = 0, 3
+_CANNOT_READ = "cannot read file data"
 # Where the two 64-bit ARM float ABIs or the RISC-V ones differ in e_flags, the loader passes the file over.
 _ABI_FLAGS = {Machine.ARM: 0x600, Machine.RISCV: 0x6, Machine.LOONGARCH: 0x7}
+
+
+NOT_TRIED = "cannot open shared object file"
+_NOT_FOUND = f"{NOT_TRIED}: No such file or directory"
+_DENIED = f"{NOT_TRIED}: Permission denied"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
     """Why the loader does not take a file.
 
-    ``passed_over`` means that it goes on searching, as if the file were not there; otherwise it gives up, and says
-    ``reason``. ``wrong_class`` is remembered by the loader, and told when nothing better is found.
+    ``said`` are the loader's words, ``detail`` what is the matter. ``passed_over`` means that it goes on searching,
+    as if the file were not there. ``wrong_class`` is remembered by it, and told when nothing better is found.
     """
 
-    reason: str
-    passed_over: bool
+    said: str
+    detail: str
+    passed_over: bool = False
     wrong_class: bool = False
 
 
-def open_candidate(files: FileSystem, path: str, expected: Header | None) -> ElfFile | Refusal:
+def open_candidate(files: FileSystem, path: str, expected: Header) -> ElfFile | Refusal:
     """Open the file at ``path`` as the loader of a program with the header ``expected`` would."""
     try:
-        start = files.read(path, 64)
+        start = files.read(path, _HEADER_SIZE[expected.elf_class])
     except InputError as error:
-        denied = error.reason == "permission denied"
-        said = "cannot read file data: Is a directory" if error.reason == "is a directory" else error.reason
-        return Refusal(reason=said, passed_over=denied)
+        if error.reason == "permission denied":
+            return Refusal(said=_DENIED, detail=error.reason, passed_over=True)
+        return Refusal(said=f"cannot read file data: {error.reason.capitalize()}", detail=error.reason)
     if start is None:
-        return Refusal(reason="no such file", passed_over=True)
-    if expected is not None:
-        refused = _verify(start, expected)
-        if refused is not None:
-            return refused
+        return Refusal(said=_NOT_FOUND, detail="no such file", passed_over=True)
     place = files.outside(path)
     assert place is not None  # noqa: S101  (it has just been read)
+    refused = _verify_ident(start, expected)
     try:
         elf = ElfFile.open(place)
     except InputError as error:
-        return Refusal(reason=f"cannot read file data ({error.reason})", passed_over=False)
-    refused = _verify_header(elf.image.header, expected) if expected is not None else None
-    if refused is not None:
-        elf.image.close()
-        return refused
-    return elf
+        return replace(refused or Refusal(said=_CANNOT_READ, detail=""), detail=error.reason)
+    refused = refused or _verify_header(elf.image.header, expected)
+    if refused is None:
+        return elf
+    elf.image.close()
+    return refused
 
 
-def _verify(start: bytes, expected: Header) -> Refusal | None:
-    """The tests on e_ident, from the first 64 bytes of the file."""
+def _verify_ident(start: bytes, expected: Header) -> Refusal | None:
+    """The tests on the size and on e_ident."""
+    said = None
     if len(start) < _HEADER_SIZE[expected.elf_class]:
-        return Refusal(reason="file too short", passed_over=False)
-    order = 1 if expected.byteorder == "little" else 2
-    reason = None
-    if not start.startswith(b"\x7fELF"):
-        reason = "invalid ELF header"
+        said = "file too short"
+    elif not start.startswith(b"\x7fELF"):
+        said = "invalid ELF header"
     elif start[4] != expected.elf_class:
-        return Refusal(reason=_wrong_class(expected.elf_class), passed_over=True, wrong_class=True)
-    elif start[5] != order:
-        reason = f"ELF file data encoding not {expected.byteorder}-endian"
+        other = "ELFCLASS32" if expected.elf_class is ElfClass.ELF64 else "ELFCLASS64"
+        detail = f"a {'32' if other == 'ELFCLASS32' else '64'}-bit file"
+        return Refusal(said=f"wrong ELF class: {other}", detail=detail, passed_over=True, wrong_class=True)
+    elif start[5] != (1 if expected.byteorder == "little" else 2):
+        said = f"ELF file data encoding not {expected.byteorder}-endian"
     elif start[6] != 1:
-        reason = "ELF file version ident does not match current one"
-    elif start[7] not in (0, 3):  # System V and GNU
-        reason = "ELF file OS ABI invalid"
-    elif start[8] and start[7] == 0:
-        reason = "ELF file ABI version invalid"
+        said = "ELF file version ident does not match current one"
+    elif start[7] not in (_OSABI_SYSTEM_V, _OSABI_GNU):
+        said = "ELF file OS ABI invalid"
+    elif start[8] and start[7] == _OSABI_SYSTEM_V:
+        said = "ELF file ABI version invalid"
     elif any(start[9:16]):
-        reason = "nonzero padding in e_ident"
-    return Refusal(reason=reason, passed_over=False) if reason else None
-
-
-def _wrong_class(expected: ElfClass) -> str:
-    return f"wrong ELF class: {'ELFCLASS32' if expected is ElfClass.ELF64 else 'ELFCLASS64'}"
+        said = "nonzero padding in e_ident"
+    return Refusal(said=said, detail=said) if said else None
 
 
 def _verify_header(header: Header, expected: Header) -> Refusal | None:
-    if header.machine != expected.machine:
-        return Refusal(reason=f"built for {header.machine.name}, not {expected.machine.name}", passed_over=True)
+    """The tests on the rest of the header."""
+    detail = None
     mask = _ABI_FLAGS.get(header.machine, 0)
-    if header.flags & mask != expected.flags & mask:
-        flags = f"e_flags {header.flags:#x}, not {expected.flags:#x}"
-        return Refusal(reason=f"built for another ABI ({flags})", passed_over=True)
+    if header.machine != expected.machine:
+        detail = f"built for {_name(header.machine)}, not {_name(expected.machine)}"
+    elif header.flags & mask != expected.flags & mask:
+        detail = f"built for another ABI: e_flags {header.flags:#x}, not {expected.flags:#x}"
+    if detail:
+        return Refusal(said=_NOT_FOUND, detail=detail, passed_over=True)
     if header.type not in (ObjectType.DYN, ObjectType.EXEC):
-        return Refusal(reason="only ET_DYN and ET_EXEC can be loaded", passed_over=False)
+        said = "only ET_DYN and ET_EXEC can be loaded"
+        return Refusal(said=said, detail=f"a file of type ET_{header.type.name}")
     return None
+
+
+def _name(machine: Machine) -> str:
+    return machine.name.lower().replace("_", "-")
 
 
 def refusal_to_map(elf: ElfFile, *, dlopened: bool) -> str | None:
@@ -114,9 +124,11 @@ def refusal_to_map(elf: ElfFile, *, dlopened: bool) -> str | None:
         return "object file has no loadable segments"
     if elf.image.header.type is ObjectType.EXEC:
         return "cannot dynamically load executable"
+    if not any(segment.type is SegmentType.DYNAMIC for segment in elf.image.segments):
+        return "object file has no dynamic section"
     dynamic = elf.dynamic
     if not isinstance(dynamic, DynamicSection):
-        return "object file has no dynamic section"
+        return None  # the file is cut off before it, which the loader finds out by dying
     if DynamicFlags1.PIE in dynamic.flags_1:
         return "cannot dynamically load position-independent executable"
     if dlopened and DynamicFlags1.NOOPEN in dynamic.flags_1:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import Self
 
 from soinspect.elf.describe import interpreter as interpreter_of
 from soinspect.elf.file import ElfFile
 from soinspect.errors import Unsupported
-from soinspect.loader.candidate import Refusal, open_candidate, refusal_to_map
+from soinspect.loader.candidate import NOT_TRIED, Refusal, open_candidate, refusal_to_map
 from soinspect.loader.environment import LoaderEnv
 from soinspect.loader.filesystem import FileSystem
 from soinspect.loader.loaded import Loaded, folder_of
@@ -20,8 +20,6 @@ from soinspect.loader.systempaths import glibc_paths, musl_paths
 from soinspect.model.image import Header
 from soinspect.model.loadplan import Attempt, Dependency, FoundBy, Libc
 
-_NOT_FOUND = "cannot open shared object file: No such file or directory"
-_MUSL_NOT_FOUND = "No such file or directory"
 # The libraries that musl keeps in its loader.
 _MUSL_OWN = tuple(f"lib{name}." for name in ("c", "pthread", "rt", "m", "dl", "util", "xnet", "crypt"))
 _MAX_OBJECTS = 5000
@@ -105,22 +103,20 @@ class Process:
             return Dependency(name=name, path=known.path, found_by=FoundBy.LOADED, attempts=(), error=None), known
         if self._is_own(name):
             return self._load_loader(name, user)
-        attempts: list[Attempt] = []
-        wrong_class = None
+        attempts: dict[str, Attempt] = {}
+        refused = Refusal(said=NOT_TRIED, detail="")
         for candidate in self._search.candidates(name, user, self.main):
+            if candidate.path in attempts:
+                continue
             opened = open_candidate(self.files, candidate.path, self.header)
-            if isinstance(opened, Refusal):
-                attempts.append(Attempt(place=candidate.place, path=candidate.path, result=opened.reason))
-                if opened.wrong_class:
-                    wrong_class = opened.reason
-                if opened.passed_over:
-                    continue
-                error = f"{candidate.path}: {opened.reason}"
-                return Dependency(name=name, path=None, found_by=None, attempts=tuple(attempts), error=error), None
-            return self._taken(name, candidate.path, candidate.place, user, opened, tuple(attempts))
-        missing = _NOT_FOUND if self.libc is Libc.GLIBC else _MUSL_NOT_FOUND
-        error = f"{name}: {wrong_class or missing}"
-        return Dependency(name=name, path=None, found_by=None, attempts=tuple(attempts), error=error), None
+            if not isinstance(opened, Refusal):
+                return self._taken(name, candidate.path, candidate.place, user, opened, tuple(attempts.values()))
+            attempts[candidate.path] = Attempt(place=candidate.place, path=candidate.path, result=opened.detail)
+            if not opened.passed_over:
+                return _failed(name, candidate.path, opened.said, tuple(attempts.values())), None
+            if not refused.wrong_class:
+                refused = opened
+        return _failed(name, name, refused.said, tuple(attempts.values())), None
 
     def _taken(
         self, name: str, path: str, place: FoundBy, user: Loaded, elf: ElfFile, attempts: tuple[Attempt, ...]
@@ -135,8 +131,7 @@ class Process:
         refused = refusal_to_map(elf, dlopened=self.dlopened)
         if refused is not None:
             elf.image.close()
-            error = f"{name}: {refused}"
-            return Dependency(name=name, path=None, found_by=None, attempts=attempts, error=error), None
+            return _failed(name, name, refused, attempts), None
         loaded = self.add(elf, path, name, place, user)
         return Dependency(name=name, path=path, found_by=place, attempts=attempts, error=None), loaded
 
@@ -164,7 +159,7 @@ class Process:
     def named(self, name: str) -> Loaded | None:
         """The object that answers to ``name``; musl knows no SONAMEs."""
         for loaded in self.objects:
-            if name in loaded.names or (self.libc is Libc.GLIBC and name == loaded.soname):
+            if name in loaded.names or (self.libc is Libc.GLIBC and loaded.answers_to(name)):
                 return loaded
         return None
 
@@ -177,21 +172,25 @@ class Process:
     def _load_loader(self, name: str, user: Loaded) -> tuple[Dependency, Loaded | None]:
         opened = open_candidate(self.files, self.interpreter, self.header)
         if isinstance(opened, Refusal):
-            attempt = Attempt(place=FoundBy.LOADER, path=self.interpreter, result=opened.reason)
-            error = f"{self.interpreter}: {_NOT_FOUND if opened.passed_over else opened.reason}"
-            return Dependency(name=name, path=None, found_by=None, attempts=(attempt,), error=error), None
+            attempt = Attempt(place=FoundBy.LOADER, path=self.interpreter, result=opened.detail)
+            return _failed(name, self.interpreter, opened.said, (attempt,)), None
         return self._taken(name, self.interpreter, FoundBy.LOADER, user, opened, ())
 
 
-def relocation_order(objects: list[Loaded]) -> Iterator[Loaded]:
-    """The order in which objects are relocated: dependencies first (glibc ``_dl_sort_maps``, depth first)."""
+def _failed(name: str, subject: str, said: str, attempts: tuple[Attempt, ...]) -> Dependency:
+    return Dependency(name=name, path=None, found_by=None, attempts=attempts, error=f"{subject}: {said}")
+
+
+def relocation_order(objects: Sequence[Loaded]) -> Iterator[Loaded]:
+    """The order in which new objects are relocated: dependencies first (glibc ``_dl_sort_maps``, depth first)."""
+    new = set(objects)
     done: set[Loaded] = set()
     for last in reversed(objects):
         stack = [(last, iter(last.direct))] if last not in done else []
         done.add(last)
         while stack:
             user, rest = stack[-1]
-            following = next((it for it in rest if it not in done), None)
+            following = next((it for it in rest if it in new and it not in done), None)
             if following is None:
                 stack.pop()
                 yield user

@@ -72,6 +72,10 @@ class Loaded:
     def _string(self, tag: DynamicTag) -> str | None:
         return next(iter(self.dynamic.strings_of(tag)), None) if self.dynamic else None
 
+    def answers_to(self, name: str) -> bool:
+        """Whether glibc takes the object for the one that DT_NEEDED or a version calls ``name``."""
+        return name in self.names or name == self.soname
+
     def chain(self) -> Iterator[Loaded]:
         """The object itself, the one that asked for it, and so on up to the first."""
         user: Loaded | None = self

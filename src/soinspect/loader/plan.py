@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from soinspect.elf.file import ElfFile
 from soinspect.errors import InputError
-from soinspect.loader.binding import Binder, bindings_of, interpositions_of, is_readable, reaches_static_tls
+from soinspect.loader.binding import Binder, bindings_of, interpositions_of, reaches_static_tls
 from soinspect.loader.candidate import Refusal, open_candidate, refusal_to_map
 from soinspect.loader.closure import Process, relocation_order
 from soinspect.loader.environment import LoaderEnv
@@ -42,7 +42,7 @@ def dlopen_plan(host: str, plugin: str, env: LoaderEnv) -> DlopenPlan:
         process.dlopened = True
         before = len(process.objects)
         opened = _open_plugin(process, plugin)
-        if not isinstance(opened, Loaded):
+        if isinstance(opened, Refusal):
             return DlopenPlan(host=program, plugin=_refused(process, plugin, opened))
         own_scope = process.load_dependencies(opened)
         return DlopenPlan(
@@ -62,33 +62,32 @@ def _start(path: str, env: LoaderEnv) -> Process:
         raise
 
 
-def _open_plugin(process: Process, plugin: str) -> Loaded | str:
+def _open_plugin(process: Process, plugin: str) -> Loaded | Refusal:
     """The plugin as an object of the process, or what the loader says instead."""
     path = process.files.given(plugin)
     # A plugin that is not in the image yet is read from where the user has it.
     files = process.files if process.files.identity(path) else FileSystem()
     opened = open_candidate(files, path, process.header)
     if isinstance(opened, Refusal):
-        missing = opened.passed_over and not opened.wrong_class
-        return "cannot open shared object file: No such file or directory" if missing else opened.reason
+        return opened
     identity = files.identity(path)
     same = next((it for it in process.objects if it.identity == identity is not None), None)
     if same is not None:
         opened.image.close()
         return same
-    refused = refusal_to_map(opened, dlopened=True)
-    if refused is not None:
+    said = refusal_to_map(opened, dlopened=True)
+    if said is not None:
         opened.image.close()
-        return refused
+        return Refusal(said=said, detail="")
     return process.add(opened, path, path, FoundBy.GIVEN, None)
 
 
-def _refused(process: Process, plugin: str, reason: str) -> LoadPlan:
+def _refused(process: Process, plugin: str, refusal: Refusal) -> LoadPlan:
     return LoadPlan(
         path=plugin,
         libc=process.libc,
         libc_version=_libc_version(process),
-        error=reason,
+        error=refusal.said,
         objects=(),
         bindings=(),
         versions=(),
@@ -96,24 +95,17 @@ def _refused(process: Process, plugin: str, reason: str) -> LoadPlan:
         copies=(),
         hints=(),
         unknown=(),
+        remarks=(refusal.detail,) if refusal.detail not in ("", refusal.said) else (),
     )
 
 
 def _plan(process: Process, scope: Sequence[Loaded], users: Sequence[Loaded]) -> LoadPlan:
     """The plan of ``users``, which were loaded last, and bind in ``scope``."""
-    unknown = list(process.remarks)
-    static = users[0].dynamic is None
-    bound = []
-    if is_readable(process.header.machine):
-        order = [it for it in relocation_order(list(users)) if it in set(users)]
-        binder = Binder(scope, order, process.machine, process.libc)
-        bound = [it for user in order for it in binder.bind(user)]
-    elif not static:
-        unknown.append(f"relocations of {process.header.machine.name} are not read: no symbol was bound")
-    for user in users:
-        unknown += (f"{user.path}: {anomaly.where} {anomaly.what}" for anomaly in user.elf.image.anomalies)
-    bindings = tuple(bindings_of(bound))
-    unresolved = [it for it in bindings if it.provider is None and not it.weak]
+    order = list(relocation_order(users))
+    binder = Binder(scope, order, process.machine, process.libc)
+    bound = [it for user in order for it in binder.bind(user)]
+    bindings = tuple(bindings_of(bound, process.libc))
+    unresolved = [it for it in bindings if it.unresolved]
     return LoadPlan(
         path=users[0].path,
         libc=process.libc,
@@ -125,7 +117,13 @@ def _plan(process: Process, scope: Sequence[Loaded], users: Sequence[Loaded]) ->
         interpositions=tuple(interpositions_of(bound)),
         copies=tuple(_copies(process.objects)),
         hints=tuple(hints_for(unresolved, list(dict.fromkeys(scope)))),
-        unknown=tuple(dict.fromkeys(unknown)),
+        unknown=tuple(
+            f"{user.path}: {anomaly.where} {anomaly.what}"
+            for user in users
+            for anomaly in user.elf.image.anomalies
+            if anomaly.where != "section headers"  # which no loader looks at
+        ),
+        remarks=tuple(process.remarks),
     )
 
 
@@ -146,6 +144,7 @@ def _object(process: Process, loaded: Loaded) -> LoadedObject:
         tls_size=storage.memsz if storage else 0,
         static_tls=reaches_static_tls(loaded, process.machine),
         text_relocations=bool(loaded.dynamic and "TEXTREL" in (flag.name for flag in loaded.dynamic.flags)),
+        dynamic=loaded.dynamic is not None,
         truncated=f"{cut.where} {cut.what}" if cut else None,
     )
 

@@ -62,8 +62,8 @@ class LoadedObject:
 
     ``needed_by`` is the object that asked for it first. ``executable_stack`` is what the loader makes of
     PT_GNU_STACK, or of its absence. ``tls_size`` is in bytes; ``static_tls`` tells that code of the object reaches
-    thread-local storage at a fixed distance, so that the storage must fit into the static block. ``truncated``
-    says which segment lies past the end of the file.
+    thread-local storage at a fixed distance, so that the storage must fit into the static block. ``dynamic``
+    is whether it has a dynamic section. ``truncated`` says which segment lies past the end of the file.
     """
 
     path: str
@@ -77,6 +77,7 @@ class LoadedObject:
     tls_size: int
     static_tls: bool
     text_relocations: bool
+    dynamic: bool
     truncated: str | None
 
 
@@ -85,6 +86,8 @@ class Binding:
     """What an undefined symbol of ``user`` binds to; ``provider`` None: nothing in scope defines it.
 
     ``version`` is the one asked for, ``provided_version`` the one it gets. A weak symbol may stay unbound.
+    ``provider_lost_versions``: the version is asked of the provider, which has no table of versions any more; glibc
+    fails an assertion then, and ends the process.
     """
 
     user: str
@@ -93,6 +96,12 @@ class Binding:
     weak: bool
     provider: str | None
     provided_version: str | None
+    provider_lost_versions: bool
+
+    @property
+    def unresolved(self) -> bool:
+        """Whether it must be bound and cannot."""
+        return self.provider is None and not self.weak
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +158,8 @@ class LoadPlan:
 
     ``error`` is what the loader says of the file itself when it refuses it; ``objects`` is empty then.
     ``bindings`` are in the order of relocation (dependencies first), ``versions`` in the order in which they are
-    checked. ``unknown`` says what could not be read or is not known: without it, the plan is complete.
+    checked. ``unknown`` says what could not be read, so that the plan may lack something; ``remarks`` what had to
+    be assumed of the system.
     """
 
     path: str
@@ -163,6 +173,7 @@ class LoadPlan:
     copies: tuple[Copies, ...]
     hints: tuple[SymbolHint, ...]
     unknown: tuple[str, ...]
+    remarks: tuple[str, ...]
 
     @property
     def missing(self) -> tuple[Dependency, ...]:
@@ -173,7 +184,7 @@ class LoadPlan:
     @property
     def unresolved(self) -> tuple[Binding, ...]:
         """The symbols that must be bound and cannot."""
-        return tuple(it for it in self.bindings if it.provider is None and not it.weak)
+        return tuple(it for it in self.bindings if it.unresolved)
 
     @property
     def version_problems(self) -> tuple[VersionUse, ...]:
