@@ -1,7 +1,7 @@
 """Whether the loader takes a file that it finds, and what it says when it does not.
 
 The tests and their words are those of glibc's ``elf/dl-load.c`` (``open_verify`` and ``_dl_map_object_from_fd``),
-in its order. musl tests less, and reports what open(2), read(2) and mmap(2) say.
+in its order. musl tests little of it (``map_library``): it may map a file that cannot work.
 """
 
 from __future__ import annotations
@@ -14,8 +14,13 @@ from soinspect.errors import InputError
 from soinspect.loader.filesystem import FileSystem
 from soinspect.model.constants import DynamicFlags1, ElfClass, Machine, ObjectType, SegmentType
 from soinspect.model.image import Header
+from soinspect.model.loadplan import Libc
 
 _HEADER_SIZE = {ElfClass.ELF32: 52, ElfClass.ELF64: 64}
+_OSABI_INVALID = "ELF file OS ABI invalid"
+_ABI_VERSION_INVALID = "ELF file ABI version invalid"
+_PADDING = "nonzero padding in e_ident"
+_UNKNOWN_TO_MUSL = frozenset({_OSABI_INVALID, _ABI_VERSION_INVALID, _PADDING})
 _SMALLEST_PAGE = 4096
 _OSABI_SYSTEM_V, _OSABI_GNU = 0, 3
 _CANNOT_READ = "cannot read file data"
@@ -32,7 +37,7 @@ _DENIED = f"{NOT_TRIED}: Permission denied"
 class Refusal:
     """Why the loader does not take a file.
 
-    ``said`` are the loader's words, ``detail`` what is the matter. ``passed_over`` means that it goes on searching,
+    ``said`` are glibc's words, ``detail`` what is the matter. ``passed_over`` means that it goes on searching,
     as if the file were not there. ``wrong_class`` is remembered by it, and told when nothing better is found.
     """
 
@@ -42,7 +47,7 @@ class Refusal:
     wrong_class: bool = False
 
 
-def open_candidate(files: FileSystem, path: str, expected: Header) -> ElfFile | Refusal:
+def open_candidate(files: FileSystem, path: str, expected: Header, libc: Libc) -> ElfFile | Refusal:
     """Open the file at ``path`` as the loader of a program with the header ``expected`` would."""
     try:
         start = files.read(path, _HEADER_SIZE[expected.elf_class])
@@ -60,7 +65,7 @@ def open_candidate(files: FileSystem, path: str, expected: Header) -> ElfFile | 
     except InputError as error:
         return replace(refused or Refusal(said=_CANNOT_READ, detail=""), detail=error.reason)
     refused = refused or _verify_header(elf.image.header, expected)
-    if refused is None:
+    if refused is None or (libc is Libc.MUSL and refused.said in _UNKNOWN_TO_MUSL):
         return elf
     elf.image.close()
     return refused
@@ -82,11 +87,11 @@ def _verify_ident(start: bytes, expected: Header) -> Refusal | None:
     elif start[6] != 1:
         said = "ELF file version ident does not match current one"
     elif start[7] not in (_OSABI_SYSTEM_V, _OSABI_GNU):
-        said = "ELF file OS ABI invalid"
+        said = _OSABI_INVALID
     elif start[8] and start[7] == _OSABI_SYSTEM_V:
-        said = "ELF file ABI version invalid"
+        said = _ABI_VERSION_INVALID
     elif any(start[9:16]):
-        said = "nonzero padding in e_ident"
+        said = _PADDING
     return Refusal(said=said, detail=said) if said else None
 
 
@@ -110,11 +115,17 @@ def _name(machine: Machine) -> str:
     return machine.name.lower().replace("_", "-")
 
 
-def refusal_to_map(elf: ElfFile, *, dlopened: bool) -> str | None:
+def refusal_to_map(elf: ElfFile, libc: Libc, *, dlopened: bool) -> str | None:
     """What the loader says of a file that it has opened and will not map as a library, or None.
 
     ``dlopened`` is for objects that dlopen loads, directly or as dependencies.
     """
+    if not any(segment.type is SegmentType.DYNAMIC for segment in elf.image.segments):
+        return "object file has no dynamic section"
+    return _glibc_refusal(elf, dlopened=dlopened) if libc is Libc.GLIBC else None
+
+
+def _glibc_refusal(elf: ElfFile, *, dlopened: bool) -> str | None:
     loads = [segment for segment in elf.image.segments if segment.type is SegmentType.LOAD]
     if any(segment.align & (_SMALLEST_PAGE - 1) for segment in loads):
         return "ELF load command alignment not page-aligned"
@@ -124,13 +135,10 @@ def refusal_to_map(elf: ElfFile, *, dlopened: bool) -> str | None:
         return "object file has no loadable segments"
     if elf.image.header.type is ObjectType.EXEC:
         return "cannot dynamically load executable"
-    if not any(segment.type is SegmentType.DYNAMIC for segment in elf.image.segments):
-        return "object file has no dynamic section"
-    dynamic = elf.dynamic
-    if not isinstance(dynamic, DynamicSection):
-        return None  # the file is cut off before it, which the loader finds out by dying
-    if DynamicFlags1.PIE in dynamic.flags_1:
+    # A dynamic section that cannot be read is cut off, which the loader finds out by dying.
+    flags = elf.dynamic.flags_1 if isinstance(elf.dynamic, DynamicSection) else DynamicFlags1(0)
+    if DynamicFlags1.PIE in flags:
         return "cannot dynamically load position-independent executable"
-    if dlopened and DynamicFlags1.NOOPEN in dynamic.flags_1:
+    if dlopened and DynamicFlags1.NOOPEN in flags:
         return "shared object cannot be dlopen()ed"
     return None

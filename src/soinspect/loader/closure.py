@@ -108,7 +108,7 @@ class Process:
         for candidate in self._search.candidates(name, user, self.main):
             if candidate.path in attempts:
                 continue
-            opened = open_candidate(self.files, candidate.path, self.header)
+            opened = open_candidate(self.files, candidate.path, self.header, self.libc)
             if not isinstance(opened, Refusal):
                 return self._taken(name, candidate.path, candidate.place, user, opened, tuple(attempts.values()))
             attempts[candidate.path] = Attempt(place=candidate.place, path=candidate.path, result=opened.detail)
@@ -128,7 +128,7 @@ class Process:
             elf.image.close()
             same.names.add(name)
             return Dependency(name=name, path=same.path, found_by=FoundBy.LOADED, attempts=attempts, error=None), same
-        refused = refusal_to_map(elf, dlopened=self.dlopened)
+        refused = refusal_to_map(elf, self.libc, dlopened=self.dlopened)
         if refused is not None:
             elf.image.close()
             return _failed(name, name, refused, attempts), None
@@ -170,7 +170,7 @@ class Process:
         return self.libc is Libc.MUSL and name.startswith(_MUSL_OWN)
 
     def _load_loader(self, name: str, user: Loaded) -> tuple[Dependency, Loaded | None]:
-        opened = open_candidate(self.files, self.interpreter, self.header)
+        opened = open_candidate(self.files, self.interpreter, self.header, self.libc)
         if isinstance(opened, Refusal):
             attempt = Attempt(place=FoundBy.LOADER, path=self.interpreter, result=opened.detail)
             return _failed(name, self.interpreter, opened.said, (attempt,)), None

@@ -67,7 +67,7 @@ def _open_plugin(process: Process, plugin: str) -> Loaded | Refusal:
     path = process.files.given(plugin)
     # A plugin that is not in the image yet is read from where the user has it.
     files = process.files if process.files.identity(path) else FileSystem()
-    opened = open_candidate(files, path, process.header)
+    opened = open_candidate(files, path, process.header, process.libc)
     if isinstance(opened, Refusal):
         return opened
     identity = files.identity(path)
@@ -75,7 +75,7 @@ def _open_plugin(process: Process, plugin: str) -> Loaded | Refusal:
     if same is not None:
         opened.image.close()
         return same
-    said = refusal_to_map(opened, dlopened=True)
+    said = refusal_to_map(opened, process.libc, dlopened=True)
     if said is not None:
         opened.image.close()
         return Refusal(said=said, detail="")

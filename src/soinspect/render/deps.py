@@ -46,10 +46,10 @@ def deps_answer(plan: LoadPlan) -> str:
     """What is missing, or that nothing is, in one line."""
     libraries = len(plan.objects) - 1
     if plan.complete:
-        if not libraries:
-            return "needs no library"
-        found = "found" if libraries == 1 else "all found"
         unread = "; parts could not be read" if plan.unknown else ""
+        if not libraries:
+            return f"needs no library{unread}"
+        found = "found" if libraries == 1 else "all found"
         return f"{count(libraries, 'library')}, {found}, every symbol resolved{unread}"
     parts = []
     if plan.missing:

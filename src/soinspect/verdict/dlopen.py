@@ -103,15 +103,19 @@ class _Judge:
     def _file(self, said: str) -> DlopenProblem:
         plugin = self.plan.plugin
         message = f"{plugin.path}: {said}"
+        effect = Effect.REFUSED
         if self._musl:
             message = f"Error loading shared library {plugin.path}: {_musl_reason(said)}"
+        if self._musl and any("built for" in remark for remark in plugin.remarks):
+            effect = Effect.ABORTS
+            message = f"musl maps {plugin.path} without a look at the machine that it is for: it cannot run"
         fix = _FILE_FIXES.get(said)
         machine = self.plan.host.objects[0].machine.name.lower().replace("_", "-")
         if fix is None and plugin.remarks:
             fix = f"build {{path}} for {machine}"
         return DlopenProblem(
             kind=ProblemKind.FILE,
-            effect=Effect.REFUSED,
+            effect=effect,
             subject=plugin.path,
             message=message,
             evidence=plugin.remarks,
@@ -241,6 +245,15 @@ class _Judge:
 
     def _risks(self) -> Iterator[DlopenProblem]:
         for loaded in self._new:
+            if self._musl and any(need.name == "libc.so.6" for need in loaded.needs):
+                yield DlopenProblem(
+                    kind=ProblemKind.LIBC,
+                    effect=Effect.RISKY,
+                    subject=loaded.path,
+                    message=f"{loaded.path} is built for glibc, {self.plan.host.path} runs on musl",
+                    evidence=("DT_NEEDED names libc.so.6, which musl takes for itself: the two differ in layouts",),
+                    fix=f"build {loaded.path} on a system with musl (Alpine)",
+                )
             if loaded.text_relocations:
                 yield DlopenProblem(
                     kind=ProblemKind.TEXT_RELOCATIONS,
