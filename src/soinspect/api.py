@@ -16,9 +16,11 @@ from soinspect.model.absence import Absent
 # function that answers it.
 if TYPE_CHECKING:
     from soinspect.call.toolchain import CallEnvironment
+    from soinspect.loader.environment import LoaderEnv
     from soinspect.model.calling import CallRequest, CallResult, HostKind
     from soinspect.model.finding import Comparison, Profile, Suppression
     from soinspect.model.goreport import GoQuery, GoReport
+    from soinspect.model.loadplan import DlopenProblem, LoadPlan
     from soinspect.model.prototype import Prototypes
     from soinspect.model.snapshot import Snapshot
     from soinspect.model.symbolquery import SymbolListing, SymbolQuery
@@ -159,3 +161,24 @@ def call(request: CallRequest, environment: CallEnvironment, *, host: HostKind |
     if host is None or isinstance(host, HostKind):
         return call_in_go_host(request, facts.go, environment)
     return call_in_own_host(request, facts.go, environment, host)
+
+
+def dependencies(path: str, environment: LoaderEnv) -> LoadPlan:
+    """What the dynamic loader would load for the file at ``path``, and what every symbol would bind to.
+
+    :raises InputError: the file cannot be read, or is for a machine whose loader is not known.
+    """
+    from soinspect.loader.plan import load_plan
+
+    return load_plan(path, environment)
+
+
+def dlopen_problems(host: str, plugin: str, environment: LoaderEnv) -> tuple[DlopenProblem, ...]:
+    """What goes wrong, or may, when the program ``host`` opens ``plugin`` with dlopen: in the loader's own order.
+
+    :raises InputError: the host cannot be read, or is for a machine whose loader is not known.
+    """
+    from soinspect.loader.plan import dlopen_plan
+    from soinspect.verdict.dlopen import dlopen_problems as judge
+
+    return judge(dlopen_plan(host, plugin, environment))

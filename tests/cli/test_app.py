@@ -40,7 +40,7 @@ def test_start_up_is_cheap() -> None:
 
 def test_help_names_every_command(soinspect: Soinspect) -> None:
     text = soinspect("--help").out
-    assert all(command in text for command in ("symbols", "info", "go", "call", "diff", "rules", "schema"))
+    assert all(command in text for command in ("symbols", "info", "go", "deps", "call", "diff", "rules", "schema"))
     assert soinspect("nonsense").code == 2
 
 
@@ -51,6 +51,7 @@ def test_help_names_every_command(soinspect: Soinspect) -> None:
         ("symbols", "/etc/passwd"),
         ("info", PLUGIN1, sys.executable),
         ("go", PLUGIN1, sys.executable),
+        ("deps", PLUGIN1, sys.executable),
         ("diff", PLUGIN1, PLUGIN2),
         ("call", PLUGIN1, "Run", "I"),
         ("call", PLUGIN1, "Run", "--host", "native"),
