@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import cached_property
+from itertools import chain
 
 from soinspect.elf.dynamic import DynamicSection
 from soinspect.elf.hashes import symbol_count
@@ -25,6 +26,7 @@ from soinspect.model.symbol import Symbol
 
 _NO_VERSIONS = Versions(indexes=(), names={}, needed_from={}, defined=(), needed=())
 _VISIBILITY = 0x3
+_FIELDS = 6  # of a symbol table entry
 
 
 class SymbolTable:
@@ -36,8 +38,9 @@ class SymbolTable:
 
     def __init__(self, image: Image, data: bytes, strings: StringTable, versions: Versions = _NO_VERSIONS) -> None:
         record = image.layout.symbol
-        rows = list(record.iter_unpack(data[: len(data) - len(data) % record.size]))[1:]
-        columns = tuple(zip(*rows, strict=True)) if rows else ((),) * 6
+        # One flat tuple, then strides: several times as fast as turning rows into columns.
+        fields = tuple(chain.from_iterable(record.iter_unpack(data[: len(data) - len(data) % record.size])))
+        columns = tuple(fields[_FIELDS + i :: _FIELDS] for i in range(_FIELDS))
         if image.header.elf_class is ElfClass.ELF64:
             name_offsets, infos, others, indexes, values, sizes = columns
         else:
