@@ -5,7 +5,7 @@ A model of src/plugin/plugin_dlopen.go and of plugin_lastmoduleinit in src/runti
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
 
@@ -45,11 +45,17 @@ _FEW = 8
 
 
 def open_in_order(
-    host: GoHost, guests: Iterable[Guest], requirements: tuple[Requirement, ...] = ()
+    host: GoHost,
+    guests: Iterable[Guest],
+    requirements: tuple[Requirement, ...] = (),
+    dlopen: Mapping[str, Sequence[Reason]] | None = None,
 ) -> list[PluginVerdict]:
-    """What becomes of ``guests``, opened in this order in one process of ``host``."""
+    """What becomes of ``guests``, opened in this order in one process of ``host``.
+
+    ``dlopen`` are the reasons, by path, that come before any of Go's.
+    """
     packages = {name: _Package(hash=value, brought_by=None) for name, value in host.package_hashes}
-    process = _Process(host=host, packages=packages)
+    process = _Process(host=host, packages=packages, dlopen=dlopen or {})
     return [_verdict(guest, process.open(guest, requirements)) for guest in guests]
 
 
@@ -82,6 +88,7 @@ class _Process:
 
     host: GoHost
     packages: dict[str, _Package]
+    dlopen: Mapping[str, Sequence[Reason]]
     loaded: dict[str, Guest] = field(default_factory=dict)
     files: set[str] = field(default_factory=set)
     refused: dict[str, str] = field(default_factory=dict)
@@ -111,6 +118,7 @@ class _Process:
         if guest.identity in self.files:
             yield "opened before: plugin.Open returns the same plugin again"
         else:
+            yield from self.dlopen.get(guest.path, ())
             yield from self._is_a_library(guest)
             yield from self._is_a_plugin(guest)
             yield from self._is_found(guest)
