@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
+import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +13,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from conftest import Soinspect
+from conftest import FIXTURES, ROOT, Soinspect
 from elfwriter import Sym, elf64
 from gopairs import GoPairs
 from soinspect.model.absence import Absent
@@ -49,7 +52,7 @@ def test_several_plugins_have_a_verdict_each_and_one_together(pairs: GoPairs, so
     host, first, second = pairs.host(NEW, "plain"), pairs.plugin(NEW, "plain"), pairs.plugin(NEW, "second")
     assert soinspect("check", host, first, second).out.startswith("OK all 2 plugins in host-plain, in this order\nOK ")
     run = soinspect("check", host, first, pairs.plugin(NEW, "race"))
-    assert run.out.startswith("FAIL 1 of 2 plugins in host-plain, in this order\nOK ")
+    assert run.out.startswith("FAIL 1 of 2 plugins in host-plain: plugin-race.so\nOK ")
 
 
 def test_requirements(pairs: GoPairs, soinspect: Soinspect) -> None:
@@ -115,3 +118,31 @@ def test_other_hosts_are_judged_by_dlopen_alone(pairs: GoPairs) -> None:
         verdict = judge("host", Absent("not Go"), [guest], problems={guest.path: problems})
         assert verdict.outcome is outcome
         assert verdict.risky is bool(problems)
+
+
+# -- what the documentation shows ----------------------------------------------------------------------------
+
+BLOCK = re.compile(r"^```text\n(\$ soinspect check .*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/check.md"])
+def test_what_is_shown_is_real(
+    page: str, pairs: GoPairs, soinspect: Soinspect, tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
+    for name, host in (("gateway", "plain"), ("trimmed-gateway", "trimpath")):
+        shutil.copy(pairs.host(NEW, host), tmp_path / name)
+    shutil.copy(pairs.host(OLD, "plain"), tmp_path / "old-gateway")
+    for name, plugin in (("plugin1.so", "plugin1.so"), ("plugin2.so", "plugin2.so"), ("renamed.so", "plugin1.so")):
+        shutil.copy(FIXTURES / plugin, tmp_path / name)
+    text = (ROOT / page).read_text()
+    blocks = BLOCK.findall(text)
+    assert blocks
+    for block in blocks:
+        command = block.partition("\n")[0]
+        run = soinspect(*shlex.split(command)[2:], cwd=tmp_path)
+        real = f"{command}\n{run.out}" + (f"[exit code {run.code}]\n" if run.code else "")
+        if pytestconfig.getoption("--update-golden"):
+            text = text.replace(block, real)
+            (ROOT / page).write_text(text)
+        else:
+            assert block == real

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from soinspect.model.verdict import Outcome, PluginVerdict, Verdict
 from soinspect.render.page import Page
+from soinspect.render.text import printable
 
 _WORDS = {
     Outcome.ACCEPTED: ("OK", "bold green"),
@@ -20,22 +21,24 @@ _WORDS = {
 
 def check_lines(verdict: Verdict, *, verbose: bool, width: int | None) -> Iterator[Text]:
     """The verdict in one line; then, for each plugin, every reason with what the loader prints, cause and fix."""
-    if len(verdict.plugins) > 1:
+    several = len(verdict.plugins) > 1
+    if several:
         yield _overall(verdict)
     for plugin in verdict.plugins:
-        yield from _page(verdict.host, plugin, verbose=verbose).lines(width)
+        passed = verbose or (plugin.outcome is Outcome.ACCEPTED and not several)
+        yield from _page(verdict.host, plugin, passed=passed).lines(width)
 
 
 def _overall(verdict: Verdict) -> Text:
     word, style = _WORDS[verdict.outcome]
-    total = len(verdict.plugins)
+    host, total = PurePath(verdict.host).name, len(verdict.plugins)
     if verdict.outcome is Outcome.ACCEPTED:
-        return Text(f"{word} all {total} plugins in {PurePath(verdict.host).name}, in this order", style)
-    met = sum(plugin.outcome is verdict.outcome for plugin in verdict.plugins)
-    return Text(f"{word} {met} of {total} plugins in {PurePath(verdict.host).name}, in this order", style)
+        return Text(printable(f"{word} all {total} plugins in {host}, in this order"), style)
+    met = [PurePath(plugin.path).name for plugin in verdict.plugins if plugin.outcome is verdict.outcome]
+    return Text(printable(f"{word} {len(met)} of {total} plugins in {host}: {', '.join(met)}"), style)
 
 
-def _page(host: str, plugin: PluginVerdict, *, verbose: bool) -> Page:
+def _page(host: str, plugin: PluginVerdict, *, passed: bool) -> Page:
     word, style = _WORDS[plugin.outcome]
     page = Page(f"{word} {PurePath(plugin.path).name} in {PurePath(host).name}: {plugin.summary}", style)
     for reason in plugin.reasons:
@@ -45,6 +48,6 @@ def _page(host: str, plugin: PluginVerdict, *, verbose: bool) -> Page:
         page.add("prints", reason.message or ())
         page.add("evidence", reason.evidence)
         page.add("fix", reason.fix, "bold")
-    if verbose or plugin.outcome is Outcome.ACCEPTED:
+    if passed:
         page.add("passed", plugin.passed)
     return page

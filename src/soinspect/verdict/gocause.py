@@ -181,6 +181,8 @@ def modules_at_other_versions(theirs: Build, ours: Build, packages: Sequence[str
 
 def rebuild_line(theirs: Build, ours: Build, packages: Sequence[str] = ()) -> str:
     """The command that builds ``ours`` with the release, the settings and the modules of ``theirs``."""
+    if _setting(theirs, "-asan"):
+        return f"build {theirs.file} without -asan: AddressSanitizer ends the process when a plugin has it too"
     moves = [command for path, _ in _module_differences(theirs, ours, packages)
              if (command := _module_command(path, theirs))]  # fmt: skip
     return " && ".join((*moves, build_line(theirs, ours)))
