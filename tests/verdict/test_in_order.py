@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gopairs import GoPairs, compare, really_open
+from gopairs import GoPairs, compare
 from soinspect import api
 from soinspect.model.verdict import Outcome
 
@@ -108,18 +108,3 @@ def test_other_files_than_plugins(pairs: GoPairs, go_build: GoBuild) -> None:
         real, foreseen = compare(pairs, host, other)
         assert real == foreseen
         assert rules(host, other) == [rule]
-
-
-def test_the_address_sanitizer(pairs: GoPairs) -> None:
-    """In a plugin it ends every host; a host that has it opens plugins that were built with -asan never."""
-    for host_name, plugin_name, outcome in (
-        ("plain", "asan", Outcome.ABORTS_HOST),
-        ("asan", "asan", Outcome.ABORTS_HOST),
-        ("asan", "plain", Outcome.REJECTED),
-    ):
-        host, plugin = pairs.host(NEW, host_name), pairs.plugin(NEW, plugin_name)
-        (real,), (foreseen,) = really_open(host, [plugin]), compare(pairs, host, plugin)[1]
-        assert real.outcome == foreseen.outcome == outcome
-        assert real.message
-        assert foreseen.message
-        assert foreseen.message in real.message

@@ -120,6 +120,7 @@ class _Process:
         else:
             yield from self.dlopen.get(guest.path, ())
             yield from self._is_a_library(guest)
+            yield from self._host_exports()
             yield from self._is_a_plugin(guest)
             yield from self._is_found(guest)
             yield from self._is_new(guest)
@@ -138,7 +139,6 @@ class _Process:
 
     def _host_opens_plugins(self) -> Iterator[Step]:
         host = self.host
-        fix = host_build_line(_host_build(host))
         if host.facts.kind not in _HOST_KINDS:
             yield rules.HOST_KIND.found(f"the host is a Go {host.facts.kind}, not a program")
         match host.support:
@@ -147,14 +147,21 @@ class _Process:
             case PluginSupport.STUB:
                 text = "the host was built without cgo, which package plugin needs"
                 yield rules.NOT_IMPLEMENTED.found(
-                    text, message="plugin: not implemented", cause="host built with CGO_ENABLED=0", fix=fix
-                )
-            case PluginSupport.NOTHING_EXPORTED:
-                how = "linked statically" if host.static else "linked by Go's own linker (-linkmode=internal)"
-                text = f"the host is {how}: it exports nothing that a plugin could bind to"
-                yield rules.NOTHING_EXPORTED.found(text, message=_NO_MODULE, cause=f"host {how}", fix=fix)
+                    text, message="plugin: not implemented", cause="host built with CGO_ENABLED=0",
+                    fix=host_build_line(_host_build(host)),
+                )  # fmt: skip
             case PluginSupport.WORKING:
                 yield f"the host calls plugin.Open, and exports {len(host.package_hashes)} packages to plugins"
+
+    def _host_exports(self) -> Iterator[Step]:
+        if self.host.support is PluginSupport.NOTHING_EXPORTED:
+            how = "linked statically" if self.host.static else "linked by Go's own linker (-linkmode=internal)"
+            yield rules.NOTHING_EXPORTED.found(
+                f"the host is {how}: it exports nothing that a plugin could bind to",
+                message=_NO_MODULE,
+                cause=f"host {how}",
+                fix=host_build_line(_host_build(self.host)),
+            )
 
     def _was_not_refused(self, guest: Guest) -> Iterator[Step]:
         if guest.identity in self.stuck:
@@ -171,7 +178,8 @@ class _Process:
         if program is not None:
             message = f'plugin.Open("{guest.path}"): {guest.identity}: cannot dynamically load {program}'
             yield rules.EXECUTABLE.found(f"it is a program ({guest.kind}), not a plugin", message=message)
-        if any(library.startswith(_LIBASAN) for library in guest.needed):
+        # A static host gives plugins a C library of their own, in which AddressSanitizer does come first.
+        if any(library.startswith(_LIBASAN) for library in guest.needed) and not self.host.static:
             late = not any(library.startswith(_LIBASAN) for library in self.host.needed)
             yield rules.SANITIZER.found(
                 "AddressSanitizer in a plugin ends the process",
