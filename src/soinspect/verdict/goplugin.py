@@ -178,14 +178,18 @@ class _Process:
         if program is not None:
             message = f'plugin.Open("{guest.path}"): {guest.identity}: cannot dynamically load {program}'
             yield rules.EXECUTABLE.found(f"it is a program ({guest.kind}), not a plugin", message=message)
-        # A static host gives plugins a C library of their own, in which AddressSanitizer does come first.
-        if any(library.startswith(_LIBASAN) for library in guest.needed) and not self.host.static:
-            late = not any(library.startswith(_LIBASAN) for library in self.host.needed)
+        if any(library.startswith(_LIBASAN) for library in guest.needed):
             yield rules.SANITIZER.found(
                 "AddressSanitizer in a plugin ends the process",
-                message=_ASAN_LATE if late else "ERROR: AddressSanitizer: odr-violation",
+                message=self._said_by_asan(),
                 cause="plugin built with -asan",
             )
+
+    def _said_by_asan(self) -> str | None:
+        if self.host.static:
+            return None  # what happens in the second C library of the process depends on where it is mapped
+        has_it = any(library.startswith(_LIBASAN) for library in self.host.needed)
+        return "ERROR: AddressSanitizer: odr-violation" if has_it else _ASAN_LATE
 
     # -- plugin_lastmoduleinit -------------------------------------------------------------------------------------
 
