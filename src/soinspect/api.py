@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from soinspect.model.prototype import Prototypes
     from soinspect.model.snapshot import Snapshot
     from soinspect.model.symbolquery import SymbolListing, SymbolQuery
+    from soinspect.model.verdict import Requirement, Verdict
 
 STANDARD_INPUT = "-"
 _MAX_STANDARD_INPUT = 1 << 31
@@ -132,6 +134,25 @@ def _types(elf: ElfFile, facts: Snapshot) -> Prototypes | Absent:
         return read_prototypes(elf, names)
     except FormatError as error:
         return Absent(f"the debug information cannot be read: {error.reason}")
+
+
+def check(host: str, plugins: Sequence[str], *, requirements: tuple[Requirement, ...] = ()) -> Verdict:
+    """What becomes of ``plugins`` when the program at ``host`` opens them in this order; nothing is run.
+
+    Each plugin is to export what ``requirements`` name.
+
+    :raises InputError: one of the files cannot be read.
+    """
+    from soinspect.go.loading import read_guest, read_host
+    from soinspect.verdict.check import judge
+
+    with open_elf(host) as elf:
+        program = read_host(elf)
+    guests = []
+    for path in plugins:
+        with open_elf(path) as elf:
+            guests.append(read_guest(elf))
+    return judge(host, program, guests, requirements)
 
 
 def call(request: CallRequest, environment: CallEnvironment, *, host: HostKind | str | None = None) -> CallResult:
