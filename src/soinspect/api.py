@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from soinspect.elf.file import ElfFile
 from soinspect.elf.image import Image
-from soinspect.errors import FormatError, InputError, UsageError
+from soinspect.errors import InputError, UsageError
+from soinspect.inspection.saved import is_saved, read_saved, read_saved_snapshot
 from soinspect.model.absence import Absent
 
 # Every command is to start fast, and each class of values costs its share: the imports of one question stand in the
@@ -17,9 +18,9 @@ from soinspect.model.absence import Absent
 if TYPE_CHECKING:
     from soinspect.call.toolchain import CallEnvironment
     from soinspect.model.calling import CallRequest, CallResult, HostKind
+    from soinspect.model.facts import Facts
     from soinspect.model.finding import Comparison, Profile, Suppression
     from soinspect.model.goreport import GoQuery, GoReport
-    from soinspect.model.prototype import Prototypes
     from soinspect.model.snapshot import Snapshot, SymbolListing
     from soinspect.model.symbolquery import SymbolQuery
 
@@ -31,7 +32,10 @@ def open_elf(path: str) -> ElfFile:
     """Open the ELF file at ``path``; ``-`` reads standard input, up to 2 GiB.
 
     :raises InputError: it is missing, empty, a directory, or not ELF (:class:`NotElf` says what it is).
+    :raises UsageError: it is a snapshot or a baseline: what is asked for stands in the file itself only.
     """
+    if is_saved(path):
+        raise UsageError(f"{path}: a snapshot or baseline, which holds facts only: this needs the file itself")
     if path != STANDARD_INPUT:
         return ElfFile.open(path)
     data = sys.stdin.buffer.read(_MAX_STANDARD_INPUT + 1)
@@ -42,6 +46,21 @@ def open_elf(path: str) -> ElfFile:
     return ElfFile(Image("standard input", data))
 
 
+def facts_of(path: str, *, with_types: bool = True) -> Facts:
+    """All facts of the file at ``path``, or those in a snapshot or baseline of it.
+
+    ``with_types`` False leaves the debug information of a file unread; what a snapshot holds, it holds.
+
+    :raises InputError: the file cannot be read, or the snapshot is damaged.
+    """
+    if is_saved(path):
+        return read_saved(path)
+    from soinspect.inspection.facts import facts_of as facts_of_open
+
+    with open_elf(path) as elf:
+        return facts_of_open(elf, with_types=with_types)
+
+
 def list_symbols(path: str, query: SymbolQuery, *, with_static: bool = False) -> SymbolListing:
     """The symbols of the file at ``path`` that ``query`` asks for, explained and sorted.
 
@@ -49,8 +68,11 @@ def list_symbols(path: str, query: SymbolQuery, *, with_static: bool = False) ->
 
     :raises InputError: the file cannot be read.
     """
+    from soinspect.inspection.facts import list_saved_symbols
     from soinspect.inspection.facts import list_symbols as list_open
 
+    if is_saved(path):
+        return list_saved_symbols(read_saved_snapshot(path), query)
     with open_elf(path) as elf:
         return list_open(elf, query, with_static=with_static)
 
@@ -62,6 +84,8 @@ def inspect(path: str, *, with_witnesses: bool = False) -> Snapshot:
     """
     from soinspect.inspection.facts import snapshot
 
+    if is_saved(path) and not with_witnesses:
+        return read_saved_snapshot(path)
     with open_elf(path) as elf:
         facts = snapshot(elf)
         if not with_witnesses:
@@ -99,8 +123,10 @@ def compare(
 
 def _compare(old: str, new: str, profile: Profile | None) -> Comparison:
     from soinspect.compare.engine import compare as compare_snapshots
-    from soinspect.inspection.facts import snapshot
+    from soinspect.inspection.facts import snapshot, types_of
 
+    if is_saved(old) or is_saved(new):
+        return _compare_saved(facts_of(old), facts_of(new), profile)
     with open_elf(old) as before, open_elf(new) as after:
         identical = before.image.size == after.image.size and before.image.data[:] == after.image.data[:]
         facts = snapshot(before), snapshot(after)
@@ -114,22 +140,30 @@ def _compare(old: str, new: str, profile: Profile | None) -> Comparison:
                     it.header.phnum,
                     f"it is no use comparing it: {it.truncated.where} {it.truncated.what}",
                 )
-        old_types, new_types = (_types(elf, it) for elf, it in zip((before, after), facts, strict=True))
+        old_types, new_types = (types_of(elf, it) for elf, it in zip((before, after), facts, strict=True))
         return compare_snapshots(*facts, identical=False, old_types=old_types, new_types=new_types, profile=profile)
 
 
-def _types(elf: ElfFile, facts: Snapshot) -> Prototypes | Absent:
-    """The types of what callers of a file bind to by name."""
-    from soinspect.compare.pair import contract_symbols
-    from soinspect.dwarf.reader import read_prototypes
+def _compare_saved(old: Facts, new: Facts, profile: Profile | None) -> Comparison:
+    """As :func:`_compare`, of facts that were saved: a baseline is compared with what would be one."""
+    from soinspect.compare.engine import compare as compare_snapshots
+    from soinspect.compare.engine import without_findings
+    from soinspect.model.facts import FactsOrigin
 
-    names = {symbol.name for symbol in contract_symbols(facts).values()}
-    if not names:
-        return Absent("it exports nothing that callers bind to by name")
-    try:
-        return read_prototypes(elf, names)
-    except FormatError as error:
-        return Absent(f"the debug information cannot be read: {error.reason}")
+    for facts in (old.snapshot, new.snapshot):
+        if facts.truncated:
+            raise InputError(facts.path, f"it is no use comparing it: {facts.truncated.where} {facts.truncated.what}")
+    with_baseline = FactsOrigin.BASELINE in (old.origin, new.origin)
+    if with_baseline:
+        from soinspect.saved.baseline import as_baseline
+
+        old, new = as_baseline(old), as_baseline(new)
+    types = {"old_types": old.types, "new_types": new.types}
+    found = compare_snapshots(old.snapshot, new.snapshot, identical=False, **types, profile=profile)
+    if with_baseline:
+        found = replace(found, not_compared=(*found.not_compared, "what a baseline leaves out: sizes of functions"))
+    same = old.types == new.types and replace(old.snapshot, path=new.snapshot.path) == new.snapshot
+    return without_findings(found) if same else found
 
 
 def call(request: CallRequest, environment: CallEnvironment, *, host: HostKind | str | None = None) -> CallResult:
@@ -148,6 +182,8 @@ def call(request: CallRequest, environment: CallEnvironment, *, host: HostKind |
     from soinspect.model.calling import HostKind, NativeFacts
     from soinspect.model.golang import GoBinaryKind, GoFacts
 
+    if is_saved(request.path):
+        raise UsageError(f"{request.path} cannot be called: it is a snapshot or baseline; give the file itself")
     facts = inspect(request.path)
     is_plugin = isinstance(facts.go, GoFacts) and facts.go.kind is GoBinaryKind.PLUGIN
     if host is HostKind.NATIVE or (host is None and not is_plugin):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from soinspect.demangle.golink import GoNames, explain_go_symbol
 from soinspect.demangle.scheme import demangle
@@ -24,6 +24,27 @@ def select(table: SymbolTable, query: SymbolQuery, names: GoNames | None) -> lis
     ]
     chosen.sort(key=_sort_key(query, names))
     return chosen
+
+
+def select_explained(
+    rows: Iterable[ExplainedSymbol], query: SymbolQuery, names: GoNames | None
+) -> list[ExplainedSymbol]:
+    """As :func:`select`, of symbols that are explained already."""
+    chosen = [
+        row
+        for row in rows
+        if _is_in_scope(row.symbol, query.scope)
+        and (not query.types or row.symbol.type in query.types)
+        and (not query.kinds or row.explained.kind in query.kinds)
+        and (query.pattern is None or query.pattern.search(row.symbol.name) or query.pattern.search(row.explained.text))
+    ]
+    return sorted(chosen, key=_sort_key(query, names))
+
+
+def _is_in_scope(symbol: Symbol, scope: Scope) -> bool:
+    if scope is Scope.EXPORTS:
+        return symbol.exported
+    return scope is Scope.ALL or symbol.defined is (scope is Scope.DEFINED)
 
 
 def explain(symbol: Symbol, names: GoNames | None, *, with_demangling: bool = True) -> Explained:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from soinspect.cli.exits import Exit
+from soinspect.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,7 +24,9 @@ class PageFormat(StrEnum):
     JSON = "json"
 
 
-Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="ELF files; - reads one from standard input.")]
+Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="ELF files or snapshots; - is standard input.")]
+OneFile = Annotated[str, typer.Argument(metavar="FILE", help="An ELF file; - is standard input.")]
+Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="OUT", help="Default: standard output.")]
 Page = Annotated[PageFormat, typer.Option("--format", help="text for people, json for programs.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show all the evidence, not only what matters most.")]
 
@@ -45,6 +49,20 @@ def write(text: str) -> None:
         sys.stdout.write(text)
     except BrokenPipeError:
         leave_closed_pipe()
+
+
+def write_to(path: Path | None, text: str) -> None:
+    """Write a text that is kept to a file, or to standard output.
+
+    :raises UsageError: the file cannot be written.
+    """
+    if path is None:
+        write(text)
+        return
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path}: {(error.strerror or 'cannot be written').lower()}") from None
 
 
 def leave_closed_pipe() -> NoReturn:

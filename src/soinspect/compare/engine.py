@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from soinspect.compare.pair import Pair
 from soinspect.compare.rules import RULES
@@ -57,6 +58,11 @@ def _find(pair: Pair) -> Iterator[Finding]:
                 fix=entry.rule.fix,
                 layout=change.layout,
             )
+
+
+def without_findings(comparison: Comparison) -> Comparison:
+    """The comparison of facts that are all the same, whatever rules say that only look at one side."""
+    return replace(comparison, findings=(), verdict=verdict_of((), identical=comparison.identical))
 
 
 def verdict_of(findings: tuple[Finding, ...], *, identical: bool) -> str:

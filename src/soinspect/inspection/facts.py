@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from soinspect.demangle.golink import GoNames, has_hashed_type_name
 from soinspect.elf import describe
@@ -12,11 +13,15 @@ from soinspect.elf.symtab import SymbolTable
 from soinspect.errors import FormatError
 from soinspect.go.binary import GoBinary
 from soinspect.model.absence import Absent
-from soinspect.model.constants import SymbolType
+from soinspect.model.constants import Machine, SymbolType
 from soinspect.model.golang import GoBinaryKind, GoFacts
-from soinspect.model.snapshot import ExplainedSymbol, Snapshot, SymbolListing
+from soinspect.model.snapshot import ExplainedSymbol, ObjectKind, Snapshot, SymbolListing
 from soinspect.model.symbolquery import SymbolQuery
-from soinspect.symbolquery import explain, select
+from soinspect.symbolquery import explain, select, select_explained
+
+if TYPE_CHECKING:
+    from soinspect.model.facts import Facts
+    from soinspect.model.prototype import Prototypes
 
 # The names of all types of a large program take less; a damaged file can make them add up to anything.
 _MAX_TYPE_NAMES = 1 << 23
@@ -45,7 +50,7 @@ def list_symbols(elf: ElfFile, query: SymbolQuery, *, with_static: bool) -> Symb
     remarks += (f"{anomaly.where}: {anomaly.what}" for anomaly in elf.image.anomalies)
     return SymbolListing(
         path=elf.path,
-        what=_what(elf, go),
+        what=_what(elf.image.header.machine, describe.object_kind(elf), go),
         plugin_path=names.plugin_path or None if names else None,
         rows=tuple(rows),
         remarks=tuple(remarks),
@@ -108,11 +113,48 @@ def _type_names(binary: GoBinary, symbols: SymbolTable | Absent) -> dict[str, st
     return names
 
 
-def _what(elf: ElfFile, go: GoFacts | Absent) -> str:
+def _what(machine: Machine, kind: ObjectKind, go: GoFacts | Absent) -> str:
     """What the file is, in a few words."""
-    machine = elf.image.header.machine.name.lower().replace("_", "-")
+    name = machine.name.lower().replace("_", "-")
     if isinstance(go, Absent):
-        return f"{describe.object_kind(elf)}, {machine}"
+        return f"{kind}, {name}"
     if go.kind is GoBinaryKind.PLUGIN:
-        return f"Go plugin, {go.version.text}, {machine}"
-    return f"Go {go.kind}, {go.version.text}, {machine}"
+        return f"Go plugin, {go.version.text}, {name}"
+    return f"Go {go.kind}, {go.version.text}, {name}"
+
+
+def facts_of(elf: ElfFile, *, with_types: bool) -> Facts:
+    """All facts of an open file, and the types of its exports where they are wanted."""
+    from soinspect.model.facts import Facts
+
+    facts = snapshot(elf)
+    types = types_of(elf, facts) if with_types else Absent("debug information was not read")
+    return Facts(snapshot=facts, types=types)
+
+
+def list_saved_symbols(facts: Snapshot, query: SymbolQuery) -> SymbolListing:
+    """The symbols of a saved file that ``query`` asks for."""
+    remarks = (f"no dynamic symbols: {facts.symbols.reason}",) if isinstance(facts.symbols, Absent) else ()
+    plugin_path = facts.go.plugin.path if facts.go and facts.go.plugin else ""
+    names = GoNames(plugin_path=plugin_path, exports=frozenset()) if facts.go else None
+    return SymbolListing(
+        path=facts.path,
+        what=_what(facts.header.machine, facts.kind, facts.go),
+        plugin_path=plugin_path or None,
+        rows=tuple(select_explained(facts.symbols or (), query, names)),
+        remarks=remarks,
+    )
+
+
+def types_of(elf: ElfFile, facts: Snapshot) -> Prototypes | Absent:
+    """The types of what callers of a file bind to by name."""
+    from soinspect.compare.pair import contract_symbols
+    from soinspect.dwarf.reader import read_prototypes
+
+    names = {symbol.name for symbol in contract_symbols(facts).values()}
+    if not names:
+        return Absent("it exports nothing that callers bind to by name")
+    try:
+        return read_prototypes(elf, names)
+    except FormatError as error:
+        return Absent(f"the debug information cannot be read: {error.reason}")
