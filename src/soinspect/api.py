@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from soinspect.elf.file import ElfFile
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from soinspect.model.facts import Facts
     from soinspect.model.finding import Comparison, Profile, Suppression
     from soinspect.model.goreport import GoQuery, GoReport
+    from soinspect.model.series import FolderComparison, Timeline
     from soinspect.model.snapshot import Snapshot, SymbolListing
     from soinspect.model.symbolquery import SymbolQuery
 
@@ -107,18 +110,31 @@ def inspect_go(path: str, query: GoQuery) -> GoReport:
 
 
 def compare(
-    old: str, new: str, *, profile: Profile | None = None, suppressions: tuple[Suppression, ...] = ()
+    old: str,
+    new: str,
+    *,
+    profile: Profile | None = None,
+    suppressions: tuple[Suppression, ...] = (),
+    host: str | None = None,
 ) -> Comparison:
     """What changed from the file at ``old`` to the one at ``new``, and what it breaks.
 
     ``profile`` None means: a file with a SONAME is linked against, any other is opened with dlopen. Findings that
-    ``suppressions`` accept today do not count.
+    ``suppressions`` accept today do not count. With a ``host``, it is judged what changes for that program alone, and
+    how it uses the file is seen in it.
 
     :raises InputError: one of the files cannot be read.
     """
     from soinspect.compare.suppress import suppress
 
-    return suppress(_compare(old, new, profile), suppressions, date.today())  # noqa: DTZ011  (the user's own day)
+    found = _compare_for_host(old, new, host) if host else _compare(old, new, profile)
+    return suppress(found, suppressions, date.today())  # noqa: DTZ011  (the user's own day)
+
+
+def _compare_for_host(old: str, new: str, host: str) -> Comparison:
+    from soinspect.inspection.comparing import compare_for_host
+
+    return compare_for_host(facts_of(old), facts_of(new), inspect(host))
 
 
 def _compare(old: str, new: str, profile: Profile | None) -> Comparison:
@@ -126,7 +142,9 @@ def _compare(old: str, new: str, profile: Profile | None) -> Comparison:
     from soinspect.inspection.facts import snapshot, types_of
 
     if is_saved(old) or is_saved(new):
-        return _compare_saved(facts_of(old), facts_of(new), profile)
+        from soinspect.inspection.comparing import compare_facts
+
+        return compare_facts(facts_of(old), facts_of(new), profile)
     with open_elf(old) as before, open_elf(new) as after:
         identical = before.image.size == after.image.size and before.image.data[:] == after.image.data[:]
         facts = snapshot(before), snapshot(after)
@@ -144,26 +162,66 @@ def _compare(old: str, new: str, profile: Profile | None) -> Comparison:
         return compare_snapshots(*facts, identical=False, old_types=old_types, new_types=new_types, profile=profile)
 
 
-def _compare_saved(old: Facts, new: Facts, profile: Profile | None) -> Comparison:
-    """As :func:`_compare`, of facts that were saved: a baseline is compared with what would be one."""
-    from soinspect.compare.engine import compare as compare_snapshots
-    from soinspect.compare.engine import without_findings
-    from soinspect.model.facts import FactsOrigin
+def compare_folders(
+    old: str,
+    new: str,
+    *,
+    profile: Profile | None = None,
+    suppressions: tuple[Suppression, ...] = (),
+    host: str | None = None,
+) -> FolderComparison:
+    """Compare the files of two folders that belong together: by SONAME, Go plugin path, place or name.
 
-    for facts in (old.snapshot, new.snapshot):
-        if facts.truncated:
-            raise InputError(facts.path, f"it is no use comparing it: {facts.truncated.where} {facts.truncated.what}")
-    with_baseline = FactsOrigin.BASELINE in (old.origin, new.origin)
-    if with_baseline:
-        from soinspect.saved.baseline import as_baseline
+    The other arguments are those of :func:`compare`. What cannot be read is part of the answer.
+    """
+    from soinspect.compare.pairing import pair_up
+    from soinspect.inspection.folder import candidates
+    from soinspect.model.series import FolderComparison
 
-        old, new = as_baseline(old), as_baseline(new)
-    types = {"old_types": old.types, "new_types": new.types}
-    found = compare_snapshots(old.snapshot, new.snapshot, identical=False, **types, profile=profile)
-    if with_baseline:
-        found = replace(found, not_compared=(*found.not_compared, "what a baseline leaves out: sizes of functions"))
-    same = old.types == new.types and replace(old.snapshot, path=new.snapshot.path) == new.snapshot
-    return without_findings(found) if same else found
+    unreadable: list[str] = []
+    sides = []
+    for folder in (old, new):
+        found = list(candidates(folder))
+        unreadable += (str(it) for it in found if isinstance(it, InputError))
+        sides.append([it for it in found if not isinstance(it, InputError)])
+    pairs, gone, added = pair_up(*sides)
+    compared = []
+    for one, other in pairs:
+        try:
+            compared.append(compare(one.path, other.path, profile=profile, suppressions=suppressions, host=host))
+        except InputError as error:
+            unreadable.append(str(error))
+    return FolderComparison(
+        old=old,
+        new=new,
+        pairs=tuple(compared),
+        gone=tuple(it.relative for it in gone),
+        added=tuple(it.relative for it in added),
+        unreadable=tuple(unreadable),
+    )
+
+
+def timeline(
+    paths: Sequence[str],
+    *,
+    profile: Profile | None = None,
+    suppressions: tuple[Suppression, ...] = (),
+    host: str | None = None,
+) -> Timeline:
+    """Compare each of several versions of a file with the one before it; the arguments are those of :func:`compare`.
+
+    :raises InputError: one of them cannot be read.
+    """
+    from soinspect.compare.timeline import step
+    from soinspect.model.series import Timeline
+
+    facts = [inspect(path) for path in paths]
+    return Timeline(
+        steps=tuple(
+            step(compare(old.path, new.path, profile=profile, suppressions=suppressions, host=host), old, new)
+            for old, new in pairwise(facts)
+        )
+    )
 
 
 def call(request: CallRequest, environment: CallEnvironment, *, host: HostKind | str | None = None) -> CallResult:

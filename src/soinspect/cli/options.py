@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -15,6 +16,12 @@ from soinspect.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
+
+
+_ROW_INDENT = 2
+_TEXT_COLUMN = 14
+_LEAST_WIDTH = 20
 
 
 class PageFormat(StrEnum):
@@ -40,6 +47,25 @@ def console() -> Console:
             leave_closed_pipe()
 
     return Output(highlight=False, markup=False, emoji=False, soft_wrap=not sys.stdout.isatty())
+
+
+def print_lines(lines: Iterable[Text]) -> None:
+    """Print lines; on a terminal that is too narrow for one, it goes on below, indented."""
+    terminal = console()
+    for line in lines:
+        narrow = sys.stdout.isatty() and line.cell_len > terminal.width
+        for part in _folded(line, terminal) if narrow else (line,):
+            terminal.print(part)
+
+
+def _folded(line: Text, terminal: Console) -> Iterator[Text]:
+    lead = len(line.plain) - len(line.plain.lstrip())
+    # A row begins with a word; what follows it stands in the column of the texts.
+    hanging = _TEXT_COLUMN if lead == _ROW_INDENT else lead + _ROW_INDENT
+    parts = line[lead:].wrap(terminal, max(terminal.width - hanging, _LEAST_WIDTH))
+    for number, part in enumerate(parts):
+        part.pad_left(hanging if number else lead)
+        yield part
 
 
 def write(text: str) -> None:
