@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from soinspect.model.finding import Comparison, Profile, Suppression
     from soinspect.model.goreport import GoQuery, GoReport
     from soinspect.model.series import FolderComparison, Timeline
-    from soinspect.model.snapshot import Snapshot, SymbolListing
-    from soinspect.model.symbolquery import SymbolQuery
+    from soinspect.model.snapshot import Snapshot
+    from soinspect.model.symbolquery import SymbolListing, SymbolQuery
 
 STANDARD_INPUT = "-"
 _MAX_STANDARD_INPUT = 1 << 31
@@ -71,8 +71,8 @@ def list_symbols(path: str, query: SymbolQuery, *, with_static: bool = False) ->
 
     :raises InputError: the file cannot be read.
     """
-    from soinspect.inspection.facts import list_saved_symbols
-    from soinspect.inspection.facts import list_symbols as list_open
+    from soinspect.inspection.listing import list_saved_symbols
+    from soinspect.inspection.listing import list_symbols as list_open
 
     if is_saved(path):
         return list_saved_symbols(read_saved_snapshot(path), query)

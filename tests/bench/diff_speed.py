@@ -41,6 +41,8 @@ def measure(command: list[str]) -> Cost:
     _, status, usage = os.wait4(process.pid, 0)
     timer.cancel()
     process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode > 1 and not command[0].endswith("abidiff"):
+        raise RuntimeError(f"{' '.join(command)}: exit code {process.returncode}")
     return Cost(
         seconds=usage.ru_utime + usage.ru_stime,
         memory=usage.ru_maxrss * 1024,

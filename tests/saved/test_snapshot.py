@@ -6,6 +6,7 @@ import json
 import random
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,11 @@ def test_a_snapshot_loses_nothing_and_is_what_its_schema_says(kind: str, kinds: 
     facts = api.facts_of(str(kinds[kind]))
     text = write_snapshot(facts)
     assert text.isascii()
-    assert read_snapshot(text, "saved") == facts
+    again = read_snapshot(text, "saved")
+    assert write_snapshot(again) == text
+    assert list(again.snapshot.symbols or ()) == list(facts.snapshot.symbols or ())
+    assert replace(again.snapshot, symbols=facts.snapshot.symbols) == facts.snapshot
+    assert again.types == facts.types
     jsonschema.validate(json.loads(text), snapshot_schema())
 
 
@@ -128,6 +133,20 @@ def test_what_is_no_snapshot_is_refused(text: str, told: str, tmp_path: Path, so
 
 def types_of(cc: Compile) -> Any:
     return json.loads(write_snapshot(api.facts_of(str(cc("int f(const int *p) { return *p; }", "-g")))))
+
+
+@pytest.mark.parametrize(
+    "change", [lambda columns: columns["names"].pop(), lambda columns: columns["infos"].append(-1)]
+)
+def test_columns_are_of_one_length_and_hold_bytes(change: object, cc: Compile) -> None:
+    body = types_of(cc)
+    change(body["facts"]["snapshot"]["symbols"]["symbols"])  # type: ignore[operator]
+    with pytest.raises(InputError, match="not of one length"):
+        read_snapshot(json.dumps(body), "saved")
+    body = types_of(cc)
+    body["facts"]["snapshot"]["symbols"]["symbols"]["infos"][0] = 256
+    with pytest.raises(InputError, match="is not a byte"):
+        read_snapshot(json.dumps(body), "saved")
 
 
 @pytest.mark.parametrize("target", [-1, 10**6])

@@ -20,7 +20,8 @@ from soinspect.elf.file import ElfFile
 from soinspect.errors import CannotRun, FormatError
 from soinspect.model.calling import CallRequest, CallResult, HostKind, NativeFacts, Outcome, StepResult
 from soinspect.model.constants import ElfClass, Machine
-from soinspect.model.snapshot import ExplainedSymbol, ObjectKind
+from soinspect.model.image import ObjectKind
+from soinspect.model.symbol import ExplainedSymbol
 
 # Machine names of uname(2) to e_machine; all of them are 64-bit and, as Linux runs them, of one byte order.
 _MACHINES = {

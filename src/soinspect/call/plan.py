@@ -15,7 +15,7 @@ from soinspect.errors import UsageError
 from soinspect.model.calling import CallRequest, NativeFacts, Step
 from soinspect.model.constants import SymbolType
 from soinspect.model.signature import Signature
-from soinspect.model.snapshot import ExplainedSymbol
+from soinspect.model.symbol import ExplainedSymbol
 
 _FUNCTIONS = (SymbolType.FUNC, SymbolType.IFUNC)
 _VARIABLES = (SymbolType.OBJECT, SymbolType.TLS, SymbolType.COMMON)

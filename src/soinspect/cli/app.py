@@ -16,6 +16,7 @@ from soinspect.cli.exits import Exit, report
 from soinspect.cli.options import discard_output, leave_closed_pipe
 from soinspect.errors import SoinspectError
 
+_VERSION = frozenset({"--version", "-V"})
 COMMANDS = ("symbols", "info", "go", "call", "diff", "snapshot", "freeze", "rules", "schema")
 
 
@@ -27,7 +28,7 @@ def _print_version(value: bool) -> None:
 
 def root(
     _version: Annotated[
-        bool, typer.Option("--version", "-V", callback=_print_version, is_eager=True, help="Print the version.")
+        bool, typer.Option(*sorted(_VERSION), callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Inspect, compare and really call the symbols of shared objects that are plugins.
@@ -47,7 +48,8 @@ def command_line(arguments: Sequence[str]) -> typer.Typer:
     )
     app.callback()(root)
     first = next((argument for argument in arguments if not argument.startswith("-")), None)
-    for name in (first,) if first in COMMANDS else COMMANDS:
+    # Every option of the program itself but --help ends the run or needs a command.
+    for name in (first,) if first in COMMANDS else () if _VERSION.intersection(arguments) else COMMANDS:
         app.command(name)(import_module(f"soinspect.cli.{name}").command)
     return app
 

@@ -50,7 +50,9 @@ def command(
 
     flags = (packages, inits, functions, types, itabs, sizes)
     chosen = frozenset(table for table, flag in zip(GoTable, flags, strict=True) if flag)
+    in_tables = output is PageFormat.TEXT and (chosen or addresses) and not sources
     query = GoQuery(
+        facts=not in_tables or bool(chosen & {GoTable.PACKAGES, GoTable.INITS}),
         tables=frozenset(GoTable) if output is PageFormat.JSON else chosen,
         match=match,
         depth=depth,

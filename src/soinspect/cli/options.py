@@ -70,9 +70,15 @@ def _folded(line: Text, terminal: Console) -> Iterator[Text]:
 
 def write(text: str) -> None:
     """Write to standard output; bytes that are not UTF-8 never stop it."""
+    write_all((text,))
+
+
+def write_all(texts: Iterable[str]) -> None:
+    """Write one text after the other, as :func:`write` does."""
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
-        sys.stdout.write(text)
+        for text in texts:
+            sys.stdout.write(text)
     except BrokenPipeError:
         leave_closed_pipe()
 

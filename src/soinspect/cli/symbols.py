@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from soinspect.cli.exits import report
-from soinspect.cli.options import Files, console, write
+from soinspect.cli.options import Files, console, write, write_all
 from soinspect.errors import SoinspectError, UsageError
 from soinspect.model.constants import SymbolType
 from soinspect.model.symbol import SymbolKind
@@ -22,7 +22,7 @@ from soinspect.model.symbolquery import Scope, SortKey, SymbolQuery
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from soinspect.model.snapshot import SymbolListing
+    from soinspect.model.symbolquery import SymbolListing
 
 
 class ListFormat(StrEnum):
@@ -71,8 +71,7 @@ def command(
 
         write(document("symbols", files=[_entry(listing) for listing in listings], errors=errors))
     else:
-        for text in _render(listings, chosen, several=len(files) > 1, readable=demangle):
-            write(text)
+        write_all(_render(listings, chosen, several=len(files) > 1, readable=demangle))
     if errors:
         raise typer.Exit(max(report(error) for error in errors))
 
@@ -97,7 +96,6 @@ def _listings(
 
 def _render(listings: Iterator[SymbolListing], chosen: ListFormat, *, several: bool, readable: bool) -> Iterator[str]:
     from soinspect.render import symbols as view
-    from soinspect.render.document import symbol_lines
 
     if chosen is ListFormat.CSV:
         yield ",".join(("file", *view.COLUMNS)) + "\r\n"
@@ -105,18 +103,18 @@ def _render(listings: Iterator[SymbolListing], chosen: ListFormat, *, several: b
         if chosen is not ListFormat.TABLE:
             _remark(listing)
         if chosen is ListFormat.CSV:
-            yield from view.csv_lines(listing.rows, listing.path)
+            yield from view.csv_lines(listing)
         elif chosen is ListFormat.JSONL:
-            yield from symbol_lines(listing.rows, listing.path)
+            yield from view.json_lines(listing)
         elif chosen is ListFormat.PLAIN:
-            yield from view.plain_lines(listing.rows, listing.path if several else None)
+            yield from view.plain_lines(listing, titled=several)
         else:
             terminal = console()
             width = terminal.width if sys.stdout.isatty() else shutil.get_terminal_size().columns
             yield view.answer(listing)
-            if listing.rows:
-                yield from view.table_lines(listing.rows, width, colour=_coloured(terminal), readable=readable)
-            if len(listing.rows) > terminal.height:
+            if listing.order:
+                yield from view.table_lines(listing, width, colour=_coloured(terminal), readable=readable)
+            if len(listing.order) > terminal.height:
                 yield view.closing(listing)
 
 

@@ -6,6 +6,7 @@ facts finds does not concern the host.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from soinspect.compare.engine import in_order, verdict_of
@@ -14,7 +15,7 @@ from soinspect.model.facts import Facts
 from soinspect.model.finding import Comparison, Finding, Profile, Severity
 from soinspect.model.golang import GoFacts, GoPlugin
 from soinspect.model.prototype import Prototypes
-from soinspect.model.snapshot import ExplainedSymbol, Snapshot
+from soinspect.model.snapshot import Snapshot
 from soinspect.model.symbol import SymbolKind
 
 _IMPORT_ADDED = "elf.import-added"
@@ -38,17 +39,16 @@ class HostView:
     @classmethod
     def of(cls, host: Snapshot) -> HostView:
         """The view of the host with these facts."""
-        symbols = host.symbols or ()
+        packages: Iterable[tuple[SymbolKind, str | None]] = ()
+        if not isinstance(host.symbols, Absent):
+            packages = zip(host.symbols.kinds, host.symbols.packages, strict=True)
         return cls(
             path=host.path,
             imports=frozenset(it.symbol.name for it in host.undefined),
             exports=frozenset(it.symbol.name for it in host.exported),
             needed=frozenset(host.dynamic.needed if host.dynamic else ()),
-            packages=frozenset(
-                it.explained.package for it in symbols
-                if it.explained.kind is SymbolKind.PACKAGE_HASH and it.explained.package
-            ),
-        )  # fmt: skip
+            packages=frozenset(name for kind, name in packages if kind is SymbolKind.PACKAGE_HASH and name),
+        )
 
     def links(self, facts: Snapshot) -> bool:
         """Whether the host is linked against a file, so that its imports are all it uses of it."""
@@ -67,8 +67,9 @@ def narrowed(facts: Facts, host: HostView, *, linked: bool) -> Facts:
         shared = tuple(it for it in plugin.package_hashes if it.package in host.packages or it.package == plugin.path)
         snapshot = replace(snapshot, go=replace(snapshot.go, plugin=replace(plugin, package_hashes=shared)))
     if not isinstance(snapshot.symbols, Absent):
-        kept = tuple(it for it in snapshot.symbols if _concerns(it, host, linked=linked))
-        snapshot = replace(snapshot, symbols=kept)
+        names, sections = snapshot.symbols.symbols.names, snapshot.symbols.symbols.sections
+        kept = [i for i, name in enumerate(names) if _concerns(name, host, defined=sections[i] != "UND", linked=linked)]
+        snapshot = replace(snapshot, symbols=snapshot.symbols.take(kept))
     types = facts.types
     if linked and isinstance(types, Prototypes):
         types = replace(
@@ -80,9 +81,8 @@ def narrowed(facts: Facts, host: HostView, *, linked: bool) -> Facts:
     return replace(facts, snapshot=snapshot, types=types)
 
 
-def _concerns(row: ExplainedSymbol, host: HostView, *, linked: bool) -> bool:
-    name = row.symbol.name
-    if row.symbol.defined:
+def _concerns(name: str, host: HostView, *, defined: bool, linked: bool) -> bool:
+    if defined:
         return not linked or name in host.imports
     if name in host.exports:
         return False

@@ -46,7 +46,7 @@ def has_hashed_type_name(name: str) -> bool:
     return match is not None and _HASHED.fullmatch(match.group(1)) is not None and match.group(1)[0] != "."
 
 
-def explain_go_symbol(name: str, symbol_type: SymbolType, names: GoNames) -> Explained:
+def explain_go_symbol(name: str, symbol_type: int, names: GoNames) -> Explained:
     """Say what a defined symbol of a Go binary is.
 
     The plugin's own package is written ``main``, as its source has it; all others by their import path.
@@ -63,7 +63,7 @@ def explain_go_symbol(name: str, symbol_type: SymbolType, names: GoNames) -> Exp
     return explained
 
 
-def _explain_own(name: str, symbol_type: SymbolType, names: GoNames) -> Explained | None:
+def _explain_own(name: str, symbol_type: int, names: GoNames) -> Explained | None:
     path = names.plugin_path
     if not path or not name.startswith(path + "."):
         return None
@@ -74,7 +74,7 @@ def _explain_own(name: str, symbol_type: SymbolType, names: GoNames) -> Explaine
     return Explained(text=explained.text, kind=explained.kind, package=path)
 
 
-def _explain_linker_name(name: str, symbol_type: SymbolType, names: GoNames) -> Explained | None:
+def _explain_linker_name(name: str, symbol_type: int, names: GoNames) -> Explained | None:
     if _WRAPPER.match(name) and symbol_type in _FUNCTIONS:
         return Explained(text=f"{name[3:]} (wrapper)", kind=SymbolKind.WRAPPER)
     match = _LINK.match(name)
@@ -93,7 +93,7 @@ def _explain_linker_name(name: str, symbol_type: SymbolType, names: GoNames) -> 
     return Explained(text=name, kind=SymbolKind.STATIC)
 
 
-def _explain_type(name: str, symbol_type: SymbolType, names: GoNames) -> Explained | None:
+def _explain_type(name: str, symbol_type: int, names: GoNames) -> Explained | None:
     match = _TYPE.match(name)
     if match is None:
         return None
@@ -112,7 +112,7 @@ def _explain_type(name: str, symbol_type: SymbolType, names: GoNames) -> Explain
     return Explained(text=f"type {known or rest}", kind=SymbolKind.TYPE)
 
 
-def _explain_package_symbol(name: str, symbol_type: SymbolType) -> Explained:
+def _explain_package_symbol(name: str, symbol_type: int) -> Explained:
     package, member = _split(name)
     if package is None:
         kind = SymbolKind.CGO if _CGO.match(name) else SymbolKind.C
@@ -126,7 +126,7 @@ def _explain_package_symbol(name: str, symbol_type: SymbolType) -> Explained:
     return Explained(text=explained.text, kind=kind, package=package)
 
 
-def _explain_member(package: str, member: str, symbol_type: SymbolType) -> Explained:
+def _explain_member(package: str, member: str, symbol_type: int) -> Explained:
     """Classify what stands after the package path and its dot."""
     text = f"{package}.{member}"
     if member == ".inittask":

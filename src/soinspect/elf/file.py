@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Self
 
 from soinspect.elf.dynamic import DynamicSection, read_dynamic
 from soinspect.elf.image import Image
 from soinspect.elf.notes import read_notes
-from soinspect.elf.relocs import read_pointers
+from soinspect.elf.relocs import Pointers
 from soinspect.elf.symtab import SymbolTable, read_dynamic_symbols, read_static_symbols
 from soinspect.model.absence import Absent
 from soinspect.model.note import Note
@@ -63,25 +64,20 @@ class ElfFile:
         return read_notes(self.image)
 
     @cached_property
-    def _pointers(self) -> dict[int, int]:
+    def _pointers(self) -> Pointers | None:
         if isinstance(self.dynamic, Absent):
-            return {}
-        return read_pointers(self.image, self.dynamic, self.dynamic_symbols or None)
+            return None
+        return Pointers(self.image, self.dynamic, self.dynamic_symbols or None)
 
     def pointer(self, vaddr: int) -> int:
         """The word at ``vaddr`` as the loaded program sees it, before the load address is added.
 
         :raises FormatError: the word is not inside of a loaded segment.
         """
-        value = self._pointers.get(vaddr)
-        if value is not None:
-            return value
-        return self.image.unpack(self.image.layout.word, vaddr)[0]
+        value = self._pointers.get(vaddr) if self._pointers else None
+        return self.image.unpack(self.image.layout.word, vaddr)[0] if value is None else value
 
-    @cached_property
-    def pointers_to(self) -> dict[int, list[int]]:
-        """For each address that relocation writes somewhere: the addresses of the words that hold it."""
-        holders: dict[int, list[int]] = {}
-        for where, value in self._pointers.items():
-            holders.setdefault(value, []).append(where)
-        return holders
+    @property
+    def pointers(self) -> Mapping[int, int]:
+        """The words that relocation gives a value known from the file alone: address to value."""
+        return self._pointers.all if self._pointers else {}

@@ -6,25 +6,39 @@ them in their addend, symbolic ones in the symbol, RELR ones in place.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 from struct import Struct
 from typing import TYPE_CHECKING
 
 from soinspect.elf.dynamic import DynamicSection
 from soinspect.elf.image import Image
+from soinspect.elf.words import words
 from soinspect.model.constants import DynamicTag, Machine
 
 if TYPE_CHECKING:
     from soinspect.elf.symtab import SymbolTable
 
-# machine -> (relative, symbolic words: the value is symbol + addend, slots: the value is the symbol)
+# machine -> the relocation that adds the load address, those that add a symbol's (slots have an addend of zero)
 _RELATIVE = {Machine.X86_64: 8, Machine.AARCH64: 1027}
-_SYMBOLIC = {Machine.X86_64: frozenset({1}), Machine.AARCH64: frozenset({257, 1025, 1026})}
-_SLOTS = {Machine.X86_64: frozenset({6, 7}), Machine.AARCH64: frozenset[int]()}
+_SYMBOLIC = {Machine.X86_64: frozenset({1, 6, 7}), Machine.AARCH64: frozenset({257, 1025, 1026})}
+_LAST_ADDRESS = (1 << 64) - 1
+# So many words are searched for in the tables; for more, a dictionary is made once.
+_FEW_SEARCHES = 16
 
 
 def iter_relocations(image: Image, dynamic: DynamicSection) -> Iterator[tuple[int, int, int]]:
     """All dynamic relocations as ``(r_offset, r_info, r_addend)``, addend 0 for REL entries; RELR not included."""
+    for data, is_rela in _tables(image, dynamic):
+        if is_rela:
+            yield from image.layout.rela.iter_unpack(data)
+        else:
+            for offset, info in image.layout.rel.iter_unpack(data):
+                yield offset, info, 0
+
+
+def _tables(image: Image, dynamic: DynamicSection) -> Iterator[tuple[bytes, bool]]:
+    """The relocation tables, whole records only, and whether their records have addends."""
     plt_is_rela = dynamic.get(DynamicTag.PLTREL, int(DynamicTag.RELA)) == DynamicTag.RELA
     for start, length, is_rela in (
         (DynamicTag.RELA, DynamicTag.RELASZ, True),
@@ -39,40 +53,74 @@ def iter_relocations(image: Image, dynamic: DynamicSection) -> Iterator[tuple[in
         if size < announced:
             image.remark(f"DT_{start.name}", f"{announced} bytes are announced, {size} are in the file")
         record = image.layout.rela if is_rela else image.layout.rel
-        data = image.read(address, size - size % record.size)
-        if is_rela:
-            yield from record.iter_unpack(data)
-        else:
-            for offset, info in record.iter_unpack(data):
-                yield offset, info, 0
+        yield image.read(address, size - size % record.size), is_rela
 
 
-def read_pointers(image: Image, dynamic: DynamicSection, symbols: SymbolTable | None) -> dict[int, int]:
-    """The words that relocation gives a value known from the file alone: address to value.
+class Pointers:
+    """The words that relocation gives a value known from the file alone.
 
     Symbolic relocations take the file's own definition (at run time another library may interpose). Words that
-    name a symbol from outside are left out. Only x86-64 and AArch64 are known; for others the result is empty.
+    name a symbol from outside are left out. Only x86-64 and AArch64 are known; for others there are none.
     """
-    machine = image.header.machine
-    if machine not in _RELATIVE or image.header.word_size != 8:
-        return {}
-    relative, symbolic, slots = _RELATIVE[machine], _SYMBOLIC[machine], _SLOTS[machine]
-    pointers: dict[int, int] = {}
-    values = symbols.values if symbols is not None else ()
-    indexes = symbols.section_indexes if symbols is not None else ()
-    count = len(values)
-    for offset, info, addend in iter_relocations(image, dynamic):
-        kind = info & 0xFFFFFFFF
-        if kind == relative:
-            pointers[offset] = addend & 0xFFFFFFFFFFFFFFFF
-            continue
+
+    def __init__(self, image: Image, dynamic: DynamicSection, symbols: SymbolTable | None) -> None:
+        machine = image.header.machine
+        self._known = machine in _RELATIVE and image.header.word_size == 8
+        self._image = image
+        self._dynamic = dynamic
+        self._relative = _RELATIVE.get(machine, 0)
+        self._symbolic = _SYMBOLIC.get(machine, frozenset())
+        self._values = symbols.values if symbols is not None else ()
+        self._defined = symbols.section_indexes if symbols is not None else ()
+        self._searches = 0
+
+    def get(self, vaddr: int) -> int | None:
+        """The value of the word at ``vaddr``, or None: then the word in the file is what counts."""
+        self._searches += 1
+        if self._searches > _FEW_SEARCHES:  # from here on it pays to have all in a dictionary
+            return self.all.get(vaddr)
+        for offsets, infos, addends in self._tables:
+            if vaddr in offsets:
+                row = offsets.index(vaddr)
+                base = self._base(infos[row])
+                return None if base is None else base + addends[row] & _LAST_ADDRESS
+        return None
+
+    @cached_property
+    def all(self) -> dict[int, int]:
+        """All of them: address to value."""
+        pointers: dict[int, int] = {}
+        for offsets, infos, addends in self._tables:
+            bases = {info: self._base(info) for info in set(infos)}
+            rows = zip(offsets, infos, addends, strict=True)
+            pointers.update(
+                [(offset, base + addend & _LAST_ADDRESS) for offset, info, addend in rows
+                 if (base := bases[info]) is not None]
+            )  # fmt: skip
+        for address in _relr_addresses(self._image, self._dynamic) if self._known else ():
+            if self._image.available(address) >= 8:
+                pointers[address] = self._image.unpack(self._image.layout.word, address)[0]
+        return pointers
+
+    @cached_property
+    def _tables(self) -> tuple[tuple[Sequence[int], Sequence[int], Sequence[int]], ...]:
+        """The relocations with addends as columns: ``r_offset``, ``r_info``, ``r_addend`` (as an unsigned word)."""
+        if not self._known:
+            return ()
+        found = []
+        for data, is_rela in _tables(self._image, self._dynamic):
+            if is_rela:  # those without addend do not occur on these machines
+                column = words("Q", data, self._image.header.byteorder)
+                found.append((column[::3], column[1::3], column[2::3]))
+        return tuple(found)
+
+    def _base(self, info: int) -> int | None:
+        """What the addend is added to, if the file alone tells."""
+        if info & 0xFFFFFFFF == self._relative:
+            return 0
         symbol = (info >> 32) - 1  # the table is kept without the null symbol
-        if (kind in symbolic or kind in slots) and 0 <= symbol < count and indexes[symbol]:
-            pointers[offset] = values[symbol] + (addend if kind in symbolic else 0)
-    for address in _relr_addresses(image, dynamic):
-        if image.available(address) >= 8:
-            pointers[address] = image.unpack(image.layout.word, address)[0]
-    return pointers
+        known = info & 0xFFFFFFFF in self._symbolic and 0 <= symbol < len(self._values) and self._defined[symbol]
+        return self._values[symbol] if known else None
 
 
 def _relr_addresses(image: Image, dynamic: DynamicSection) -> Iterator[int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 # Linkers share tails between names, so the decoded names of a sound file are little longer than its table.
 # A file whose names add up to more than this many times the table is made to exhaust memory.
 _MAX_EXPANSION = 8
@@ -36,24 +38,29 @@ class StringTable:
             return f"<name at {offset:#x} not read: the names overlap out of proportion>"
         return data[offset:end].decode("utf-8", "surrogateescape")
 
-    def get_all(self, offsets: tuple[int, ...]) -> list[str]:
-        """The names at all ``offsets``, in order; one decode for a whole symbol table."""
-        data = self._data
-        size = len(data)
-        # One byte of slack lets find() always succeed; the total is bounded as in get().
-        padded = data + b"\0"
-        find = padded.index
+    def find(self, name: str, *, whole: bool = True) -> Iterator[int]:
+        """All offsets at which ``name`` (or, if not ``whole``, its beginning) can be read: in longer names too."""
+        needle = name.encode("utf-8", "surrogateescape") + b"\0" * whole
+        place = self._data.find(needle)
+        while place >= 0:
+            yield place
+            place = self._data.find(needle, place + 1)
+
+    def get_all(self, offsets: Sequence[int]) -> list[str]:
+        """The names at all ``offsets``, in order, and as :meth:`get` gives them."""
+        # With bytes that are not ASCII, the offsets would not be those of the decoded text.
+        text = self._data.decode("ascii") if self._data.isascii() else None
+        data = self._data + b"\0"  # one more NUL, so that every name has an end
+        index, size, budget = data.index, len(self._data), self._budget
         names: list[str] = []
-        total = 0
         for offset in offsets:
             if offset >= size:
-                names.append(self.get(offset))
-                continue
-            end = find(0, offset)
-            total += end - offset
-            if total > self._budget:
-                names.append(self.get(size) if size else "")
-                names[-1] = f"<name at {offset:#x} not read: the names overlap out of proportion>"
-                continue
-            names.append(padded[offset:end].decode("utf-8", "surrogateescape"))
+                break
+            end = index(0, offset)
+            budget -= end - offset
+            if budget < 0:
+                break
+            names.append(text[offset:end] if text else data[offset:end].decode("utf-8", "surrogateescape"))
+        self._budget = budget
+        names += map(self.get, offsets[len(names) :])
         return names

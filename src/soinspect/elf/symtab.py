@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
+from typing import TypeVar
 
 from soinspect.elf.dynamic import DynamicSection
 from soinspect.elf.hashes import symbol_count
@@ -11,6 +12,7 @@ from soinspect.elf.image import Image
 from soinspect.elf.relocs import iter_relocations
 from soinspect.elf.strings import StringTable
 from soinspect.elf.versions import Versions, read_versions
+from soinspect.elf.words import words
 from soinspect.model.absence import Absent
 from soinspect.model.constants import (
     DynamicTag,
@@ -21,42 +23,47 @@ from soinspect.model.constants import (
     SymbolType,
     SymbolVisibility,
 )
-from soinspect.model.symbol import Symbol
+from soinspect.model.symbol import Symbol, SymbolColumns
 
 _NO_VERSIONS = Versions(indexes=(), names={}, needed_from={}, defined=(), needed=())
 _VISIBILITY = 0x3
+# So many names are searched for in the string table; for more, all names are decoded once.
+_FEW_SEARCHES = 32
+
+_Key = TypeVar("_Key", int, str)
 
 
 class SymbolTable:
     """The symbols of ``.dynsym`` or ``.symtab``, without the null symbol at index 0.
 
-    Columns are tuples of the same length: ``names``, ``values``, ``sizes``, ``infos`` (``st_info``), ``others``
+    Columns are sequences of the same length: ``names``, ``values``, ``sizes``, ``infos`` (``st_info``), ``others``
     (``st_other``), ``section_indexes`` (``st_shndx``).
     """
 
     def __init__(self, image: Image, data: bytes, strings: StringTable, versions: Versions = _NO_VERSIONS) -> None:
-        record = image.layout.symbol
-        rows = list(record.iter_unpack(data[: len(data) - len(data) % record.size]))[1:]
-        columns = tuple(zip(*rows, strict=True)) if rows else ((),) * 6
-        if image.header.elf_class is ElfClass.ELF64:
-            name_offsets, infos, others, indexes, values, sizes = columns
-        else:
-            name_offsets, values, sizes, infos, others, indexes = columns
+        record = image.layout.symbol.size
+        data = data[record : len(data) - len(data) % record]
+        # A field of all records is a slice with a stride of the table seen as an array of words: no loop runs here.
+        halves = words("H", data, image.header.byteorder)
+        longs = words("I", data, image.header.byteorder)
         self._image = image
-        self._name_offsets: tuple[int, ...] = name_offsets
+        self._name_offsets = longs[:: record // 4]
         self._strings = strings
-        self.infos: tuple[int, ...] = infos
-        self.others: tuple[int, ...] = others
-        self.section_indexes: tuple[int, ...] = indexes
-        self.values: tuple[int, ...] = values
-        self.sizes: tuple[int, ...] = sizes
+        if image.header.elf_class is ElfClass.ELF64:  # name, info, other, shndx, value, size
+            quads = words("Q", data, image.header.byteorder)
+            self.values, self.sizes = quads[1::3], quads[2::3]
+            self.infos, self.others, self.section_indexes = data[4::24], data[5::24], halves[3::12]
+        else:  # name, value, size, info, other, shndx
+            self.values, self.sizes = longs[1::4], longs[2::4]
+            self.infos, self.others, self.section_indexes = data[12::16], data[13::16], halves[7::8]
         self.versions = versions
+        self._searches = 0
 
     def __len__(self) -> int:
         return len(self.values)
 
     def __iter__(self) -> Iterator[Symbol]:
-        return self.select(range(len(self)))
+        return iter(self.columns)
 
     @cached_property
     def names(self) -> list[str]:
@@ -66,10 +73,20 @@ class SymbolTable:
     @cached_property
     def _by_name(self) -> dict[str, int]:
         # Several versions of a name: the default one wins, then the first that is defined, then any.
-        index: dict[str, int] = {}
-        for i, name in enumerate(self.names):
-            if name not in index or self._preference(i) > self._preference(index[name]):
-                index[name] = i
+        return self._index(self.names)
+
+    @cached_property
+    def _by_name_offset(self) -> dict[int, int]:
+        return self._index(self._name_offsets)
+
+    def _index(self, keys: Sequence[_Key]) -> dict[_Key, int]:
+        """From each key of a column to the symbol that stands for all that share it."""
+        index = dict(zip(keys, range(len(keys)), strict=True))
+        if len(index) < len(keys):
+            index.clear()
+            for i, key in enumerate(keys):
+                if key not in index or self._preference(i) > self._preference(index[key]):
+                    index[key] = i
         return index
 
     def _preference(self, index: int) -> tuple[bool, bool]:
@@ -77,40 +94,56 @@ class SymbolTable:
 
     def get(self, name: str) -> Symbol | None:
         """The symbol of this raw name: the default version where there are several, or None."""
-        index = self._by_name.get(name)
+        self._searches += 1
+        if self._searches > _FEW_SEARCHES:  # from here on it pays to decode all names
+            index = self._by_name.get(name)
+        else:
+            places = self._strings.find(name)
+            found = [self._by_name_offset[place] for place in places if place in self._by_name_offset]
+            index = max(found, key=self._preference, default=None)
         return None if index is None else self.symbol(index)
+
+    def starting_with(self, prefix: str) -> Iterator[Symbol]:
+        """The symbols whose names begin so, without reading the names of all others; one a name."""
+        for place in self._strings.find(prefix, whole=False):
+            if place in self._by_name_offset:
+                yield self.symbol(self._by_name_offset[place])
 
     def symbol(self, index: int) -> Symbol:
         """The symbol at ``index``, counted without the null symbol."""
-        return next(self.select((index,)))
+        version, default = self.versions.of(index + 1)
+        section = self.section_indexes[index]
+        info = self.infos[index]
+        return Symbol(
+            name=self._strings.get(self._name_offsets[index]),
+            version=version,
+            default_version=default and section != SectionIndex.UNDEF,
+            value=self.values[index],
+            size=self.sizes[index],
+            type=SymbolType(info & 0xF),
+            binding=SymbolBinding(info >> 4),
+            visibility=SymbolVisibility(self.others[index] & _VISIBILITY),
+            section=self._section_name(section),
+        )
 
-    def select(self, indexes: Iterable[int]) -> Iterator[Symbol]:
-        """The symbols at ``indexes``, counted without the null symbol."""
-        names, values, sizes = self.names, self.values, self.sizes
-        infos, others, sections = self.infos, self.others, self.section_indexes
-        version_of = self.versions.of
-        types = [SymbolType(n) for n in range(16)]
-        bindings = [SymbolBinding(n) for n in range(16)]
-        visibilities = [SymbolVisibility(n) for n in range(4)]
-        section_names: dict[int, str] = {}
-        for i in indexes:
-            index = sections[i]
-            section = section_names.get(index)
-            if section is None:
-                section = section_names[index] = self._section_name(index)
-            version, default = version_of(i + 1)
-            info = infos[i]
-            yield Symbol(
-                name=names[i],
-                version=version,
-                default_version=default and section != "UND",
-                value=values[i],
-                size=sizes[i],
-                type=types[info & 0xF],
-                binding=bindings[info >> 4],
-                visibility=visibilities[others[i] & _VISIBILITY],
-                section=section,
-            )
+    @cached_property
+    def columns(self) -> SymbolColumns:
+        """All symbols as a value of the model."""
+        count = len(self)
+        sections = {index: self._section_name(index) for index in set(self.section_indexes)}
+        known = {number: self.versions.named(number) for number in set(self.versions.indexes)}
+        versions = [known[number] for number in self.versions.indexes[1 : count + 1]]
+        versions += [(None, False)] * (count - len(versions))
+        return SymbolColumns(
+            names=self.names,
+            versions=[name for name, _ in versions],
+            default_versions=[d and i != 0 for (_, d), i in zip(versions, self.section_indexes, strict=True)],
+            values=self.values,
+            sizes=self.sizes,
+            infos=self.infos,
+            others=self.others,
+            sections=[sections[index] for index in self.section_indexes],
+        )
 
     def _section_name(self, index: int) -> str:
         if index == SectionIndex.UNDEF:

@@ -34,9 +34,10 @@ class Versions:
 
     def of(self, symbol: int) -> tuple[str | None, bool]:
         """The version name of the symbol at this index, and whether it is the default one (``@@``)."""
-        if symbol >= len(self.indexes):
-            return None, False
-        index = self.indexes[symbol]
+        return self.named(self.indexes[symbol]) if symbol < len(self.indexes) else (None, False)
+
+    def named(self, index: int) -> tuple[str | None, bool]:
+        """The version name behind an entry of .gnu.version, and whether it is the default one (``@@``)."""
         name = self.names.get(index & _INDEX) if index & _INDEX >= _FIRST_NAMED else None
         default = name is not None and not index & _HIDDEN and (index & _INDEX) not in self.needed_from
         return name, default

@@ -10,8 +10,9 @@ from soinspect.elf.file import ElfFile
 from soinspect.errors import FormatError
 from soinspect.go.buildinfo import read_build_info
 from soinspect.go.cgo import c_functions, cgo_exports
-from soinspect.go.detect import find_build_id, kind_of, why_not_go
+from soinspect.go.detect import find_build_id, why_not_go
 from soinspect.go.itab import read_itabs
+from soinspect.go.kind import kind_of
 from soinspect.go.layouts import NEWEST_KNOWN
 from soinspect.go.memory import Memory
 from soinspect.go.moduledata import ModuleData, find_module_data
@@ -27,6 +28,7 @@ from soinspect.model.golang import (
     GoBuildInfo,
     GoFacts,
     GoFunction,
+    GoFunctions,
     GoItab,
     GoPackageSize,
     GoPlugin,
@@ -153,18 +155,14 @@ class GoBinary:
 
     # -- listings ------------------------------------------------------------------------------------------
 
-    def list_functions(self, pattern: str = "*") -> Iterator[GoFunction]:
+    def list_functions(self, pattern: str = "*") -> GoFunctions:
         """The functions whose name matches a shell pattern, in the order of their addresses."""
         if not self.functions:
-            return
-        for index in range(len(self.functions)):
-            try:
-                function = self.functions.function(index)
-            except FormatError as error:
-                self._problem(f"function {index}", error)
-                continue
-            if pattern == "*" or fnmatchcase(function.name, pattern):
-                yield function
+            return GoFunctions()
+        listed = self.functions.columns(self._problem)
+        if pattern == "*":
+            return listed
+        return listed.take([i for i, name in enumerate(listed.names) if fnmatchcase(name, pattern)])
 
     def package_sizes(self) -> tuple[GoPackageSize, ...]:
         """How much code each package has, the largest first."""

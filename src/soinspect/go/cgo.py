@@ -22,7 +22,7 @@ def cgo_exports(symbols: SymbolTable | Absent, functions: FunctionTable | Absent
     """
     if not symbols:
         return
-    bridges = (_BRIDGED.fullmatch(name) for name in symbols.names if name.startswith(_BRIDGE))
+    bridges = [_BRIDGED.fullmatch(symbol.name) for symbol in symbols.starting_with(_BRIDGE)]
     found = [symbol for match in bridges if match and (symbol := symbols.get(match[1])) and symbol.defined]
     sides = _go_sides({symbol.name for symbol in found}, functions) if functions else {}
     for symbol in sorted(found, key=lambda symbol: symbol.name):

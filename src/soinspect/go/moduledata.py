@@ -145,8 +145,8 @@ def by_static_symbol(memory: Memory) -> Iterator[int]:
 def by_pclntab(memory: Memory) -> Iterator[int]:
     """The first word of moduledata points to the pclntab, which has a header that can be searched for."""
     for table in find_pclntabs(memory):
-        relocated = memory.elf.pointers_to.get(table)
-        if relocated is None:  # programs at a fixed address
+        relocated = [address for address, value in memory.elf.pointers.items() if value == table]
+        if not relocated:  # programs at a fixed address
             yield from memory.find(table.to_bytes(WORD, "little"), WORD, writable=True)
         else:
             yield from (holder for holder in relocated if _writable(memory, holder))

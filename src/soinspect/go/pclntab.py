@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from struct import Struct
 from typing import final
@@ -15,7 +15,7 @@ from typing import final
 from soinspect.errors import FormatError
 from soinspect.go.memory import WORD
 from soinspect.go.moduledata import ModuleData
-from soinspect.model.golang import GoFunction, GoPackageSize
+from soinspect.model.golang import GoFunction, GoFunctions, GoPackageSize
 
 _MAGIC_1_2 = 0xFFFFFFFB  # up to 1.15: entries are addresses, all tables are one
 _MAGIC_1_16 = 0xFFFFFFFA  # 1.16 and 1.17: entries are addresses
@@ -122,6 +122,32 @@ class FunctionTable:
     def __iter__(self) -> Iterator[GoFunction]:
         return map(self.function, range(self.count))
 
+    def columns(self, problem: Callable[[str, FormatError], None]) -> GoFunctions:
+        """All functions, with file and line of their entries; those that cannot be read go to ``problem``."""
+        names: list[str] = []
+        entries: list[int] = []
+        files: list[str] = []
+        lines: list[int] = []
+        known: dict[tuple[int, int], str] = {}
+        for index, entry in enumerate(self.entries):
+            try:
+                record = self._record(index)
+                name = self._string(self._names + record[0])
+                number = self._first_value(record[4])
+                file = known.get((number, record[7]))
+                if file is None:
+                    file = known[number, record[7]] = self._file(number, record[7])
+                line = self._first_value(record[5]) if file else 0
+            except FormatError as error:
+                problem(f"function {index}", error)
+                continue
+            names.append(name)
+            entries.append(entry)
+            files.append(file)
+            lines.append(max(line, 0))
+        packages = list(map(package_of, names))
+        return GoFunctions(names=names, packages=packages, entries=entries, files=files, lines=lines)
+
     def function(self, index: int) -> GoFunction:
         """The function at ``index``, with the file and line of its entry.
 
@@ -209,6 +235,16 @@ class FunctionTable:
             if target < address:
                 return value
         return -1
+
+    def _first_value(self, table: int) -> int:
+        """What a table says of the first instruction of its function: the first change, mostly one byte."""
+        if not table:
+            return -1
+        position = self._pcvalues + table
+        change = self._data[position] if position < len(self._data) else 0x80
+        if change >= 0x80:
+            change, _ = self._uvarint(position)
+        return -(change >> 1) - 2 if change & 1 else (change >> 1) - 1
 
     def _uvarint(self, position: int) -> tuple[int, int]:
         """The number at ``position``, and the position after it."""

@@ -7,8 +7,10 @@ from soinspect.errors import Unsupported
 from soinspect.go.binary import GoBinary
 from soinspect.go.source import prove_source
 from soinspect.model.absence import Absent
+from soinspect.model.golang import GoFunctions
 from soinspect.model.goreport import GoAddress, GoQuery, GoReport, GoTable
 
+_NOT_ASKED = Absent("nobody asked for them")
 _NO_CODE = Absent("no Go function there")
 
 
@@ -20,18 +22,18 @@ def report(elf: ElfFile, query: GoQuery) -> GoReport:
     binary = GoBinary.of(elf)
     if isinstance(binary, Absent):
         raise Unsupported(elf.path, binary.reason, "'soinspect info' describes every ELF file")
-    facts = binary.facts
+    facts = binary.facts if query.facts else _NOT_ASKED
     return GoReport(
         path=elf.path,
         facts=facts,
-        mentioned_types=tuple(binary.exported_types(query.depth)) if facts.plugin else (),
-        functions=tuple(binary.list_functions(query.match)) if GoTable.FUNCTIONS in query.tables else (),
+        mentioned_types=tuple(binary.exported_types(query.depth)) if facts and facts.plugin else (),
+        functions=binary.list_functions(query.match) if GoTable.FUNCTIONS in query.tables else GoFunctions(),
         types=tuple(binary.list_types(query.match)) if GoTable.TYPES in query.tables else (),
         itabs=tuple(binary.list_itabs()) if GoTable.ITABS in query.tables else (),
         sizes=binary.package_sizes() if GoTable.SIZES in query.tables else (),
         addresses=tuple(
             GoAddress(address=address, function=binary.function_at(address) or _NO_CODE) for address in query.addresses
         ),
-        source=prove_source(facts, query.sources) if query.sources else None,
+        source=prove_source(facts, query.sources) if facts and query.sources else None,
         problems=binary.problems,
     )

@@ -146,10 +146,9 @@ def _own_string(memory: Memory) -> str | None:
 
 def _pointer_words(memory: Memory) -> Iterator[int]:
     """The addresses of words that may be the first half of a string header."""
-    relocated = memory.elf.pointers_to
+    relocated = memory.elf.pointers
     if relocated:
-        for holders in relocated.values():
-            yield from holders
+        yield from relocated
         return
     for start, data in memory.blocks(writable=True):
         yield from range(start + -start % WORD, start + len(data) - 2 * WORD, WORD)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from soinspect.compare.engine import compare, without_findings
 from soinspect.compare.hostview import HostView, judged_for, narrowed
 from soinspect.errors import InputError
+from soinspect.model.absence import Absent
 from soinspect.model.facts import Facts, FactsOrigin
 from soinspect.model.finding import Comparison, Profile
 from soinspect.model.snapshot import Snapshot
+from soinspect.model.symbol import SymbolColumns
 
 
 def compare_facts(old: Facts, new: Facts, profile: Profile | None) -> Comparison:
@@ -30,8 +32,20 @@ def compare_facts(old: Facts, new: Facts, profile: Profile | None) -> Comparison
     )
     if with_baseline:
         found = replace(found, not_compared=(*found.not_compared, "what a baseline leaves out: sizes of functions"))
-    same = old.types == new.types and replace(old.snapshot, path=new.snapshot.path) == new.snapshot
+    same = old.types == new.types and _same(old.snapshot, new.snapshot)
     return without_findings(found) if same else found
+
+
+def _same(old: Snapshot, new: Snapshot) -> bool:
+    """Whether two files have the same facts, whatever they are called."""
+    if isinstance(old.symbols, Absent) or isinstance(new.symbols, Absent):
+        return replace(old, path=new.path) == new
+    same_symbols = _columns(old.symbols.symbols) == _columns(new.symbols.symbols)
+    return same_symbols and replace(old, path=new.path, symbols=new.symbols) == new
+
+
+def _columns(symbols: SymbolColumns) -> list[list[object]]:
+    return [list(getattr(symbols, field.name)) for field in fields(symbols)]
 
 
 def compare_for_host(old: Facts, new: Facts, host: Snapshot) -> Comparison:

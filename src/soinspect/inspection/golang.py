@@ -14,9 +14,10 @@ from soinspect.model.goreport import GoQuery, GoReport
 def inspect_go(elf: ElfFile, query: GoQuery) -> GoReport:
     """What an open Go binary says about itself, its C exports with their prototypes from debug information."""
     answer = report(elf, query)
-    exports = answer.facts.cgo_exports
-    if not exports:
+    facts = answer.facts
+    if isinstance(facts, Absent) or not facts.cgo_exports:
         return answer
+    exports = facts.cgo_exports
     from soinspect.dwarf.declare import function_text
     from soinspect.dwarf.reader import read_prototypes
 
@@ -29,4 +30,4 @@ def inspect_go(elf: ElfFile, query: GoQuery) -> GoReport:
         texts = {f.symbol: function_text(described, f) for f in described.functions}
     missing = described if isinstance(described, Absent) else Absent("the debug information does not describe it")
     whole = tuple(replace(export, prototype=texts.get(export.name, missing)) for export in exports)
-    return replace(answer, facts=replace(answer.facts, cgo_exports=whole))
+    return replace(answer, facts=replace(facts, cgo_exports=whole))

@@ -7,8 +7,9 @@ from enum import StrEnum
 
 from soinspect.model.absence import Absent
 from soinspect.model.golang import GoFacts
-from soinspect.model.image import Anomaly, Header
-from soinspect.model.snapshot import ExplainedSymbol, InitFunction, ObjectKind, Snapshot
+from soinspect.model.image import Anomaly, Header, ObjectKind
+from soinspect.model.snapshot import InitFunction, Snapshot
+from soinspect.model.symbol import ExplainedSymbol
 
 
 class HostKind(StrEnum):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from typing import overload
 
 from soinspect.model.absence import Absent
 
@@ -125,6 +127,45 @@ class GoFunction:
     entry: int
     file: str
     line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoFunctions(Sequence[GoFunction]):
+    """Functions as columns, one sequence a field of :class:`GoFunction`; each is made when it is asked for."""
+
+    names: Sequence[str] = ()
+    packages: Sequence[str] = ()
+    entries: Sequence[int] = ()
+    files: Sequence[str] = ()
+    lines: Sequence[int] = ()
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @overload
+    def __getitem__(self, index: int) -> GoFunction: ...
+    @overload
+    def __getitem__(self, index: slice) -> GoFunctions: ...
+    def __getitem__(self, index: int | slice) -> GoFunction | GoFunctions:
+        if isinstance(index, slice):
+            return self.take(range(len(self))[index])
+        return GoFunction(
+            name=self.names[index],
+            package=self.packages[index],
+            entry=self.entries[index],
+            file=self.files[index],
+            line=self.lines[index],
+        )
+
+    def take(self, indexes: Sequence[int]) -> GoFunctions:
+        """The functions at ``indexes``, in this order."""
+        return GoFunctions(
+            names=list(map(self.names.__getitem__, indexes)),
+            packages=list(map(self.packages.__getitem__, indexes)),
+            entries=list(map(self.entries.__getitem__, indexes)),
+            files=list(map(self.files.__getitem__, indexes)),
+            lines=list(map(self.lines.__getitem__, indexes)),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

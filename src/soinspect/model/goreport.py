@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from soinspect.model.absence import Absent
-from soinspect.model.golang import GoFacts, GoFunction, GoItab, GoPackageSize, GoSourceProof, GoType
+from soinspect.model.golang import GoFacts, GoFunction, GoFunctions, GoItab, GoPackageSize, GoSourceProof, GoType
 
 
 class GoTable(StrEnum):
@@ -26,8 +26,11 @@ class GoQuery:
 
     ``match`` is a shell pattern on the names of functions and types. ``depth`` says how far to follow the types of
     the exports: 1 to the named types that they mention, 2 to those that these mention, and so on. ``sources`` are
-    the contents of the files that the plugin is said to be built from; empty: nobody asked.
+    the contents of the files that the plugin is said to be built from; empty: nobody asked. Without ``facts``, the
+    file as a whole is not described, which takes longer than most tables.
     """
+
+    facts: bool = True
 
     tables: frozenset[GoTable] = frozenset()
     match: str = "*"
@@ -48,13 +51,13 @@ class GoAddress:
 class GoReport:
     """The answer: the facts of a file, the tables that were asked for, and what could not be read of all that.
 
-    ``mentioned_types`` are the named types in the types of the exports.
+    ``facts`` are Absent if nobody asked for them. ``mentioned_types`` are the named types in the exports' types.
     """
 
     path: str
-    facts: GoFacts
+    facts: GoFacts | Absent
     mentioned_types: tuple[GoType, ...]
-    functions: tuple[GoFunction, ...]
+    functions: GoFunctions
     types: tuple[GoType, ...]
     itabs: tuple[GoItab, ...]
     sizes: tuple[GoPackageSize, ...]

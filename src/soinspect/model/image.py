@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Literal
 
 from soinspect.model.constants import (
@@ -15,6 +16,20 @@ from soinspect.model.constants import (
     SegmentFlags,
     SegmentType,
 )
+
+
+class ObjectKind(StrEnum):
+    """What an ELF file is for its user."""
+
+    SHARED_LIBRARY = "shared library"
+    PIE = "position-independent executable"
+    STATIC_PIE = "static position-independent executable"
+    EXECUTABLE = "executable"
+    STATIC_EXECUTABLE = "static executable"
+    RELOCATABLE = "relocatable object"
+    CORE = "core dump"
+    DEBUG = "separate debug file"
+    UNKNOWN = "ELF file of unknown type"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

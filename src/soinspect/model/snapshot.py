@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from soinspect.model.absence import Absent
-from soinspect.model.dynamic import VersionFloor, VersionNeed
-from soinspect.model.golang import GoFacts
-from soinspect.model.hardening import Hardening
-from soinspect.model.image import Anomaly, Header
-from soinspect.model.symbol import Explained, Symbol
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-class ObjectKind(StrEnum):
-    """What an ELF file is for its user."""
-
-    SHARED_LIBRARY = "shared library"
-    PIE = "position-independent executable"
-    STATIC_PIE = "static position-independent executable"
-    EXECUTABLE = "executable"
-    STATIC_EXECUTABLE = "static executable"
-    RELOCATABLE = "relocatable object"
-    CORE = "core dump"
-    DEBUG = "separate debug file"
-    UNKNOWN = "ELF file of unknown type"
+    from soinspect.model.dynamic import VersionFloor, VersionNeed
+    from soinspect.model.golang import GoFacts
+    from soinspect.model.hardening import Hardening
+    from soinspect.model.image import Anomaly, Header, ObjectKind
+    from soinspect.model.symbol import ExplainedSymbol, ExplainedSymbols
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,25 +49,6 @@ class DynamicLinking:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExplainedSymbol:
-    """A symbol with what its name means."""
-
-    symbol: Symbol
-    explained: Explained
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SymbolListing:
-    """The symbols of one file that a query chose; ``remarks`` says what could not be listed, and why."""
-
-    path: str
-    what: str
-    plugin_path: str | None
-    rows: tuple[ExplainedSymbol, ...]
-    remarks: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Witness:
     """What another reader says of the dynamic symbols: whether it agrees, or why it cannot say; numbers of symbols."""
 
@@ -100,7 +71,7 @@ class Snapshot:
     producers: tuple[str, ...]
     build_id: str | Absent
     dynamic: DynamicLinking | Absent
-    symbols: tuple[ExplainedSymbol, ...] | Absent
+    symbols: ExplainedSymbols | Absent
     static_symbols: int | Absent
     hardening: Hardening
     tls: ThreadLocalStorage | None
@@ -115,11 +86,11 @@ class Snapshot:
         return next((a for a in self.anomalies if a.where.startswith("segment LOAD")), None)
 
     @property
-    def exported(self) -> tuple[ExplainedSymbol, ...]:
+    def exported(self) -> Sequence[ExplainedSymbol]:
         """The symbols that other objects can bind to."""
-        return tuple(s for s in self.symbols or () if s.symbol.exported)
+        return self.symbols.take(self.symbols.symbols.exported) if self.symbols else ()
 
     @property
-    def undefined(self) -> tuple[ExplainedSymbol, ...]:
+    def undefined(self) -> Sequence[ExplainedSymbol]:
         """The symbols that other objects must provide."""
-        return tuple(s for s in self.symbols or () if not s.symbol.defined)
+        return self.symbols.take(self.symbols.symbols.undefined) if self.symbols else ()

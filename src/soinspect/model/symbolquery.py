@@ -1,13 +1,14 @@
-"""What to list of a symbol table, as a value."""
+"""What to list of a symbol table, and the listing, as values."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from soinspect.model.constants import SymbolType
-from soinspect.model.symbol import SymbolKind
+from soinspect.model.symbol import ExplainedSymbols, SymbolKind
 
 
 class SortKey(StrEnum):
@@ -40,3 +41,23 @@ class SymbolQuery:
     pattern: re.Pattern[str] | None = None
     sort: SortKey | None = None
     demangle: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SymbolListing:
+    """The symbols of one file that a query chose; ``remarks`` says what could not be listed, and why.
+
+    ``table`` holds at least the chosen symbols, ``order`` their indexes in it.
+    """
+
+    path: str
+    what: str
+    plugin_path: str | None
+    table: ExplainedSymbols
+    order: Sequence[int]
+    remarks: tuple[str, ...]
+
+    @property
+    def rows(self) -> ExplainedSymbols:
+        """The chosen symbols in order."""
+        return self.table.take(self.order)

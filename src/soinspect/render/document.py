@@ -10,28 +10,58 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from enum import Enum, Flag, StrEnum
+from itertools import islice
 
 from soinspect.errors import FormatError, SoinspectError
 from soinspect.model.absence import Absent
-from soinspect.model.snapshot import ExplainedSymbol
+from soinspect.model.symbol import ExplainedSymbols
+from soinspect.render.symboljson import symbol_texts
 from soinspect.render.text import utf8
 
 SCHEMA_VERSION = 1
+_CHUNK = 4096
 
-Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+# Tables of symbols stay what they are until they are written.
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"] | ExplainedSymbols
 
 
 def document(command: str, **parts: object) -> str:
     """The whole JSON document of one run."""
     body = {"schema_version": SCHEMA_VERSION, "command": command, **parts}
-    return json.dumps(jsonable(body), ensure_ascii=False, indent=2) + "\n"
+    return "".join(_text(jsonable(body), "\n")) + "\n"
+
+
+def _text(value: Json, newline: str) -> Iterator[str]:
+    """The JSON text of a value; ``newline`` is the line break with the indentation of the line it begins in."""
+    inner = newline + "  "
+    match value:
+        case dict() if value:
+            for number, (key, item) in enumerate(value.items()):
+                yield f"{',' if number else '{'}{inner}{json.dumps(key, ensure_ascii=False)}: "
+                yield from _text(item, inner)
+            yield newline + "}"
+        case list() if value:
+            for number, item in enumerate(value):
+                yield f"{',' if number else '['}{inner}"
+                yield from _text(item, inner)
+            yield newline + "]"
+        case ExplainedSymbols() if len(value):
+            texts = symbol_texts(value)
+            yield f"[{inner}{next(texts)}"
+            while chunk := list(islice(texts, _CHUNK)):
+                yield f",{inner}" + f",{inner}".join(chunk)
+            yield newline + "]"
+        case ExplainedSymbols():
+            yield "[]"
+        case _:
+            yield json.dumps(value, ensure_ascii=False)
 
 
 def jsonable(value: object) -> Json:  # noqa: C901  (one line a type)
     """A value of the model as JSON has it; dataclasses become objects with the names of their fields."""
     match value:
-        case ExplainedSymbol():
-            return symbol_object(value)
+        case ExplainedSymbols():
+            return value
         case Absent(reason=reason):
             return {"absent": utf8(reason)}
         case StrEnum():
@@ -50,6 +80,8 @@ def jsonable(value: object) -> Json:  # noqa: C901  (one line a type)
             return {utf8(str(key)): jsonable(item) for key, item in value.items()}
         case SoinspectError():
             return error_object(value)
+        case Sequence():
+            return [jsonable(item) for item in value]
         case _ if is_dataclass(value):
             return {f.name: jsonable(getattr(value, f.name)) for f in fields(value)}
         case Iterable():
@@ -63,33 +95,3 @@ def error_object(error: SoinspectError) -> dict[str, Json]:
     if isinstance(error, FormatError):
         document |= {"offset": error.offset, "field": error.field, "value": error.value}
     return document
-
-
-def symbol_object(row: ExplainedSymbol) -> dict[str, Json]:
-    """A symbol as JSON has it; a name that is not UTF-8 is escaped, and flagged by ``name_escaped``."""
-    symbol, explained = row.symbol, row.explained
-    name = utf8(symbol.name)
-    document: dict[str, Json] = {
-        "name": name,
-        "demangled": utf8(explained.text),
-        "version": None if symbol.version is None else utf8(symbol.version),
-        "default_version": symbol.default_version,
-        "value": symbol.value,
-        "size": symbol.size,
-        "type": symbol.type.name,
-        "binding": symbol.binding.name,
-        "visibility": symbol.visibility.name,
-        "section": utf8(symbol.section),
-        "kind": explained.kind.value,
-    }
-    if explained.package is not None:
-        document["package"] = utf8(explained.package)
-    if name != symbol.name:
-        document["name_escaped"] = True
-    return document
-
-
-def symbol_lines(rows: Sequence[ExplainedSymbol], path: str) -> Iterator[str]:
-    """One JSON object a line and symbol, each with the file it is from (JSON lines)."""
-    for row in rows:
-        yield json.dumps({"file": utf8(path), **symbol_object(row)}, ensure_ascii=False) + "\n"

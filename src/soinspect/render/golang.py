@@ -11,6 +11,7 @@ from soinspect.model.golang import (
     GoExportKind,
     GoFacts,
     GoFunction,
+    GoFunctions,
     GoKind,
     GoModule,
     GoPlugin,
@@ -18,7 +19,7 @@ from soinspect.model.golang import (
 )
 from soinspect.model.goreport import GoReport, GoTable
 from soinspect.render.page import Page
-from soinspect.render.text import count, printable
+from soinspect.render.text import all_printable, count, printable
 
 _FEW = 8
 _MANY = 60
@@ -34,6 +35,8 @@ _SETTINGS_THAT_MATTER = (
 def go_page(report: GoReport, *, verbose: bool) -> Page:
     """What the Go binary is, what it exports, what it is made of, what runs when it is opened, what is odd."""
     facts = report.facts
+    if isinstance(facts, Absent):
+        return Page(answer=f"{report.path}: {facts.reason}")
     few = None if verbose else _FEW
     page = Page(answer=f"{report.path}: {_source(report) or summary(facts)}")
     page.add("version", _version(facts, verbose=verbose))
@@ -219,7 +222,7 @@ def position(function: GoFunction) -> str:
 
 def table_lines(report: GoReport, table: GoTable) -> Iterator[str]:
     """The lines of one table, safe to print."""
-    return map(printable, _TABLES[table](report))
+    return iter(all_printable(list(_TABLES[table](report))))
 
 
 def address_lines(report: GoReport) -> Iterator[str]:
@@ -233,8 +236,12 @@ def address_lines(report: GoReport) -> Iterator[str]:
             yield printable(f"{answer.address:#x}  {function.name}+{offset:#x}  {position(function)}")
 
 
+def _plugin(report: GoReport) -> GoPlugin | Absent:
+    return report.facts if isinstance(report.facts, Absent) else report.facts.plugin
+
+
 def _packages(report: GoReport) -> Iterator[str]:
-    plugin = report.facts.plugin
+    plugin = _plugin(report)
     if isinstance(plugin, Absent):
         yield f"no list of packages: {plugin.reason}"
         return
@@ -244,7 +251,7 @@ def _packages(report: GoReport) -> Iterator[str]:
 
 
 def _inits(report: GoReport) -> Iterator[str]:
-    plugin = report.facts.plugin
+    plugin = _plugin(report)
     tasks = plugin if isinstance(plugin, Absent) else plugin.init_tasks
     if isinstance(tasks, Absent):
         yield f"no list of initialisers: {tasks.reason}"
@@ -256,11 +263,17 @@ def _functions(functions: Iterable[GoFunction]) -> Iterator[str]:
     return (f"{function.entry:#x}  {function.name}  {position(function)}" for function in functions)
 
 
+def _function_lines(functions: GoFunctions) -> Iterator[str]:
+    rows = zip(functions.entries, functions.names, functions.files, functions.lines, strict=True)
+    return (f"{entry:#x}  {name}  {file}:{line}" if file else f"{entry:#x}  {name}  no source"
+            for entry, name, file, line in rows)  # fmt: skip
+
+
 # One line an entry: what identifies it comes first, what may be long last.
 _TABLES: dict[GoTable, Callable[[GoReport], Iterator[str]]] = {
     GoTable.PACKAGES: _packages,
     GoTable.INITS: _inits,
-    GoTable.FUNCTIONS: lambda report: _functions(report.functions),
+    GoTable.FUNCTIONS: lambda report: _function_lines(report.functions),
     GoTable.TYPES: lambda report: (f"{t.address:#x}  {type_line(t)}" for t in report.types),
     GoTable.ITABS: lambda report: (f"{i.address:#x}  {i.type} implements {i.interface}" for i in report.itabs),
     GoTable.SIZES: lambda report: (

@@ -68,7 +68,8 @@ def summary(facts: Snapshot) -> str:
 def _symbol_summary(facts: Snapshot) -> str:
     if isinstance(facts.symbols, Absent):
         return facts.symbols.reason
-    return f"{count(len(facts.exported), 'exported symbol')}, {len(facts.undefined):,} undefined"
+    columns = facts.symbols.symbols
+    return f"{count(len(columns.exported), 'exported symbol')}, {len(columns.undefined):,} undefined"
 
 
 def _file(facts: Snapshot) -> str:

@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from operator import add
 
-from soinspect.model.constants import SymbolVisibility
-from soinspect.model.snapshot import ExplainedSymbol, SymbolListing
-from soinspect.model.symbol import SymbolKind
-from soinspect.render.text import count, cut, printable
+from soinspect.model.constants import SymbolBinding, SymbolType, SymbolVisibility
+from soinspect.model.symbol import ExplainedSymbol, ExplainedSymbols, SymbolKind
+from soinspect.model.symbolquery import SymbolListing
+from soinspect.render.text import all_printable, count, cut, printable, utf8
 
 # heading, text of a cell, whether it is a number
 _Column = tuple[str, Callable[[ExplainedSymbol], str], bool]
 
 COLUMNS = ("value", "size", "type", "binding", "visibility", "section", "kind", "name", "readable")
 _MIN_NAME = 24
-_CHUNK = 512
+_CHUNK = 4096
 
 
 def readable_name(row: ExplainedSymbol) -> str:
@@ -31,55 +33,87 @@ def readable_name(row: ExplainedSymbol) -> str:
 
 def answer(listing: SymbolListing) -> str:
     """The first line of a listing, and a line for each thing that could not be listed."""
-    rows = listing.rows
-    exported = sum(row.explained.kind is SymbolKind.EXPORT for row in rows)
+    exported = len(_exports(listing))
     own = f", {count(exported, 'plugin export')} first" if exported else ""
-    lines = [f"{listing.path}: {listing.what}; {count(len(rows), 'symbol')}{own}", *listing.remarks]
+    lines = [f"{listing.path}: {listing.what}; {count(len(listing.order), 'symbol')}{own}", *listing.remarks]
     return "".join(printable(line) + "\n" for line in lines)
 
 
 def closing(listing: SymbolListing) -> str:
     """The last line of a listing longer than the screen: what scrolled away at its top."""
-    own = [printable(row.explained.text) for row in listing.rows if row.explained.kind is SymbolKind.EXPORT]
+    own = [printable(listing.table.texts[index]) for index in _exports(listing)]
     if not own:
         return ""
-    return f"{count(len(listing.rows), 'symbol')}; the plugin exports {', '.join(own)} (at the top; --kind export)\n"
+    symbols = count(len(listing.order), "symbol")
+    return f"{symbols}; the plugin exports {', '.join(own)} (at the top; --kind export)\n"
 
 
-def plain_lines(rows: Sequence[ExplainedSymbol], path: str | None) -> Iterator[str]:
-    """One line a symbol, tab-separated in the order of ``COLUMNS``, nothing cut; ``path`` comes first if given."""
-    prefix = "" if path is None else printable(path) + "\t"
-    for row in rows:
-        yield prefix + "\t".join(_cells(row)) + "\n"
+def _exports(listing: SymbolListing) -> list[int]:
+    kinds = listing.table.kinds
+    return [index for index in listing.order if kinds[index] is SymbolKind.EXPORT]
 
 
-def csv_lines(rows: Sequence[ExplainedSymbol], path: str | None) -> Iterator[str]:
-    """The rows as CSV (RFC 4180) without heading; ``path`` becomes the first column unless it is None."""
+def plain_lines(listing: SymbolListing, *, titled: bool) -> Iterator[str]:
+    """One line a symbol, tab-separated in the order of ``COLUMNS``, nothing cut; ``titled`` puts the path first."""
+    title = printable(listing.path) + "\t" if titled else ""
+    # Lines are cheap to put in order, cells are not: all are made in the order of the table.
+    template = f"{title.replace('%', '%%')}0x%016x\t%d\t%s\t%s\t%s\n"
+    symbols = listing.table.symbols
+    cells = zip(symbols.values, symbols.sizes, _middles(listing.table), *_both_names(listing.table), strict=True)
+    lines = list(map(template.__mod__, cells))
+    for start in range(0, len(listing.order), _CHUNK):
+        yield "".join(map(lines.__getitem__, listing.order[start : start + _CHUNK]))
+
+
+def csv_lines(listing: SymbolListing) -> Iterator[str]:
+    """The rows as CSV (RFC 4180) without heading; the path is the first column."""
+    rows = listing.rows
+    values = map("0x%016x".__mod__, rows.symbols.values)
+    middles = (middle.split("\t") for middle in _middles(rows))
+    cells = zip(values, rows.symbols.sizes, middles, *_both_names(rows), strict=True)
     buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer)
-    for row in rows:
-        writer.writerow((*(() if path is None else (path,)), *_cells(row)))
-        yield buffer.getvalue()
-        buffer.seek(0)
-        buffer.truncate()
+    csv.writer(buffer).writerows((listing.path, value, size, *middle, *names) for value, size, middle, *names in cells)
+    yield buffer.getvalue()
 
 
-def _cells(row: ExplainedSymbol) -> tuple[str, ...]:
-    symbol = row.symbol
-    return (
-        f"{symbol.value:#018x}",
-        str(symbol.size),
-        symbol.type.name,
-        symbol.binding.name,
-        symbol.visibility.name,
-        printable(symbol.section),
-        row.explained.kind.value,
-        printable(symbol.versioned_name),
-        readable_name(row),
-    )
+def json_lines(listing: SymbolListing) -> Iterator[str]:
+    """One JSON object a line and symbol, each with the file it is from (JSON lines)."""
+    from json.encoder import encode_basestring
+
+    from soinspect.render.symboljson import symbol_texts
+
+    start = f'{{"file": {encode_basestring(utf8(listing.path))}, '
+    lines = (start + text[1:] for text in symbol_texts(listing.rows))
+    while chunk := list(islice(lines, _CHUNK)):
+        yield "\n".join(chunk) + "\n"
 
 
-def table_lines(rows: Sequence[ExplainedSymbol], width: int, *, colour: bool, readable: bool) -> Iterator[str]:
+def _middles(rows: ExplainedSymbols) -> list[str]:
+    """Type, binding, visibility, section and kind, tab-separated: few combinations, each written once."""
+    symbols = rows.symbols
+    keys = list(zip(symbols.infos, symbols.others, symbols.sections, rows.kinds, strict=True))
+    texts = {key: _middle(*key) for key in set(keys)}
+    return [texts[key] for key in keys]
+
+
+def _middle(info: int, other: int, section: str, kind: SymbolKind) -> str:
+    visibility = SymbolVisibility(other & 3).name
+    parts = (SymbolType(info & 0xF).name, SymbolBinding(info >> 4).name, visibility, printable(section), kind)
+    return "\t".join(parts)
+
+
+def _both_names(rows: ExplainedSymbols) -> tuple[Iterable[str], Iterable[str]]:
+    """The raw and the readable names with their versions, safe to print."""
+    symbols = rows.symbols
+    versions: Sequence[str] = [""] * len(rows)
+    if any(symbols.versions):
+        pairs = zip(symbols.versions, symbols.default_versions, strict=True)
+        versions = all_printable(["" if v is None else f"{'@@' if default else '@'}{v}" for v, default in pairs])
+    names = list(map(add, all_printable(symbols.names), versions))
+    return names, names if rows.texts is symbols.names else map(add, all_printable(rows.texts), versions)
+
+
+def table_lines(listing: SymbolListing, width: int, *, colour: bool, readable: bool) -> Iterator[str]:
     """An aligned table that fits ``width`` columns, in chunks of lines; only the name column is ever cut.
 
     Columns that say nothing (all visibilities DEFAULT, all kinds C) are left out. Without ``readable`` the raw
@@ -87,6 +121,7 @@ def table_lines(rows: Sequence[ExplainedSymbol], width: int, *, colour: bool, re
     """
     from rich.style import Style
 
+    rows = list(listing.rows)
     styles = {
         SymbolKind.EXPORT: Style(bold=True, color="green"),
         SymbolKind.INIT: Style(color="yellow"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from soinspect.model.absence import Absent
 
 
@@ -10,6 +12,17 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else _escape(c) for c in text)
+
+
+def all_printable(texts: Sequence[str]) -> Sequence[str]:
+    """All texts as :func:`printable` makes them; a glance at their whole mostly spares a look at each."""
+    whole = "".join(texts)
+    # Deleting what is harmless is several times quicker than str.isprintable().
+    harmless = whole.isascii() and not whole.encode("ascii").translate(None, _HARMLESS)
+    return texts if harmless else [printable(text) for text in texts]
+
+
+_HARMLESS = bytes(range(0x20, 0x7F))
 
 
 def _escape(character: str) -> str:

@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import PurePath
 
-from soinspect.demangle.scheme import demangle
+from soinspect.demangle.scheme import Demangled
 from soinspect.errors import InputError
 from soinspect.model.absence import Absent
 from soinspect.model.constants import SymbolType
 from soinspect.model.facts import Facts, FactsOrigin
 from soinspect.model.prototype import VOID, ExportedFunction, ExportedVariable, Prototypes
-from soinspect.model.snapshot import ExplainedSymbol, Snapshot
-from soinspect.model.symbol import Explained, Symbol, SymbolKind
+from soinspect.model.snapshot import Snapshot
+from soinspect.model.symbol import ExplainedSymbols, Symbol, SymbolColumns, SymbolKind
 from soinspect.saved.contract import contract_of, types_contract
 from soinspect.saved.factlines import (
     Json,
@@ -163,7 +163,8 @@ class _Reader:
     def __init__(self) -> None:
         self._tree: dict[str, Json] = {}
         self._paths: set[str] = set()
-        self._symbols: list[ExplainedSymbol] = []
+        self._symbols: list[Symbol] = []
+        self._kinds: list[SymbolKind] = []
         self._described: list[tuple[int, dict[str, Json], str]] = []
         self._blocks = TypeBlockReader()
 
@@ -203,7 +204,8 @@ class _Reader:
     def _add_symbol(self, name: str, fields: dict[str, Json], kind: SymbolKind) -> None:
         symbol = form_of(Symbol).decode({"name": name, **fields})
         assert isinstance(symbol, Symbol)  # noqa: S101
-        self._symbols.append(ExplainedSymbol(symbol=symbol, explained=Explained(text=demangle(name), kind=kind)))
+        self._symbols.append(symbol)
+        self._kinds.append(kind)
 
     def facts(self, path: str) -> Facts:
         """What all lines say together."""
@@ -214,11 +216,14 @@ class _Reader:
             if leaf not in self._paths:
                 plant(self._tree, leaf, "=", value)
         types = self._tree.pop("types", None)
-        symbols: dict[str, Json] = {} if "symbols" in self._paths else {"symbols": []}
-        snapshot = form_of(Snapshot).decode({**self._tree, **symbols, "path": path})
+        symbols = {"symbols": _ABSENT} | self._tree
+        snapshot = form_of(Snapshot).decode({**symbols, "path": path})
         assert isinstance(snapshot, Snapshot)  # noqa: S101
-        if symbols:
-            snapshot = replace(snapshot, symbols=tuple(self._symbols))
+        if "symbols" not in self._paths:
+            table = SymbolColumns.of(self._symbols)
+            texts, packages = Demangled(table.names), [None] * len(table)
+            rows = ExplainedSymbols(symbols=table, texts=texts, kinds=self._kinds, packages=packages)
+            snapshot = replace(snapshot, symbols=rows)
         whole = form_of(Absent).decode(types) if "types" in self._paths else self._types(types)
         assert isinstance(whole, Absent | Prototypes)  # noqa: S101
         return Facts(snapshot=snapshot, types=whole, origin=FactsOrigin.BASELINE)

@@ -7,8 +7,8 @@ from dataclasses import replace
 from soinspect.model.absence import Absent
 from soinspect.model.golang import GoFacts, GoPlugin
 from soinspect.model.prototype import Evidence, Language, Prototypes
-from soinspect.model.snapshot import DynamicLinking, ExplainedSymbol, Snapshot
-from soinspect.model.symbol import SymbolKind
+from soinspect.model.snapshot import DynamicLinking, Snapshot
+from soinspect.model.symbol import ExplainedSymbols, SymbolKind
 
 _NOT_KEPT = Absent("a baseline does not keep it")
 
@@ -37,10 +37,11 @@ def _linking(dynamic: DynamicLinking) -> DynamicLinking:
     return replace(dynamic, version_needs=tuple(needs), defined_versions=tuple(sorted(dynamic.defined_versions)))
 
 
-def _relied_on(symbols: tuple[ExplainedSymbol, ...]) -> tuple[ExplainedSymbol, ...]:
+def _relied_on(rows: ExplainedSymbols) -> ExplainedSymbols:
     """What others bind to by name, and what others must provide; not the inner symbols of Go."""
-    kept = (it for it in symbols if not it.symbol.defined or (it.symbol.exported and it.explained.kind is SymbolKind.C))
-    return tuple(sorted(kept, key=lambda it: (it.symbol.name, it.symbol.version or "", it.symbol.section)))
+    symbols = rows.symbols
+    kept = [i for i in symbols.exported if rows.kinds[i] is SymbolKind.C] + symbols.undefined
+    return rows.take(sorted(kept, key=lambda i: (symbols.names[i], symbols.versions[i] or "", symbols.sections[i])))
 
 
 def _go_contract(go: GoFacts) -> GoFacts:

@@ -7,14 +7,18 @@ their default; an enumeration is the name or text of its member, or the number w
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from enum import Enum, IntEnum, StrEnum
 from functools import cache, cached_property
+from importlib import import_module
+from pkgutil import iter_modules
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from soinspect import model
 from soinspect.model.absence import Absent
 from soinspect.model.constants import OpenEnum
 
@@ -76,7 +80,9 @@ def form_of(annotation: Any) -> Form:
     if origin is Literal:
         return _LiteralForm(arguments)
     if origin is tuple and arguments[1:] == (...,):
-        return _TupleForm(form_of(arguments[0]))
+        return _ListForm(form_of(arguments[0]), tuple)
+    if origin is Sequence:
+        return _ListForm(form_of(arguments[0]), list)
     if origin in (UnionType, Union):
         return _UnionForm(arguments)
     if isinstance(annotation, type) and issubclass(annotation, Enum):
@@ -84,6 +90,13 @@ def form_of(annotation: Any) -> Form:
     if _is_record(annotation):
         return _RecordForm(annotation)
     raise TypeError(f"{annotation} has no form in JSON")
+
+
+@cache
+def _model_names() -> dict[str, Any]:
+    """All that the model defines: modules of the model import what only annotations name for type checkers alone."""
+    modules = (import_module(found.name) for found in iter_modules(model.__path__, f"{model.__name__}."))
+    return {name: value for module in modules for name, value in vars(module).items()}
 
 
 def _is_record(annotation: Any) -> bool:
@@ -179,8 +192,9 @@ class _AbsentForm(Form):
 
 
 @dataclass(frozen=True)
-class _TupleForm(Form):
+class _ListForm(Form):
     item: Form
+    kind: type[tuple[object, ...] | list[object]]
 
     def encode(self, value: object) -> Json:
         assert isinstance(value, Sequence)  # noqa: S101
@@ -196,7 +210,7 @@ class _TupleForm(Form):
                 items.append(decode(item))  # noqa: PERF401  (its length tells which item is wrong)
         except Mismatch as wrong:
             raise wrong.at(f"[{len(items)}]") from None
-        return tuple(items)
+        return self.kind(items)
 
     def fits(self, json: Json) -> bool:
         return type(json) is list
@@ -249,7 +263,7 @@ class _RecordForm(Form):
     @cached_property
     def _fields(self) -> dict[str, tuple[Field[Any], Form]]:
         # When first asked for: a record may hold others of its own kind.
-        hints = get_type_hints(self._kind)
+        hints = get_type_hints(self._kind, {**_model_names(), **vars(sys.modules[self._kind.__module__])})
         return {field.name: (field, form_of(hints[field.name])) for field in fields(self._kind)}
 
     @cached_property

@@ -1,8 +1,9 @@
-"""Whether types that were written down are types: every index names one, and none contains itself."""
+"""Whether tables that were written down are tables, and types are types: every index names one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import fields
 
 from soinspect.errors import InputError
 from soinspect.model.absence import Absent
@@ -20,9 +21,11 @@ from soinspect.model.prototype import (
     Typedef,
     UnspecifiedType,
 )
+from soinspect.model.symbol import ExplainedSymbols
 
 # Deeper than any declaration that somebody wrote; the views go down as deep.
 _MAX_DEPTH = 200
+_BYTE = 256
 
 
 def sound(facts: Facts, path: str, what: str) -> Facts:
@@ -30,10 +33,21 @@ def sound(facts: Facts, path: str, what: str) -> Facts:
 
     :raises InputError: they are not.
     """
-    wrong = None if isinstance(facts.types, Absent) else _defect(facts.types)
+    symbols = facts.snapshot.symbols
+    wrong = None if isinstance(symbols, Absent) else _defect_of_columns(symbols)
+    wrong = wrong or (None if isinstance(facts.types, Absent) else _defect(facts.types))
     if wrong:
         raise InputError(path, f"damaged {what}: {wrong}")
     return facts
+
+
+def _defect_of_columns(rows: ExplainedSymbols) -> str | None:
+    columns = [getattr(rows.symbols, field.name) for field in fields(rows.symbols)]
+    if len({len(column) for column in (*columns, rows.texts, rows.kinds, rows.packages)}) > 1:
+        return "the columns of its symbols are not of one length"
+    if not all(0 <= info < _BYTE for info in (*rows.symbols.infos, *rows.symbols.others)):
+        return "the st_info or st_other of a symbol is not a byte"
+    return None
 
 
 def _defect(types: Prototypes) -> str | None:
