@@ -25,6 +25,7 @@ def call(
     repeat: int = 1,
     lazy: bool = False,
     library_paths: tuple[str, ...] = (),
+    namespace: bool = False,
     **environment: str,
 ) -> CallResult:
     request = CallRequest(
@@ -38,5 +39,6 @@ def call(
         repeat=repeat,
         lazy=lazy,
         library_paths=library_paths,
+        namespace=namespace,
     )
     return call_native(request, NativeFacts.of(api.inspect(str(path))), ENVIRONMENT)

@@ -29,12 +29,15 @@ def elf64(
     order: str = "<",
     machine: int = 62,
     dynamic: tuple[tuple[int, int], ...] = (),
+    texts: tuple[tuple[int, bytes], ...] = (),
+    relocations: tuple[tuple[int, int], ...] = (),
     gnu_hash: bytes | None = None,
     overrides: dict[int, bytes] | None = None,
 ) -> bytes:
     """A shared object without section headers: ELF header, PT_LOAD, PT_DYNAMIC, .hash, .dynsym, .dynstr, .dynamic.
 
-    ``dynamic`` adds entries; ``overrides`` replaces bytes at file offsets in the end.
+    ``dynamic`` adds entries, ``texts`` those whose value is a string (1 DT_NEEDED, 14 DT_SONAME, 29 DT_RUNPATH),
+    ``relocations`` are pairs of a symbol's number and a type. ``overrides`` replaces bytes at file offsets in the end.
     """
     strings = bytearray(b"\0")
     rows = [struct.pack(order + "IBBHQQ", 0, 0, 0, 0, 0, 0)]
@@ -51,6 +54,10 @@ def elf64(
             )
         )
         strings += symbol.name + b"\0"
+    named = []
+    for tag, text in texts:
+        named.append((tag, len(strings)))
+        strings += text + b"\0"
     hash_at = EHDR + 2 * PHDR
     if gnu_hash is None:
         hashes = struct.pack(f"{order}2I{1 + len(rows)}I", 1, len(rows), *([0] * (1 + len(rows))))
@@ -60,13 +67,17 @@ def elf64(
     hashes += bytes(-len(hashes) % 8)
     symbols_at = hash_at + len(hashes)
     strings_at = symbols_at + SYM * len(rows)
-    dynamic_at = strings_at + len(strings) + -(strings_at + len(strings)) % 8
+    relocations_at = strings_at + len(strings) + -(strings_at + len(strings)) % 8
+    rela = b"".join(struct.pack(order + "QQq", 0, symbol << 32 | kind, 0) for symbol, kind in relocations)
+    dynamic_at = relocations_at + len(rela)
     entries = [
         (hash_tag, hash_at),
         (5, strings_at),
         (6, symbols_at),
         (10, len(strings)),
         (11, SYM),
+        *(((7, relocations_at), (8, len(rela)), (9, 24)) if rela else ()),
+        *named,
         *dynamic,
         (0, 0),
     ]
@@ -81,6 +92,7 @@ def elf64(
     image[hash_at:symbols_at] = hashes
     image[symbols_at:strings_at] = b"".join(rows)
     image[strings_at : strings_at + len(strings)] = strings
+    image[relocations_at:dynamic_at] = rela
     image[dynamic_at:] = b"".join(struct.pack(order + "QQ", *entry) for entry in entries)
     for offset, data in (overrides or {}).items():
         image[offset : offset + len(data)] = data

@@ -12,7 +12,7 @@ from soinspect.call.gohost import call_in_go_host
 from soinspect.call.toolchain import CallEnvironment
 from soinspect.elf.file import ElfFile
 from soinspect.go.facts import read_go
-from soinspect.model.calling import CallLimits, CallRequest, CallResult, EnvironmentVariable, Step
+from soinspect.model.calling import CallLimits, CallRequest, CallResult, EnvironmentVariable, Sandbox, Step
 
 if TYPE_CHECKING:
     from conftest import GoToolchains
@@ -51,6 +51,7 @@ class GoHosts:
         *steps: str,
         versions: tuple[str, ...] = ("1.27.3",),
         limits: CallLimits | None = None,
+        sandbox: Sandbox | None = None,
         **variables: str,
     ) -> CallResult:
         """Carry out steps (``"--init"`` among them) in a host that one of these Go releases builds."""
@@ -58,6 +59,7 @@ class GoHosts:
             path=str(plugin),
             steps=tuple(Step(symbol=None if step == "--init" else step) for step in steps),
             limits=limits or CallLimits(),
+            sandbox=sandbox or Sandbox(),
             environment=(MARK, *(EnvironmentVariable(name=name, value=value) for name, value in variables.items())),
         )
         return call_in_go_host(request, go_facts(plugin), self.surroundings(*versions))

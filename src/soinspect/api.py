@@ -19,10 +19,12 @@ from soinspect.model.absence import Absent
 # function that answers it.
 if TYPE_CHECKING:
     from soinspect.call.toolchain import CallEnvironment
+    from soinspect.loader.environment import LoaderEnv
     from soinspect.model.calling import CallRequest, CallResult, HostKind
     from soinspect.model.facts import Facts
     from soinspect.model.finding import Comparison, Profile, Suppression
     from soinspect.model.goreport import GoQuery, GoReport
+    from soinspect.model.loadplan import DlopenProblem, LoadPlan
     from soinspect.model.series import FolderComparison, Timeline
     from soinspect.model.snapshot import Snapshot
     from soinspect.model.symbolquery import SymbolListing, SymbolQuery
@@ -132,14 +134,14 @@ def compare(
 
 
 def _compare_for_host(old: str, new: str, host: str) -> Comparison:
-    from soinspect.inspection.comparing import compare_for_host
+    from soinspect.inspection.comparing import compare_for_host, unresolved_in
 
-    return compare_for_host(facts_of(old), facts_of(new), inspect(host))
+    return compare_for_host(facts_of(old), facts_of(new), inspect(host), unresolved_in(host, new))
 
 
 def _compare(old: str, new: str, profile: Profile | None) -> Comparison:
     from soinspect.compare.engine import compare as compare_snapshots
-    from soinspect.inspection.facts import snapshot, types_of
+    from soinspect.inspection.facts import comparable, types_of
 
     if is_saved(old) or is_saved(new):
         from soinspect.inspection.comparing import compare_facts
@@ -147,7 +149,7 @@ def _compare(old: str, new: str, profile: Profile | None) -> Comparison:
         return compare_facts(facts_of(old), facts_of(new), profile)
     with open_elf(old) as before, open_elf(new) as after:
         identical = before.image.size == after.image.size and before.image.data[:] == after.image.data[:]
-        facts = snapshot(before), snapshot(after)
+        facts = comparable(before), comparable(after)
         if identical:
             return compare_snapshots(*facts, identical=True, profile=profile)
         for elf, it in zip((before, after), facts, strict=True):
@@ -253,3 +255,24 @@ def call(request: CallRequest, environment: CallEnvironment, *, host: HostKind |
     if host is None or isinstance(host, HostKind):
         return call_in_go_host(request, facts.go, environment)
     return call_in_own_host(request, facts.go, environment, host)
+
+
+def dependencies(path: str, environment: LoaderEnv) -> LoadPlan:
+    """What the dynamic loader would load for the file at ``path``, and what every symbol would bind to.
+
+    :raises InputError: the file cannot be read, or is for a machine whose loader is not known.
+    """
+    from soinspect.loader.plan import load_plan
+
+    return load_plan(path, environment)
+
+
+def dlopen_problems(host: str, plugin: str, environment: LoaderEnv) -> tuple[DlopenProblem, ...]:
+    """What goes wrong, or may, when the program ``host`` opens ``plugin`` with dlopen: in the loader's own order.
+
+    :raises InputError: the host cannot be read, or is for a machine whose loader is not known.
+    """
+    from soinspect.loader.plan import dlopen_plan
+    from soinspect.verdict.dlopen import dlopen_problems as judge
+
+    return judge(dlopen_plan(host, plugin, environment))

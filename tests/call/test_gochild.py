@@ -9,15 +9,23 @@ import pytest
 
 from gohosts import MARK, survivors
 from soinspect.call.gochild import ChildRun, run_child
-from soinspect.model.calling import CallLimits
+from soinspect.model.calling import CallLimits, Sandbox
+
+OPEN = Sandbox(on=False)
 
 
-def run(tmp_path: Path, script: str, *, timeout: float = 10.0, request: bytes = b"{}") -> ChildRun:
+def run(
+    tmp_path: Path, script: str, *, timeout: float = 10.0, request: bytes = b"{}", sandbox: Sandbox = OPEN
+) -> ChildRun:
     host = tmp_path / "host"
     host.write_text(f"#!/bin/bash\n{script}\n")
     host.chmod(0o755)
     result = run_child(
-        host, request, {"PATH": "/usr/bin:/bin", MARK.name: MARK.value}, CallLimits(timeout=timeout, output=4096)
+        host,
+        request,
+        {"PATH": "/usr/bin:/bin", MARK.name: MARK.value},
+        CallLimits(timeout=timeout, output=4096),
+        sandbox,
     )
     assert list(survivors()) == []
     return result
@@ -93,4 +101,24 @@ def test_an_interrupt_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_a_host_that_is_missing(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        run_child(tmp_path / "none", b"", {}, CallLimits())
+        run_child(tmp_path / "none", b"", {}, CallLimits(), OPEN)
+    with pytest.raises(FileNotFoundError):
+        run_child(tmp_path / "none", b"", {}, CallLimits(), Sandbox())
+
+
+def test_the_launcher_builds_the_walls_and_leaves_no_trace(tmp_path: Path) -> None:
+    script = (
+        'echo \'{"event":"opened"}\' >&$SOINSPECT_FD; echo > "$TMPDIR/x" && echo "$TMPDIR"; echo > outside || exit 5'
+    )
+    result = run(tmp_path, script, sandbox=Sandbox())
+    assert result.returncode == 5
+    assert [event.name for event in result.events] == ["opened"]
+    assert "no new privileges" in result.walls
+    assert not Path(result.stdout.decode().strip()).exists()
+
+
+def test_a_host_cannot_claim_to_be_the_launcher(tmp_path: Path) -> None:
+    script = 'echo \'{"event":"opened"}\' >&$SOINSPECT_FD; echo \'{"event":"wall","reason":"x"}\' >&$SOINSPECT_FD'
+    result = run(tmp_path, script, sandbox=Sandbox())
+    assert [event.name for event in result.events] == ["opened", "wall"]
+    assert "x" not in result.walls

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from gohosts import GoHosts, go_facts, survivors
 from soinspect.errors import UsageError
-from soinspect.model.calling import CallLimits, CallResult, Outcome, StepResult
+from soinspect.model.calling import CallLimits, CallResult, Outcome, Sandbox, StepResult
 
 if TYPE_CHECKING:
     from conftest import Compile, GoBuild, GoToolchains
@@ -269,9 +270,31 @@ def test_much_output_is_cut_in_the_middle(hosts: GoHosts, misbehaving: Path) -> 
 
 @pytest.mark.parametrize("name", ["LeavesChild", "LeavesDaemon"])
 def test_processes_left_behind_are_killed(hosts: GoHosts, misbehaving: Path, name: str) -> None:
-    result = hosts.call(misbehaving, name)
+    result = hosts.call(misbehaving, name, sandbox=Sandbox(processes=True))
     assert result.good
     assert "1 process(es) that the plugin left behind were killed" in result.evidence
+
+
+REACH = FIXTURES / "go-plugin-that-reaches-out" / "reach.go"
+
+
+def test_a_plugin_is_kept_from_files_processes_and_the_network(
+    hosts: GoHosts, go_build: GoBuild, tmp_path: Path
+) -> None:
+    plugin = go_build("1.27.3", REACH)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        steps = (f'Write("{tmp_path}/made")', "Start", "SignalParent", f'Connect("{address}")', "Temporary")
+        kept = hosts.call(plugin, *steps)
+        opened = Sandbox(network=True, processes=True, writable=(str(tmp_path),))
+        free = hosts.call(plugin, *steps, sandbox=opened)
+        open_ = hosts.call(plugin, *steps, sandbox=Sandbox(on=False))
+    (walls,) = (line for line in kept.evidence if line.startswith("sandbox: "))
+    shut = "network" in walls  # containers may not allow a namespace of one's own
+    assert [step.value == "null" for step in kept.steps] == [False, False, False, not shut, True]
+    assert [step.value == "null" for step in free.steps] == [True, True, False, True, True]  # Landlock keeps signals in
+    assert [step.value for step in open_.steps] == ["null"] * 5
+    assert not any(line.startswith("sandbox") for line in open_.evidence)
 
 
 def test_goroutines_left_behind_are_named(hosts: GoHosts, misbehaving: Path) -> None:
@@ -417,7 +440,7 @@ def test_functions_take_and_give_values_of_every_kind(hosts: GoHosts, kinds: Pat
 @pytest.mark.parametrize("step", REFUSED)
 def test_what_cannot_be_done_is_refused_clearly(hosts: GoHosts, kinds: Path, step: str) -> None:
     result = only(hosts.call(kinds, step))
-    assert result.outcome is Outcome.REFUSED
+    assert result.outcome is Outcome.UNFIT
     assert result.detail.startswith(f"{step}: {REFUSED[step]}")
 
 

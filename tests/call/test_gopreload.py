@@ -12,7 +12,7 @@ import pytest
 from gohosts import MARK, GoHosts, go_facts, survivors
 from soinspect.call.gopreload import call_in_own_host
 from soinspect.errors import CannotRun, InputError, NotElf, UsageError
-from soinspect.model.calling import CallLimits, CallRequest, CallResult, EnvironmentVariable, Outcome, Step
+from soinspect.model.calling import CallLimits, CallRequest, CallResult, EnvironmentVariable, Outcome, Sandbox, Step
 
 if TYPE_CHECKING:
     from conftest import GoBuild, GoToolchains
@@ -48,6 +48,7 @@ def own_call(go_toolchains: GoToolchains, test_cache: Path) -> OwnCall:
             path=str(plugin),
             steps=tuple(Step(symbol=None if step == "--init" else step) for step in steps),
             limits=limits or CallLimits(),
+            sandbox=Sandbox(processes=True),
             environment=(MARK, *(EnvironmentVariable(name=name, value=value) for name, value in variables.items())),
         )
         return call_in_own_host(request, go_facts(plugin), surroundings, str(program))

@@ -13,7 +13,7 @@ from calls import ENVIRONMENT, FIXTURES, call
 from soinspect import api
 from soinspect.call.header import read_header
 from soinspect.call.signature import differences, parse_signature
-from soinspect.dwarf.callsignature import read_signatures
+from soinspect.dwarf.callsignature import read_descriptions
 from soinspect.errors import CannotRun, InputError, UsageError
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def test_prototypes_are_those_that_gcc_reads(name: str, cc: Compile) -> None:
         # Some names stand for another symbol: __isoc99_fscanf for fscanf.
         there = [function for function in functions if elf.dynamic_symbols.get(function.name)]
         assert len(there) > 0.9 * len(functions)
-        recorded = read_signatures(elf, {function.name for function in there})
+        recorded = read_descriptions(elf, {function.name for function in there}).functions
         for function in there:
             assert not differences(function, recorded[function.name, None]), function.text
 
@@ -154,7 +154,7 @@ typedef struct second second;
     library = cc(f"{types} second make(first f, both b) {{ second s = {{1}}; return s; }}", "-g", "-w")
     declared = parse_signature(f"{types} second make(first f, both b)")
     with api.open_elf(str(library)) as elf:
-        recorded = read_signatures(elf, ("make",))["make", None]
+        recorded = read_descriptions(elf, ("make",)).functions["make", None]
     assert not differences(declared, recorded)
     assert [len(list(p.type.leaves())) for p in recorded.parameters] == [9, 13]
     wider = parse_signature(types.replace("short code", "int code") + "second make(first f, both b)")

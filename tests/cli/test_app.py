@@ -40,7 +40,7 @@ def test_start_up_is_cheap() -> None:
 
 def test_help_names_every_command(soinspect: Soinspect) -> None:
     text = soinspect("--help").out
-    assert all(command in text for command in ("symbols", "info", "go", "call", "diff", "rules", "schema"))
+    assert all(command in text for command in ("symbols", "info", "go", "deps", "call", "diff", "rules", "schema"))
     assert soinspect("nonsense").code == 2
 
 
@@ -51,6 +51,7 @@ def test_help_names_every_command(soinspect: Soinspect) -> None:
         ("symbols", "/etc/passwd"),
         ("info", PLUGIN1, sys.executable),
         ("go", PLUGIN1, sys.executable),
+        ("deps", PLUGIN1, sys.executable),
         ("diff", PLUGIN1, PLUGIN2),
         ("call", PLUGIN1, "Run", "I"),
         ("call", PLUGIN1, "Run", "--host", "native"),
@@ -88,3 +89,9 @@ def test_a_time_limit_is_a_number(soinspect: Soinspect) -> None:
     for text in ("nan", "inf", "0", "soon"):
         run = soinspect("call", PLUGIN1, "I", "--timeout", text)
         assert (run.code, run.out) == (2, "")
+
+
+def test_ctrl_c_while_modules_are_loaded_is_quiet(soinspect: Soinspect, tmp_path: Path) -> None:
+    (tmp_path / "typer.py").write_text("raise KeyboardInterrupt\n")
+    run = soinspect("--version", PYTHONPATH=str(tmp_path))
+    assert (run.code, run.out, run.err) == (130, "", "")

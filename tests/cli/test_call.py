@@ -147,3 +147,9 @@ def test_usage_is_checked_before_anything_runs(cc: Compile, soinspect: Soinspect
         assert run.code == 2
         assert message in run.err
         assert "constructor" not in run.out
+
+
+def test_a_host_that_does_not_exist(soinspect: Soinspect) -> None:
+    run = soinspect("call", "/bin/sh", "x", "--host", "bogus")
+    assert run.code == 2
+    assert run.err == "soinspect: --host bogus: neither auto, native nor go, and no program of that name is here\n"

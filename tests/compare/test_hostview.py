@@ -9,9 +9,10 @@ import pytest
 
 from conftest import Compile, GoBuild, Soinspect
 from soinspect import api
-from soinspect.compare.hostview import HostView, judged_for, narrowed
-from soinspect.inspection.comparing import compare_facts
 from soinspect.model.finding import Comparison, Profile, Severity
+from soinspect.saved.snapshotfile import write_snapshot
+
+IMPORT_ADDED = "elf.import-added"
 
 LIBRARY = """
 struct used {{ int a; {} }};
@@ -81,32 +82,47 @@ def plugins(cc: Compile) -> tuple[Path, Path]:
 
 def test_an_import_that_the_host_provides_is_nothing(plugins: tuple[Path, Path], tmp_path: Path) -> None:
     old, new = plugins
-    assert severities(api.compare(str(old), str(new)))["elf.import-added", "host_log"] is Severity.RISKY
+    assert severities(api.compare(str(old), str(new)))[IMPORT_ADDED, "host_log"] is Severity.RISKY
     host = program(tmp_path, "int host_log(int n) { return n; } int main(void) { return 0; }", "-rdynamic")
     told = api.compare(str(old), str(new), host=str(host))
-    assert "elf.import-added" not in {finding.rule for finding in told.findings}
+    assert IMPORT_ADDED not in {finding.rule for finding in told.findings}
     assert told.profile is Profile.DLOPEN
     assert any("looks up at run time" in remark for remark in told.not_compared)
 
 
-def test_an_import_that_the_host_lacks_breaks_where_its_libraries_are_known(
-    plugins: tuple[Path, Path], tmp_path: Path
+def test_an_import_that_the_host_lacks_breaks(plugins: tuple[Path, Path], tmp_path: Path) -> None:
+    old, new = plugins
+    opener = """
+#include <dlfcn.h>
+#include <stdio.h>
+int host_log(int n) { return n; }
+int main(int n, char **v) { if (!dlopen(v[1], RTLD_NOW)) { puts(dlerror()); return 1; } return 0; }
+"""
+    host = program(tmp_path, opener)  # linked without -rdynamic: it has the function, and does not export it
+    (finding,) = (it for it in api.compare(str(old), str(new), host=str(host)).findings if it.rule == IMPORT_ADDED)
+    assert (finding.subject, finding.severity) == ("host_log", Severity.BREAKING)
+    assert f"neither {host} nor its libraries export it" in finding.evidence
+    done = subprocess.run([host, new], check=False, capture_output=True, text=True)  # the truth
+    assert "undefined symbol: host_log" in done.stdout
+
+
+def test_an_import_that_a_library_of_the_host_provides_is_nothing(
+    plugins: tuple[Path, Path], cc: Compile, tmp_path: Path
 ) -> None:
     old, new = plugins
-    host = program(tmp_path, "int host_log(int n) { return n; } int main(void) { return 0; }")
-    told = api.compare(str(old), str(new), host=str(host))
-    (finding,) = (it for it in told.findings if it.rule == "elf.import-added")
-    assert finding.severity is Severity.RISKY
-    assert "does not export it; the libraries that it loads were not looked at" in finding.evidence
+    log = cc("int host_log(int n) { return n; }", "-Wl,-soname,liblog.so.1", name="liblog.so.1")
+    source = "int host_log(int); int main(void) { return host_log(0); }"
+    host = program(tmp_path, source, log, f"-Wl,-rpath,{tmp_path}")
+    assert IMPORT_ADDED not in {finding.rule for finding in api.compare(str(old), str(new), host=str(host)).findings}
 
-    one, other = api.facts_of(str(old)), api.facts_of(str(new))
-    for unresolved, expected in (({"host_log"}, {"host_log": Severity.BREAKING}), (set[str](), {})):
-        plain = HostView.of(api.inspect(str(host)))
-        view = HostView(path=plain.path, imports=plain.imports, exports=plain.exports, needed=plain.needed,
-                        packages=plain.packages, unresolved=frozenset(unresolved))  # fmt: skip
-        concerning = compare_facts(narrowed(one, view, linked=False), narrowed(other, view, linked=False), None)
-        judged = judged_for(view, compare_facts(one, other, None), concerning, linked=False)
-        assert {f.subject: f.severity for f in judged.findings if f.rule == "elf.import-added"} == expected
+
+def test_what_a_snapshot_of_the_host_cannot_tell_stays_a_risk(plugins: tuple[Path, Path], tmp_path: Path) -> None:
+    old, new = plugins
+    saved = tmp_path / "host.json"
+    saved.write_text(write_snapshot(api.facts_of(str(program(tmp_path, "int main(void) { return 0; }")))))
+    (finding,) = (it for it in api.compare(str(old), str(new), host=str(saved)).findings if it.rule == IMPORT_ADDED)
+    assert finding.severity is Severity.RISKY
+    assert "whether its libraries do cannot be told" in finding.evidence
 
 
 def go_plugin(folder: Path, dependency: str, go_build: GoBuild) -> Path:

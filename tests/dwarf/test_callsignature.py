@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from soinspect import api
-from soinspect.dwarf.callsignature import read_signatures
+from soinspect.dwarf.callsignature import read_descriptions
 from soinspect.errors import FormatError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ DECLARATIONS = (
 
 def prototype_text(library: Path, name: str) -> str | None:
     with api.open_elf(str(library)) as elf:
-        found = read_signatures(elf, (name,)).get((name, None))
+        found = read_descriptions(elf, (name,)).functions.get((name, None))
         return found.text if found else None
 
 
@@ -73,14 +73,14 @@ def test_damaged_debug_information_is_an_error_of_ours(cc: Compile) -> None:
         library.write_bytes(data)
         try:
             with api.open_elf(str(library)) as elf:
-                read_signatures(elf, ("f",))
+                read_descriptions(elf, ("f",))
         except FormatError:
             pass
 
 
 def test_go_functions_have_no_c_prototype(demo_plugin: Path) -> None:
     with api.open_elf(str(demo_plugin)) as elf:
-        assert not read_signatures(elf, ("plugin/unnamed-go-plugin.Run",))
+        assert not read_descriptions(elf, ("plugin/unnamed-go-plugin.Run",)).functions
 
 
 def test_separate_debug_information_is_found(cc: Compile) -> None:

@@ -26,6 +26,14 @@ def test_the_page_begins_with_the_answer(soinspect: Soinspect) -> None:
     assert any(line.strip() == "func Run()" for line in rest)
 
 
+def test_a_plugin_that_is_cut_short_is_said_to_be(soinspect: Soinspect, tmp_path: Path) -> None:
+    path = tmp_path / "cut.so"
+    path.write_bytes(_PLUGIN1.read_bytes()[:1_000_000])
+    first, *rest = soinspect("go", path).out.splitlines()
+    assert first.endswith("; not all of it can be read")
+    assert sum("the file is truncated" in line for line in rest) == 1
+
+
 def test_exports_are_declared_as_in_go(soinspect: Soinspect, variant: Variant) -> None:
     out = soinspect("go", variant("1.27.3", "plugin", "stripped"), "-v").out
     assert "func Variadic(string, ...int) (main.Results, error)  at 0x" in out

@@ -7,15 +7,22 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
+from itertools import islice
 
 from soinspect.call.arguments import Argument, parse_argument, split_parts
+from soinspect.call.cgotypes import GoKind, go_bytes, go_kind, go_text
 from soinspect.call.scalars import scalar_bytes, scalar_text
+from soinspect.call.values import quoted
 from soinspect.call.worker import protocol
 from soinspect.errors import UsageError
 from soinspect.model.signature import CMember, CType, TypeKind
 
 _WORD = 8
 _LARGEST_IN_REGISTERS = 16
+_FOLLOWED = 8  # pointers of one result
+_LEAVES = 1000
+_TEXT = CType(text="const char *", kind=TypeKind.POINTER, size=_WORD, is_text=True)
 _NAMED_MEMBER = re.compile(r"\.?(?P<name>[A-Za-z_]\w*)\s*=\s*(?P<value>.*)", re.DOTALL)
 
 
@@ -52,16 +59,28 @@ def fit_aggregate(argument: Argument, wanted: CType, where: str) -> Argument:
     :raises UsageError: it is no such text, or does not fit the type.
     """
     check_aggregate(wanted, where)
-    if argument.kind != protocol.LITERAL:
-        raise UsageError(f"{argument.text} cannot be passed as {wanted.text}, write {{...}}: {where}")
-    data = bytearray(wanted.size)
-    _fill(data, 0, wanted, argument.text, where)
-    padded = bytes(data) + bytes(-len(data) % _WORD)
+    data, pointers = value_bytes(argument.text, wanted, where)
+    padded = data + bytes(-len(data) % _WORD)
     classes = classes_of(wanted)
     if classes is None:
-        return Argument(text=argument.text, kind=protocol.STACKED, value=padded)
+        return Argument(text=argument.text, kind=protocol.STACKED, value=padded, pointers=pointers)
     pieces = (protocol.PIECE.pack(kind, padded[_WORD * i : _WORD * (i + 1)]) for i, kind in enumerate(classes))
-    return Argument(text=argument.text, kind=protocol.PIECES, value=b"".join(pieces))
+    # The address goes into the record of its eight bytes, behind the class.
+    placed = ((at // _WORD * protocol.PIECE.size + 1, target, more) for at, target, more in pointers)
+    return Argument(text=argument.text, kind=protocol.PIECES, value=b"".join(pieces), pointers=tuple(placed))
+
+
+def text_places(kind: CType) -> tuple[int, ...]:
+    """The offsets of the pointers in a value that are followed to show it: those to texts, and to a slice's memory."""
+    found = [offset for offset, leaf in islice(kind.leaves(), _LEAVES) if leaf.is_text]
+    found += (member.offset for member in kind.members if go_kind(kind) is GoKind.SLICE and member.name == "data")
+    return tuple(found[:_FOLLOWED])
+
+
+def returned_at(kind: CType, offset: int) -> int:
+    """Where the integer at an offset in a result comes back: an offset in memory, or in the integer registers."""
+    classes = classes_of(kind) if kind.kind is TypeKind.AGGREGATE else None
+    return offset if classes is None else _WORD * classes[: offset // _WORD].count(protocol.INTEGER)
 
 
 def returned_bytes(kind: CType, integers: tuple[int, int], vectors: tuple[bytes, bytes], pointed_to: bytes) -> bytes:
@@ -76,25 +95,50 @@ def returned_bytes(kind: CType, integers: tuple[int, int], vectors: tuple[bytes,
     return b"".join(next(free[kind]) for kind in classes)[: kind.size]
 
 
-def aggregate_text(kind: CType, data: bytes) -> str | None:
-    """``{x=3, y=1.5}``; None when ``data`` is cut."""
-    return _text(kind, data) if len(data) == kind.size else None
+def aggregate_text(kind: CType, data: bytes, pointed_to: Mapping[int, bytes]) -> str | None:
+    """``{x=3, y=1.5}``; None when ``data`` is cut. ``pointed_to`` is what pointers at some offsets lead to."""
+    return value_text(kind, data, pointed_to) if len(data) == kind.size else None
 
 
-def _text(kind: CType, data: bytes) -> str:
+def value_text(kind: CType, data: bytes, pointed_to: Mapping[int, bytes], start: int = 0) -> str:
+    """A value of any type, ``start`` bytes after the start of ``data``, as C would write it."""
+    here = data[start : start + kind.size]
     if kind.kind is not TypeKind.AGGREGATE:
-        return scalar_text(kind, data) or "?"
+        return scalar_text(kind, here, pointed_to.get(start, b"")) or "?"
+    in_go = go_text(kind, here, pointed_to.get(start, b""))
+    if in_go is not None:
+        return in_go
+    if _is_characters(kind):
+        raw = here.partition(b"\0")[0]
+        return quoted(raw, len(raw))
     parts = (
-        (f"{member.name}=" if member.name else "") + _text(member.type, data[member.offset :][: member.type.size])
+        (f"{member.name}=" if member.name else "") + value_text(member.type, data, pointed_to, start + member.offset)
         for member in kind.members
     )
     return f"{{{', '.join(parts)}}}"
 
 
-def _fill(data: bytearray, start: int, kind: CType, text: str, where: str) -> None:
-    """Write what ``{...}`` says; as in C, members that it leaves out are zero."""
+def value_bytes(text: str, kind: CType, where: str) -> tuple[bytes, protocol.Pointers]:
+    """A value as it lies in memory, with what its pointers lead to; as in C, members that are left out are zero.
+
+    :raises UsageError: the text is no value of the type.
+    """
+    in_go = go_bytes(text, kind, where)
+    if in_go is not None:
+        return in_go
+    if kind.kind is not TypeKind.AGGREGATE:
+        return scalar_bytes(parse_argument(text), kind, where)
+    if _is_characters(kind) and text[:1] + text[-1:] == '""':
+        (_, raw, _) = scalar_bytes(parse_argument(text), _TEXT, where)[1][0]
+        if len(raw) - 1 > kind.size:
+            raise UsageError(f"{text} does not fit into {kind.text}: {where}")
+        return raw.ljust(kind.size, b"\0")[: kind.size], ()
+    if text[:1] + text[-1:] != "{}":
+        raise UsageError(f"{text} cannot be passed as {kind.text}, write {{...}}: {where}")
+    data = bytearray(kind.size)
+    pointers: list[tuple[int, bytes, protocol.Pointers]] = []
     position = 0
-    for part in split_parts(text.strip()[1:-1]):
+    for part in split_parts(text[1:-1]):
         named = _NAMED_MEMBER.fullmatch(part.strip())
         if named:
             position = next((i for i, member in enumerate(kind.members) if member.name == named["name"]), -1)
@@ -102,14 +146,16 @@ def _fill(data: bytearray, start: int, kind: CType, text: str, where: str) -> No
             raise UsageError(f"{part.strip()!r} has no place in {kind.text}, which has {_names(kind.members)}: {where}")
         member = kind.members[position]
         position += 1
-        value = (named["value"] if named else part).strip()
-        offset = start + member.offset
-        if member.type.kind is not TypeKind.AGGREGATE:
-            data[offset : offset + member.type.size] = scalar_bytes(parse_argument(value), member.type, where)
-        elif value.startswith("{") and value.endswith("}"):
-            _fill(data, offset, member.type, value, where)
-        else:
-            raise UsageError(f"{value!r} cannot be passed as {member.type.text}, write {{...}}: {where}")
+        value, inner = value_bytes((named["value"] if named else part).strip(), member.type, where)
+        data[member.offset : member.offset + member.type.size] = value
+        pointers += ((member.offset + at, target, more) for at, target, more in inner)
+    return bytes(data), tuple(pointers)
+
+
+def _is_characters(kind: CType) -> bool:
+    """Whether the type is an array of ``char``."""
+    first = kind.members[0] if kind.members else None
+    return first is not None and not first.name and first.type.text.removeprefix("const ") == "char"
 
 
 def _names(members: tuple[CMember, ...]) -> str:

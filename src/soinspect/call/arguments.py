@@ -4,7 +4,8 @@ An argument says its own type, since machine code does not: ``40`` and ``-1`` an
 64 bits, ``1.5`` and ``f64:1.5`` doubles, ``f32:1.5`` a float, ``"text"`` or ``str:text`` the address of a text,
 ``buf:64`` the address of that many zero bytes, ``@path`` the address of a file's contents, ``&{i32:3, f64:1.5}`` the
 address of a structure laid out by C's rules, ``{x=3, y=1.5}`` a structure by value whose type a prototype gives,
-``cb:ret=7`` the address of a function that takes up to six integers and returns 7, ``null`` the null pointer.
+``cb:ret=7`` the address of a function that takes up to six integers and returns 7, ``null`` the null pointer,
+``[1, 2]`` a Go slice where a prototype asks for one.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ _FORMATS = {
     "i8": "b", "u8": "B", "i16": "h", "u16": "H", "i32": "i", "u32": "I", "i64": "q", "u64": "Q", "ptr": "Q",
     "f32": "f", "f64": "d",
 }  # fmt: skip
+_WORDS = {"null": 0, "false": 0, "true": 1}
 _MAX_BUFFER = 1 << 16
 _MAX_FILE = 1 << 26
 _MAX_ARGUMENTS = 64
@@ -42,6 +44,12 @@ class Argument:
     text: str
     kind: int
     value: int | bytes
+    pointers: protocol.Pointers = ()
+
+    @property
+    def wire(self) -> protocol.Argument:
+        """The argument as it is sent to the worker."""
+        return self.kind, self.value, self.pointers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,9 +108,25 @@ def encode_scalar(text: str, size: int) -> bytes:
     return (signed % (1 << (8 * size))).to_bytes(size, "little")
 
 
+def element_bytes(text: str) -> bytes:
+    """A number as an element of an array: of 8 bytes, unless a prefix says its type.
+
+    :raises UsageError: it is no number.
+    """
+    prefix, colon, rest = text.partition(":")
+    if colon and prefix in _FORMATS:
+        return _scalar(prefix, rest.strip(), text)
+    kind, value = _value(text)
+    if kind == protocol.INTEGER and isinstance(value, int):
+        return value.to_bytes(8, "little")
+    if kind == protocol.VECTOR and isinstance(value, bytes):
+        return value
+    raise UsageError(f"{text!r} is not an element: expected a number, or a text")
+
+
 def _value(text: str) -> tuple[int, int | bytes]:  # noqa: C901  (one line a form)
-    if text == "null":
-        return protocol.INTEGER, 0
+    if text in _WORDS:
+        return protocol.INTEGER, _WORDS[text]
     if _INTEGER.fullmatch(text):
         return protocol.INTEGER, _integer(text)
     if _FLOAT.fullmatch(text):
@@ -114,7 +138,7 @@ def _value(text: str) -> tuple[int, int | bytes]:  # noqa: C901  (one line a for
         return protocol.INTEGER, ord(character)
     if text[:1] == text[-1:] == '"' and len(text) > 1:
         return protocol.BYTES, _literal(text).encode() + b"\0"
-    if text.startswith("{") and text.endswith("}"):
+    if text[:1] + text[-1:] in ("{}", "[]"):
         return protocol.LITERAL, b""
     if text.startswith("&{") and text.endswith("}"):
         return protocol.BYTES, _structure(text)
@@ -137,8 +161,8 @@ def _value(text: str) -> tuple[int, int | bytes]:  # noqa: C901  (one line a for
             return protocol.VECTOR, packed.ljust(8, b"\0")
         return protocol.INTEGER, int.from_bytes(packed, "little", signed=prefix[0] == "i") % (1 << 64)
     raise UsageError(
-        f'{text!r} is not an argument: expected a number, f64:1.5, "text", buf:64, @file, {{...}}, &{{...}}, cb:ret=0 '
-        "or null"
+        f'{text!r} is not an argument: expected a number, f64:1.5, "text", buf:64, @file, {{...}}, &{{...}}, [...], '
+        "cb:ret=0 or null"
     )
 
 
@@ -207,9 +231,9 @@ def split_parts(text: str) -> Iterator[str]:
             quote = "" if character == quote else quote
         elif character in "\"'":
             quote = character
-        elif character in "{(":
+        elif character in "{([":
             depth += 1
-        elif character in "})":
+        elif character in "})]":
             depth -= 1
         elif character == "," and not depth:
             yield text[start:at]

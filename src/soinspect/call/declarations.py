@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from soinspect.call.cgotypes import GO_TYPES
 from soinspect.errors import CannotRun, UsageError
 from soinspect.model.signature import CMember, CType, Signature, SignatureParameter, TypeKind
 
@@ -26,15 +27,16 @@ _SIGNED_INTEGERS = {
     "signed char": 1, "short": 2, "int": 4, "long": 8, "long long": 8, "int8_t": 1, "int16_t": 2, "int32_t": 4,
     "int64_t": 8, "intptr_t": 8, "intmax_t": 8, "ssize_t": 8, "ptrdiff_t": 8, "off_t": 8, "time_t": 8, "clock_t": 8,
     "pid_t": 4, "wchar_t": 4, "key_t": 4, "int_fast8_t": 1, "int_fast16_t": 8, "int_fast32_t": 8, "int_fast64_t": 8,
+    "GoInt": 8, "GoInt8": 1, "GoInt16": 2, "GoInt32": 4, "GoInt64": 8,
 }  # fmt: skip
 _UNSIGNED_INTEGERS = {
     "unsigned char": 1, "unsigned short": 2, "unsigned": 4, "unsigned int": 4, "unsigned long": 8,
     "unsigned long long": 8, "uint8_t": 1, "uint16_t": 2, "uint32_t": 4, "uint64_t": 8, "uintptr_t": 8,
     "uintmax_t": 8, "size_t": 8, "uid_t": 4, "gid_t": 4, "mode_t": 4, "dev_t": 8, "ino_t": 8, "socklen_t": 4,
     "char16_t": 2, "char32_t": 4, "wint_t": 4, "uint_fast8_t": 1, "uint_fast16_t": 8, "uint_fast32_t": 8,
-    "uint_fast64_t": 8,
+    "uint_fast64_t": 8, "GoUint": 8, "GoUint8": 1, "GoUint16": 2, "GoUint32": 4, "GoUint64": 8, "GoUintptr": 8,
 }  # fmt: skip
-_FLOATS = {"float": 4, "double": 8, "_Float32": 4, "_Float64": 8, "_Float32x": 8}
+_FLOATS = {"float": 4, "double": 8, "_Float32": 4, "_Float64": 8, "_Float32x": 8, "GoFloat32": 4, "GoFloat64": 8}
 # Known, but of no class of register that calls here can fill.
 _UNCALLABLE = {"long double": 16, "double long": 16, "__int128": 16, "unsigned __int128": 16, "__int128 unsigned": 16,
                "_Float128": 16, "_Float64x": 16, "__float128": 16, "_Complex float": 8, "_Complex double": 16,
@@ -130,25 +132,7 @@ class Declarations:
         name = _canonical(words)
         if name in self._typedefs:
             return self._typedefs[name]
-        if name == "void":
-            return CType(text=name, kind=TypeKind.VOID, size=0)
-        if name in ("bool", "_Bool"):
-            return CType(text=name, kind=TypeKind.BOOLEAN, size=1)
-        if name == "char":
-            return CType(text=name, kind=TypeKind.INTEGER, size=1, signed=_CHAR_IS_SIGNED)
-        if name in _FLOATS:
-            return CType(text=name, kind=TypeKind.FLOAT, size=_FLOATS[name])
-        if name in _SIGNED_INTEGERS:
-            return CType(text=words, kind=TypeKind.INTEGER, size=_SIGNED_INTEGERS[name], signed=True)
-        if name in _UNSIGNED_INTEGERS:
-            return CType(text=words, kind=TypeKind.INTEGER, size=_UNSIGNED_INTEGERS[name])
-        if name in ("va_list", "__builtin_va_list") and _MACHINE == "x86_64":
-            # An array of one structure (System V ABI, 3.5.7), of which a function gets the address.
-            return CType(text="va_list", kind=TypeKind.POINTER, size=8)
-        if name in _UNCALLABLE:
-            return CType(text=name, kind=TypeKind.OTHER, size=_UNCALLABLE[name])
-        # Unknown: good enough to point to, and refused when it is passed by value.
-        return CType(text=words, kind=TypeKind.OTHER, size=0)
+        return _known_type(name, words)
 
     def _enumeration(self, node: Node, head: str) -> CType:
         body = node.child_by_field_name("body")
@@ -256,6 +240,33 @@ class Declarations:
             raise UsageError(
                 f"the type {kind.text!r} is not known; put its definition in front: 'typedef ... {kind.text}; ...'"
             )
+
+
+def _known_type(name: str, words: str) -> CType:
+    """The type that ``name`` means everywhere, in the user's ``words``."""
+    if name == "void":
+        return CType(text=name, kind=TypeKind.VOID, size=0)
+    if name in ("bool", "_Bool"):
+        return CType(text=name, kind=TypeKind.BOOLEAN, size=1)
+    if name == "char":
+        return CType(text=name, kind=TypeKind.INTEGER, size=1, signed=_CHAR_IS_SIGNED)
+    if name in _FLOATS:
+        return CType(text=name, kind=TypeKind.FLOAT, size=_FLOATS[name])
+    if name in _SIGNED_INTEGERS:
+        return CType(text=words, kind=TypeKind.INTEGER, size=_SIGNED_INTEGERS[name], signed=True)
+    if name in _UNSIGNED_INTEGERS:
+        return CType(text=words, kind=TypeKind.INTEGER, size=_UNSIGNED_INTEGERS[name])
+    if name in ("va_list", "__builtin_va_list") and _MACHINE == "x86_64":
+        # An array of one structure (System V ABI, 3.5.7), of which a function gets the address.
+        return CType(text="va_list", kind=TypeKind.POINTER, size=8)
+    if name in GO_TYPES:
+        return GO_TYPES[name]
+    if name in ("GoMap", "GoChan"):
+        return CType(text=name, kind=TypeKind.POINTER, size=8)
+    if name in _UNCALLABLE:
+        return CType(text=name, kind=TypeKind.OTHER, size=_UNCALLABLE[name])
+    # Unknown: good enough to point to, and refused when it is passed by value.
+    return CType(text=words, kind=TypeKind.OTHER, size=0)
 
 
 def _words(node: Node) -> str:

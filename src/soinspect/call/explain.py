@@ -21,7 +21,7 @@ _SEGV_ACCERR = 2
 _FPE_INTDIV = 1
 _BUS_ADRERR = 2
 _NULL_REACH = 0x10000  # how far from NULL an access is still taken for a field of a NULL object
-_GUARD_REACH = 0x10000
+_GUARD_REACH = 0x10000  # of a stack, or a buffer
 _CANONICAL_HIGH = 1 << 47
 _PRESERVED = ThunkArm.preserved if os.uname().machine == "aarch64" else ThunkX86.preserved
 
@@ -69,16 +69,27 @@ _SENT_BY_LIMITS: dict[int, str] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Buffer:
+    """An argument in memory: what it is for the user, and where."""
+
+    what: str
+    start: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
     """What the rules look at: the stopped thread, what it had printed, and what sort of code was called.
 
-    ``in_go_plugin`` tells that it stopped in a Go plugin, which is loaded here without a Go runtime.
+    ``in_go_plugin`` tells that it stopped in a Go plugin, which is loaded here without a Go runtime. ``buffers`` are
+    the arguments of the call that lie in memory.
     """
 
     signal: int
     stopped: Stopped | None
     stderr: str
     in_go_plugin: bool
+    buffers: tuple[Buffer, ...] = ()
 
     @property
     def code(self) -> int | None:
@@ -203,6 +214,17 @@ def _not_canonical(scene: Scene) -> str | None:
     return f"an address was used that no pointer can have{held}: an uninitialised or overwritten pointer"
 
 
+def _past_a_buffer(scene: Scene) -> str | None:
+    """A fault in the guard page behind an argument."""
+    if scene.signal != signal.SIGSEGV or scene.code != _SEGV_ACCERR:
+        return None
+    for buffer in scene.buffers:
+        beyond = scene.address - buffer.start - buffer.size
+        if 0 <= beyond < _GUARD_REACH:
+            return f"it went past the end of {buffer.what}: the access is {beyond:,} bytes behind it"
+    return None
+
+
 def _protected(scene: Scene) -> str | None:
     stopped = scene.stopped
     if scene.signal != signal.SIGSEGV or stopped is None or scene.code != _SEGV_ACCERR:
@@ -278,6 +300,7 @@ _RULES: tuple[Callable[[Scene], str | None], ...] = (
     _go_without_goroutine,
     _planted_register,
     _jump,
+    _past_a_buffer,
     _stack_overflow,
     _null,
     _not_canonical,

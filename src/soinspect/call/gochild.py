@@ -5,7 +5,9 @@ What the child writes is hostile: the plugin runs in the same process and can wr
 
 from __future__ import annotations
 
+import itertools
 import json
+import math
 import os
 import re
 import secrets
@@ -13,18 +15,23 @@ import selectors
 import signal
 import socket
 import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from soinspect.model.calling import CallLimits, CallValue
+from soinspect.errors import CannotRun
+from soinspect.model.calling import CallLimits, CallValue, Sandbox
 
 _CHUNK = 1 << 16
 _EVENT_BYTES = 8 << 20
 _AFTER_QUIT = 2.0  # seconds for the goroutine dump that SIGQUIT asks for
 _TOKEN = "SOINSPECT_CALL"  # noqa: S105  (names an environment variable)
 _SWEEPS = 5
+_WORKER = Path(__file__).parent / "worker" / "__main__.py"
+_LAUNCHER_EVENTS = _WALL, _NO_WALL, _NOT_STARTED = "wall", "no-wall", "not-started"
 _HEX = re.compile(r"(?:[0-9a-f]{2})*")
 
 
@@ -53,7 +60,8 @@ class ChildRun:
     """How a run of the host went.
 
     ``returncode`` as in :mod:`subprocess`; ``timed_out`` tells that we ended it. ``left_behind`` counts
-    processes of the plugin that were still there afterwards, and were killed.
+    processes of the plugin that were still there afterwards, and were killed. ``walls`` of the sandbox stood,
+    ``missing`` ones could not be had.
     """
 
     events: tuple[HostEvent, ...]
@@ -63,6 +71,8 @@ class ChildRun:
     stdout: bytes
     stderr: bytes
     truncated: bool
+    walls: tuple[str, ...]
+    missing: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -90,18 +100,28 @@ class _Kept:
         return bytes(self.head + cut + self.tail)
 
 
-def run_child(executable: Path, request: bytes, variables: Mapping[str, str], limits: CallLimits) -> ChildRun:
+def run_child(
+    executable: Path, request: bytes, variables: Mapping[str, str], limits: CallLimits, sandbox: Sandbox
+) -> ChildRun:
     """Run the host with a request until it ends or the time is up; no process of it survives.
 
     :raises OSError: the host cannot be started.
+    :raises CannotRun: the sandbox has a gap, and must not.
     """
     ours, theirs = socket.socketpair()
     token = secrets.token_hex(16)
-    with ours:
+    with ours, tempfile.TemporaryDirectory(prefix="soinspect-") as folder:
         with theirs:
+            environment = {**variables, "SOINSPECT_FD": str(theirs.fileno()), _TOKEN: token}
+            command = [str(executable)]
+            if sandbox.on:
+                environment["TMPDIR"] = folder
+                # The launcher is a Python, which is not to be preloaded with what is for the host.
+                preload = {name: environment.pop(name) for name in ("LD_PRELOAD",) if name in environment}
+                command = _launcher(str(executable), folder, preload, limits, sandbox)
             child = subprocess.Popen(
-                [executable],
-                env={**variables, "SOINSPECT_FD": str(theirs.fileno()), _TOKEN: token},
+                command,
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -110,9 +130,43 @@ def run_child(executable: Path, request: bytes, variables: Mapping[str, str], li
             )
         try:
             with child:
-                return _listen(child, ours, request, token, limits)
+                run = _listen(child, ours, request, token, limits)
         finally:
             _end(child, token)
+    return _without_launcher(run, sandbox)
+
+
+def _launcher(
+    program: str, folder: str, variables: Mapping[str, str], limits: CallLimits, sandbox: Sandbox
+) -> list[str]:
+    """The command that starts the program inside of the sandbox, with ``variables`` added to its environment."""
+    asked = {
+        "program": program,
+        "variables": variables,
+        "parent": os.getpid(),
+        "writable": [os.path.realpath(path) for path in (folder, *sandbox.writable)],
+        "network": sandbox.network,
+        "processes": sandbox.processes,
+        "strict": sandbox.strict,
+        # All threads count together.
+        "cpu_seconds": math.ceil(limits.timeout + _AFTER_QUIT + 1) * (os.cpu_count() or 1),
+        "memory": limits.memory,
+    }
+    return [sys.executable, "-I", "-S", "-E", str(_WORKER), "launch", json.dumps(asked)]
+
+
+def _without_launcher(run: ChildRun, sandbox: Sandbox) -> ChildRun:
+    """The run with what the launcher told, in the first events, where it belongs."""
+    told = list(itertools.takewhile(lambda event: event.name in _LAUNCHER_EVENTS, run.events if sandbox.on else ()))
+    for event in told:
+        if event.name == _NOT_STARTED:
+            number = int(event.reason)
+            raise OSError(number, os.strerror(number))
+    missing = tuple(event.reason for event in told if event.name == _NO_WALL)
+    if missing and sandbox.strict:
+        raise CannotRun(f"the sandbox would have a gap: {missing[0]}", "leave out --strict, or use --no-sandbox")
+    walls = tuple(event.reason for event in told if event.name == _WALL)
+    return replace(run, events=run.events[len(told) :], walls=walls, missing=missing)
 
 
 def _listen(
@@ -161,6 +215,8 @@ def _listen(
         stdout=out.text(),
         stderr=err.text(),
         truncated=bool(out.lost or err.lost),
+        walls=(),
+        missing=(),
     )
 
 

@@ -46,7 +46,7 @@ def call_in_go_host(request: CallRequest, facts: GoFacts, environment: CallEnvir
     }
     variables = plain_variables(request, environment)
     try:
-        run = run_child(host.executable, json.dumps(asked).encode(), variables, request.limits)
+        run = run_child(host.executable, json.dumps(asked).encode(), variables, request.limits, request.sandbox)
     except OSError as error:
         raise CannotRun(
             f"the Go host {host.executable} cannot be started: {error.strerror}",

@@ -61,7 +61,9 @@ def call_in_own_host(request: CallRequest, facts: GoFacts, environment: CallEnvi
     opening = f"open {path} {task} {request.limits.memory}"
     variables = plain_variables(request, environment) | {"LD_PRELOAD": str(library)}
     try:
-        run = run_child(Path(program).resolve(), "\n".join((opening, *lines)).encode(), variables, request.limits)
+        run = run_child(
+            Path(program).resolve(), "\n".join((opening, *lines)).encode(), variables, request.limits, request.sandbox
+        )
     except OSError as error:
         raise CannotRun(f"{program} cannot be started: {error.strerror}", f"chmod +x {program}") from None
     evidence = (

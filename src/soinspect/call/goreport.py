@@ -167,6 +167,9 @@ class Report:
                 f"{done.goroutines} goroutine(s) of the plugin were still running at the end"
                 + (f", started by {', '.join(by)}" if by else "")
             )
+        if self.run.walls:
+            evidence.append(f"sandbox: {', '.join(self.run.walls)}")
+        evidence += (f"sandbox without {wall}" for wall in self.run.missing)
         if self.run.left_behind:
             evidence.append(f"{self.run.left_behind} process(es) that the plugin left behind were killed")
         return tuple(evidence)
@@ -184,7 +187,8 @@ class Report:
             return None
         what, step = self._stage(last)
         if last.name == "refused":
-            return _Failure(step=step, outcome=Outcome.REFUSED, detail=_refusal(last, what))
+            outcome = Outcome.REFUSED if step == _OPENING else Outcome.UNFIT
+            return _Failure(step=step, outcome=outcome, detail=_refusal(last, what))
         if last.name in ("panic", "goexit"):
             return self._panic(last, what, step)
         death = read_death(self.run.stderr, self.plugin.path)

@@ -30,7 +30,7 @@ _STARTER = re.compile(r"^created by (?P<name>\S+)", re.MULTILINE)
 # The machinery above the place where something went wrong, and what is below the plugin's part of a stack.
 _MACHINERY = ("runtime.", "internal/runtime/", "panic")
 _BELOW = re.compile(
-    r"runtime\.(?:call\d+|reflectcall|doInit|goexit|main\b)|reflect\.Value\.[cC]all|plugin\.[oO]pen|host\."
+    r"_cgoexp_|runtime\.(?:call\d+|reflectcall|doInit|goexit|main\b)|reflect\.Value\.[cC]all|plugin\.[oO]pen|host\."
 )
 # Who carries out a step: the generic host, or (in the user's own host) a call from C.
 _STEP_BELOW = ("host.(*host).guarded.func", "runtime.cgocallbackg1")
@@ -112,7 +112,7 @@ class Death:
 
 
 def read_death(stderr: bytes, plugin_path: str) -> Death | None:
-    """The report of the Go runtime in a program's stderr, or None."""
+    """The report of the Go runtime in a program's stderr, or None; ``plugin_path`` is empty for other files."""
     text = stderr.decode("utf-8", "replace")
     headline = _HEADLINE.search(text)
     if headline is None:
@@ -176,6 +176,8 @@ def starters(dump: str, plugin_path: str) -> tuple[str, ...]:
 
 def shorten(name: str, plugin_path: str) -> str:
     """A linker name as the programmer knows it: the plugin's own package is ``main``, the host's is ``host``."""
+    if not plugin_path:
+        return name
     if name.startswith("main."):
         return f"host.{name.removeprefix('main.')}"
     return name.replace(f"{plugin_path}.", "main.").replace(f"{plugin_path.replace('.', '%2e')}.", "main.")

@@ -14,13 +14,13 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from threading import Event
 
 from soinspect.call import ptrace, stopped
-from soinspect.call.stopped import Stopped
+from soinspect.call.stopped import Stopped, read_scene
 from soinspect.call.worker import protocol
 from soinspect.errors import CannotRun
 from soinspect.model.absence import Absent
@@ -57,7 +57,7 @@ class Watched:
     ``status`` is its exit code (EXITED) or the signal's number (SIGNALLED), else 0. ``last`` is where it was
     when it died, exited or was stopped. ``log`` is what it wrote to the shared memory, as it lies there.
     ``processes`` counts all that it started, itself included; ``left_behind`` those that outlived it and were
-    killed.
+    killed. ``traced`` tells that it was watched through ptrace.
     """
 
     end: End
@@ -69,9 +69,10 @@ class Watched:
     truncated: bool
     left_behind: int
     processes: int
+    traced: bool
 
 
-def watch(request: bytes, *, timeout: float, kept_output: int, environment: dict[str, str]) -> Watched:
+def watch(request: protocol.Request, *, timeout: float, kept_output: int, environment: dict[str, str]) -> Watched:
     """Run the worker on ``request`` until it ends or ``timeout`` seconds are over.
 
     :raises CannotRun: no worker could be started.
@@ -113,7 +114,7 @@ class _Watch:
 
     def __init__(
         self,
-        request: bytes,
+        request: protocol.Request,
         timeout: float,
         kept_output: int,
         environment: dict[str, str],
@@ -160,13 +161,13 @@ class _Watch:
         err_read, err_write = self._pipe()
         request_read, request_write = self._pipe()
         null = self._own(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
-        self._log = self._own(_sealed_memory(protocol.LOG_SIZE))
+        self._log = self._own(_sealed_memory(protocol.LOG_SIZE + protocol.SCENE_SIZE))
         files = ((null, 0), (out_write, 1), (err_write, 2), (request_read, protocol.REQUEST_FD),
                  (self._log, protocol.LOG_FD))  # fmt: skip
         try:
             self._main = os.posix_spawn(
                 sys.executable or "python3",
-                [sys.executable, "-I", "-S", "-E", str(_WORKER)],
+                [sys.executable, "-I", "-S", "-E", str(_WORKER), "program"],
                 {os.fsencode(name): os.fsencode(value) for name, value in self._environment.items()}
                 | dict([self._mark.split(b"=")]),
                 file_actions=[(os.POSIX_SPAWN_DUP2, ours, theirs) for ours, theirs in files],
@@ -188,7 +189,8 @@ class _Watch:
             os.set_blocking(fd, False)
         # The worker does nothing before it has read this: it is traced by then.
         with suppress(BrokenPipeError):  # it is gone already; the watch will find out how
-            _write(request_write, self._request)
+            self._request.untraced = not self._traced
+            _write(request_write, self._request.pack())
         self._close(request_write)
 
     def _attach(self) -> None:
@@ -250,7 +252,7 @@ class _Watch:
     def _reap(self) -> bool:
         """Take one report of a child or tracee and let it run on; False when there is none now."""
         try:
-            task, status = os.waitpid(-1, os.WNOHANG | ptrace.WALL_OWN)
+            task, status = os.waitpid(-1, os.WNOHANG | ptrace.WALL_OWN | (0 if self._traced else os.WUNTRACED))
         except ChildProcessError:
             # Nobody is left. If the worker was not reported, this program ignores SIGCHLD.
             if self._status is None:
@@ -269,6 +271,9 @@ class _Watch:
         return True
 
     def _stopped(self, task: int, status: int) -> None:
+        if not self._traced:
+            os.kill(task, signal.SIGCONT)
+            return
         number, event = os.WSTOPSIG(status), status >> 16
         if task not in self._tasks and not self._admit(task):
             return
@@ -308,6 +313,9 @@ class _Watch:
         """The time is over: see where the worker is."""
         self._stopped_by = End.TIMED_OUT
         if not self._traced:
+            with suppress(ProcessLookupError):
+                os.kill(self._main, signal.SIGQUIT)  # its handler writes down where it is
+            self._await_scene()
             return
         deadline = time.monotonic() + _GRACE
         with suppress(ProcessLookupError, ChildProcessError):  # gone in this moment
@@ -321,6 +329,13 @@ class _Watch:
                         self._tasks.pop(task, None)
                     return
                 time.sleep(_PAUSE)
+
+    def _await_scene(self) -> None:
+        """Give the worker a moment to write down where it is, unless it blocks signals."""
+        deadline = time.monotonic() + _GRACE / 4
+        while self._status is None and time.monotonic() < deadline:
+            self._reap_some()
+            time.sleep(_PAUSE)
 
     # -- end -----------------------------------------------------------------------------------------------
 
@@ -352,20 +367,25 @@ class _Watch:
                 end, status = End.SIGNALLED, os.WTERMSIG(self._status)
             else:
                 end, status = End.EXITED, os.WEXITSTATUS(self._status)
+        log = os.pread(self._log, protocol.LOG_SIZE, 0)
+        scene = None if self._traced else read_scene(os.pread(self._log, protocol.SCENE_SIZE, protocol.LOG_SIZE))
         last = self._parting
-        fatal = self._fatal
+        if scene and end is End.TIMED_OUT:
+            last = replace(scene, signal=None)  # the signal was ours
+        fatal = self._fatal or scene
         if end is End.SIGNALLED and fatal and fatal.signal and fatal.signal.number == status:
             last = fatal
         return Watched(
             end=end or End.EXITED,
             status=status,
             last=last or Absent(self._unobserved()),
-            log=os.pread(self._log, protocol.LOG_SIZE, 0),
+            log=log,
             stdout=bytes(self._stdout.kept),
             stderr=bytes(self._stderr.kept),
             truncated=any(o.total > o.limit for o in (self._stdout, self._stderr)),
             left_behind=left_behind,
             processes=self._started,
+            traced=self._traced,
         )
 
     def _unobserved(self) -> str:

@@ -10,14 +10,14 @@ from collections.abc import Iterator, Sequence
 from soinspect.call.header import read_header
 from soinspect.call.journal import read_journal
 from soinspect.call.monitor import Watched, watch
-from soinspect.call.plan import Described, Plan, make_plan
+from soinspect.call.plan import Described, Plan, is_variable, make_plan
 from soinspect.call.report import Report
 from soinspect.call.signature import differences, parse_signature
 from soinspect.call.toolchain import CallEnvironment
 from soinspect.call.worker import protocol
-from soinspect.dwarf.callsignature import read_signatures
+from soinspect.dwarf.callsignature import Descriptions, read_descriptions
 from soinspect.elf.file import ElfFile
-from soinspect.errors import CannotRun, FormatError
+from soinspect.errors import CannotRun, FormatError, UsageError
 from soinspect.model.calling import CallRequest, CallResult, HostKind, NativeFacts, Outcome, StepResult
 from soinspect.model.constants import ElfClass, Machine
 from soinspect.model.image import ObjectKind
@@ -55,7 +55,7 @@ def call_native(request: CallRequest, facts: NativeFacts, environment: CallEnvir
             value=facts.header.phnum,
             why=f"{facts.truncated.where} {facts.truncated.what}",
         )
-    plan = make_plan(request, facts, lambda symbols: _prototypes(request, symbols, environment))
+    plan = make_plan(request, facts, lambda symbols: _descriptions(request, symbols, environment))
     watched = _run(request, plan)
     journal = read_journal(watched.log)
     gap = journal.first(protocol.NO_WALL)
@@ -70,30 +70,44 @@ def call_native(request: CallRequest, facts: NativeFacts, environment: CallEnvir
     return Report(request=request, facts=facts, plan=plan, watched=watched, journal=journal).result()
 
 
-def _prototypes(
+def _descriptions(
     request: CallRequest, symbols: Sequence[ExplainedSymbol], environment: CallEnvironment
 ) -> Iterator[Described]:
-    """What is known of each function: by what the user declared, by the file's debug information, by headers."""
+    """What is known of functions and variables: what the user declared, debug information, and headers say."""
     declared = {prototype.name: prototype for prototype in map(parse_signature, request.signatures)}
+    unused = declared.keys() - {name for symbol in symbols if not is_variable(symbol) for name in _names(symbol)}
+    if unused:
+        raise UsageError(f"--sig declares {min(unused)}, which is the function of no step")
     headers = [read_header(path, environment) for path in request.headers]
     damage: tuple[str, ...] = ()
+    recorded = Descriptions(functions={}, variables={})
     with ElfFile.open(request.path) as elf:
         try:
-            recorded = read_signatures(elf, {symbol.symbol.name for symbol in symbols}) if symbols else {}
+            if symbols:
+                recorded = read_descriptions(elf, {symbol.symbol.name for symbol in symbols})
         except FormatError as error:
-            recorded, damage = {}, (f"the debug information cannot be used: {error.reason}",)
+            damage = (f"the debug information cannot be used: {error.reason}",)
     for symbol in symbols:
-        name, short = symbol.symbol.name, symbol.explained.text.partition("(")[0]
+        name, key = symbol.symbol.name, (symbol.symbol.name, symbol.symbol.version)
+        variable = recorded.variables.get(key)
+        if is_variable(symbol):
+            yield Described(prototype=None, variable=variable, notes=damage)
+            continue
         sources = (
-            declared.get(name) or declared.get(short),
-            recorded.get((name, symbol.symbol.version)),
+            next((declared[n] for n in _names(symbol) if n in declared), None),
+            recorded.functions.get(key),
             *(header.functions.get(name) for header in headers),
         )
         known = [signature for signature in sources if signature]
         differing = [difference for other in known[1:] for difference in differences(known[0], other)]
         lacking = [f"{header.name} {header.why_without(name)}" for header in headers if name not in header.functions]
         disagreement = (f"the prototypes disagree: {'; '.join(differing)}",) if differing else ()
-        yield Described(prototype=known[0] if known else None, notes=(*damage, *lacking, *disagreement))
+        yield Described(prototype=known[0] if known else None, variable=None, notes=(*damage, *lacking, *disagreement))
+
+
+def _names(symbol: ExplainedSymbol) -> tuple[str, str]:
+    """What a declaration may call a function: its raw name, or its readable one without parameters."""
+    return symbol.symbol.name, symbol.explained.text.partition("(")[0]
 
 
 def _check_machine(path: str, facts: NativeFacts) -> None:
@@ -116,6 +130,15 @@ def _search_path(request: CallRequest) -> dict[str, str]:
     if not request.library_paths:
         return {}
     return {"LD_LIBRARY_PATH": ":".join(os.path.realpath(path) for path in request.library_paths)}
+
+
+def _variables(request: CallRequest, plan: Plan) -> dict[str, str]:
+    """What the user adds to the environment, and the setting that results in Go's memory need."""
+    variables = {variable.name: variable.value for variable in request.environment}
+    settings = variables.get("GODEBUG", "")
+    if plan.returns_go_memory and "cgocheck=" not in settings:
+        variables["GODEBUG"] = f"{settings},cgocheck=0".lstrip(",")
+    return variables
 
 
 def _refused(request: CallRequest, reason: str) -> CallResult:
@@ -141,6 +164,7 @@ def _run(request: CallRequest, plan: Plan) -> Watched:
             cpu_seconds=math.ceil(request.limits.timeout) + 1,
             memory=request.limits.memory,
             lazy=request.lazy,
+            namespace=request.namespace,
             sandbox=sandbox.on,
             strict=sandbox.strict,
             network=sandbox.network,
@@ -152,7 +176,7 @@ def _run(request: CallRequest, plan: Plan) -> Watched:
             "HOME": folder,
             "TMPDIR": folder,
             **_search_path(request),
-            **{variable.name: variable.value for variable in request.environment},
+            **_variables(request, plan),
         }
         limits = request.limits
-        return watch(wire.pack(), timeout=limits.timeout, kept_output=limits.output, environment=environment)
+        return watch(wire, timeout=limits.timeout, kept_output=limits.output, environment=environment)

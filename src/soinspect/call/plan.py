@@ -3,35 +3,42 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
+from soinspect.call.aggregates import returned_at, text_places, value_bytes
 from soinspect.call.arguments import Argument, encode_scalar, parse_step
+from soinspect.call.cgotypes import holds_go_memory
 from soinspect.call.conventions import Convention, convention_of
 from soinspect.call.typed import check_untyped, fit_arguments, result_room
 from soinspect.call.worker import protocol
 from soinspect.errors import UsageError
-from soinspect.model.calling import CallRequest, NativeFacts, Step
+from soinspect.model.calling import CallRequest, NativeFacts
 from soinspect.model.constants import SymbolType
-from soinspect.model.signature import Signature
+from soinspect.model.signature import CType, Signature, TypeKind
 from soinspect.model.symbol import ExplainedSymbol
 
 _FUNCTIONS = (SymbolType.FUNC, SymbolType.IFUNC)
 _VARIABLES = (SymbolType.OBJECT, SymbolType.TLS, SymbolType.COMMON)
 _CODE_SECTIONS = (".text", ".plt", ".init", ".fini")
+_VERBS = {protocol.READ: "reading", protocol.ASSIGN: "assigning to"}
+_ABI_TAG = re.compile(r"\[abi:\w+\]")
 _NEAR = 3
 _MAX_NAMES = 20_000  # above this the search for near names takes seconds
 _MAX_READ = 4096
 _UNKNOWN_SIZE = 8
+_CGOCHECK = "called with GODEBUG=cgocheck=0, for Go's runtime otherwise refuses to return memory of its own to C"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedAction:
     """One action of the worker, for the step at index ``step``.
 
-    ``symbol`` is None, and ``name`` what the user wrote, where an offset was given instead. ``notes`` are
-    sentences on where ``prototype`` comes from: what differs between sources, what could not be read.
+    ``symbol`` is None, and ``name`` what the user wrote, where an offset was given instead. ``assigned`` is the text
+    of a variable's new value, ``variable`` its type, ``prototype`` that of a function, as far as they are known;
+    ``notes`` are sentences on where they come from: what differs between sources, what could not be read.
     """
 
     step: int
@@ -40,6 +47,8 @@ class PlannedAction:
     convention: Convention | None = None
     arguments: tuple[Argument, ...] = ()
     name: str = ""
+    assigned: str | None = None
+    variable: CType | None = None
     prototype: Signature | None = None
     notes: tuple[str, ...] = ()
 
@@ -49,14 +58,9 @@ class PlannedAction:
         return self.symbol.explained.text if self.symbol else self.name
 
     @property
-    def typed(self) -> bool:
-        """Whether it calls a function that may have a prototype; those of entry points are known."""
-        return self.action.kind == protocol.CALL and self.convention is None
-
-    @property
-    def reads(self) -> bool:
-        """Whether it reads a variable rather than calls a function."""
-        return self.action.kind == protocol.READ
+    def doing(self) -> str:
+        """What it does, as the start of a sentence."""
+        return f"{_VERBS.get(self.action.kind, 'calling')} {self.text}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,19 +70,25 @@ class Plan:
     actions: tuple[PlannedAction, ...]
     not_called: tuple[tuple[ExplainedSymbol, Convention], ...]
 
+    @property
+    def returns_go_memory(self) -> bool:
+        """Whether a function returns what Go's runtime lets out only with ``GODEBUG=cgocheck=0``."""
+        return any(action.prototype and holds_go_memory(action.prototype) for action in self.actions)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Described:
-    """What is known of a function: its prototype, if any, and notes for the user, such as on disagreements."""
+    """What is known of a function or a ``variable``: its type, if any, and notes, such as on disagreements."""
 
     prototype: Signature | None
+    variable: CType | None
     notes: tuple[str, ...]
 
 
 def make_plan(
     request: CallRequest, facts: NativeFacts, describe: Callable[[Sequence[ExplainedSymbol]], Iterable[Described]]
 ) -> Plan:
-    """What the worker is to do for ``request``; ``describe`` is asked, once, for the functions that steps name.
+    """What the worker is to do for ``request``; ``describe`` is asked, once, for the symbols that steps name.
 
     :raises UsageError: a step names no symbol of the file, or several, or has arguments that do not fit.
     """
@@ -96,12 +106,18 @@ def make_plan(
                 actions.append(PlannedAction(step=index, symbol=symbol, action=action, convention=convention))
             else:
                 not_called.append((symbol, convention))
-    functions = {a.symbol.symbol.versioned_name: a.symbol for a in actions if a.symbol and a.typed}
-    described = dict(zip(functions, describe(tuple(functions.values())), strict=True))
+    # The prototypes of entry points that --init calls are known.
+    named = {a.symbol.symbol.versioned_name: a.symbol for a in actions if a.symbol and not a.convention}
+    described = dict(zip(named, describe(tuple(named.values())), strict=True))
     if request.repeat > 1:
         _repeat(actions, request)
+    needy = next((a for a in actions if a.action.kind == protocol.CALL_WITH_INTERPRETER_LOCK), None)
+    if request.namespace and needy:
+        raise UsageError(
+            f"--namespace: {needy.text} needs a Python interpreter, and sees none in a namespace of its own"
+        )
     return Plan(
-        actions=tuple(_with_prototype(action, described, request.steps[action.step]) for action in actions),
+        actions=tuple(_with_types(action, described) for action in actions),
         not_called=tuple(not_called),
     )
 
@@ -123,7 +139,7 @@ def _plan_step(path: str, index: int, text: str, exported: list[ExplainedSymbol]
         return PlannedAction(step=index, symbol=named[0], action=_action(text, named[0]))
     step = parse_step(text)
     arguments = step.arguments or ()
-    wire = tuple((argument.kind, argument.value) for argument in arguments)
+    wire = tuple(argument.wire for argument in arguments)
     if step.offset is not None:
         action = protocol.Action(kind=protocol.CALL, name=b"", offset=step.offset, arguments=wire)
         return PlannedAction(step=index, symbol=None, action=action, name=step.name, arguments=arguments)
@@ -133,30 +149,47 @@ def _plan_step(path: str, index: int, text: str, exported: list[ExplainedSymbol]
     if step.assigned is not None:
         if not is_variable(symbol):
             raise UsageError(f"{name} is a function: it cannot be assigned to")
-        action.kind, action.data = protocol.ASSIGN, encode_scalar(step.assigned, symbol.symbol.size)
+        action.kind = protocol.ASSIGN
     elif step.arguments is not None:
         if is_variable(symbol):
             raise UsageError(f"{name} is a variable: it cannot be called")
         action.arguments = wire
-    return PlannedAction(step=index, symbol=symbol, action=action, arguments=arguments)
+    return PlannedAction(
+        step=index, symbol=symbol, action=action, arguments=arguments, name=step.name, assigned=step.assigned
+    )
 
 
-def _with_prototype(planned: PlannedAction, described: Mapping[str, Described], step: Step) -> PlannedAction:
-    """The action with its function's prototype, and the arguments in the classes that it asks for.
+def _with_types(planned: PlannedAction, described: Mapping[str, Described]) -> PlannedAction:
+    """The action with what is known of its function or variable."""
+    known = described.get(planned.symbol.symbol.versioned_name) if planned.symbol else None
+    if planned.symbol and is_variable(planned.symbol):
+        return _with_variable(planned, known.variable if known else None)
+    if known is None or known.prototype is None or planned.convention:
+        check_untyped(planned.arguments)
+        return replace(planned, notes=known.notes if known else ())
+    prototype = known.prototype
+    planned.action.result_room = result_room(prototype.returns, prototype.text)
+    arguments = fit_arguments(planned.arguments, prototype)
+    planned.action.arguments = tuple(argument.wire for argument in arguments)
+    planned.action.followed = tuple(returned_at(prototype.returns, at) for at in text_places(prototype.returns))
+    notes = (*known.notes, _CGOCHECK) if holds_go_memory(prototype) else known.notes
+    return replace(planned, arguments=arguments, prototype=prototype, notes=notes)
 
-    A plain name is called without arguments whatever the prototype says: that is what was asked for.
-    """
-    known = described.get(planned.symbol.symbol.versioned_name) if planned.symbol and planned.typed else None
-    prototype = known.prototype if known else None
-    arguments = planned.arguments
-    if prototype is None:
-        check_untyped(arguments)
-    else:
-        planned.action.result_room = result_room(prototype.returns, prototype.text)
-        if "(" in step.text:
-            arguments = fit_arguments(arguments, prototype)
-            planned.action.arguments = tuple((argument.kind, argument.value) for argument in arguments)
-    return replace(planned, arguments=arguments, prototype=prototype, notes=known.notes if known else ())
+
+def _with_variable(planned: PlannedAction, kind: CType | None) -> PlannedAction:
+    """The action on a variable with its type, if that is known, and the bytes of its new value."""
+    symbol, action = planned.symbol, planned.action
+    if kind and not (kind.members or kind.kind not in (TypeKind.AGGREGATE, TypeKind.OTHER)):
+        kind = None  # nothing that can be shown or made
+    if planned.assigned is not None and symbol:
+        if kind:
+            action.data, action.pointers = value_bytes(planned.assigned.strip(), kind, f"{kind.text} {planned.text}")
+        else:
+            action.data = encode_scalar(planned.assigned, symbol.symbol.size)
+    elif kind and kind.size <= _MAX_READ:
+        action.size = kind.size
+        action.followed = text_places(kind)
+    return replace(planned, variable=kind)
 
 
 def find_symbol(path: str, wanted: str, symbols: list[ExplainedSymbol]) -> ExplainedSymbol:
@@ -170,7 +203,7 @@ def find_symbol(path: str, wanted: str, symbols: list[ExplainedSymbol]) -> Expla
     if found:
         choices = ", ".join(sorted(s.symbol.versioned_name for s in found)[:_NEAR])
         raise UsageError(f"{path}: {wanted!r} is ambiguous: {choices}, ...; give the raw name")
-    names_there = {name for s in symbols for name in (*_raw_names(s), *_readable_names(s))}
+    names_there = {name for s in symbols for name in (*_raw_names(s), *_readable_names(s), *_short_names(s))}
     near = get_close_matches(wanted, names_there, n=_NEAR) if len(names_there) < _MAX_NAMES else []
     hint = f"; near names: {', '.join(near)}" if near else "; soinspect symbols --exports lists what it has"
     raise UsageError(f"{path} exports no symbol {wanted!r}{hint}")
@@ -198,8 +231,9 @@ def _readable_names(symbol: ExplainedSymbol) -> tuple[str, ...]:
 
 
 def _short_names(symbol: ExplainedSymbol) -> tuple[str, ...]:
-    """The demangled name without parameters: ``ns::f`` of ``ns::f(int)``."""
-    return (symbol.explained.text.partition("(")[0],)
+    """The demangled name without parameters, and without ABI tags: ``ns::f`` of ``ns::f[abi:cxx11](int)``."""
+    short = symbol.explained.text.partition("(")[0]
+    return (short, _ABI_TAG.sub("", short), _ABI_TAG.sub("", symbol.explained.text))
 
 
 def _action(wanted: str, symbol: ExplainedSymbol) -> protocol.Action:

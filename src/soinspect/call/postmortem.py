@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import os
 
-from soinspect.call.explain import Scene, code_text, explain, signal_name
+from soinspect.call.disassemble import disassemble
+from soinspect.call.explain import Buffer, Scene, code_text, explain, signal_name
 from soinspect.call.locate import Locator
 from soinspect.call.monitor import End, Watched
 from soinspect.call.stopped import Stopped
 from soinspect.call.unwind import backtrace
 from soinspect.demangle.golink import GoNames
 from soinspect.model.absence import Absent
-from soinspect.model.calling import CallRequest, Crash, NativeFacts, Register
+from soinspect.model.calling import NO_FAULT, CallRequest, Crash, Instruction, NativeFacts, Register
 
 
 def report_end(
-    request: CallRequest, facts: NativeFacts, watched: Watched, *, phase: str, end_text: str, loaded: bool
+    request: CallRequest,
+    facts: NativeFacts,
+    watched: Watched,
+    *,
+    phase: str,
+    end_text: str,
+    loaded: bool,
+    buffers: tuple[Buffer, ...],
 ) -> Crash:
-    """What was going on (``phase``), where, and why it ended.
+    """What was going on (``phase``), where, and why it ended; ``buffers`` are arguments of that in memory.
 
     ``end_text`` says how it ended, for ends that are no signal; ``loaded`` tells that code of the file could run.
     """
@@ -30,6 +38,7 @@ def report_end(
         stopped=stopped,
         stderr=watched.stderr.decode("utf-8", "replace"),
         in_go_plugin=bool(facts.go and facts.go.plugin) and in_file,
+        buffers=buffers,
     )
     unknown = last if isinstance(last, Absent) else Absent("no fault: no signal ended it")
     signalled = watched.end is End.SIGNALLED
@@ -43,6 +52,7 @@ def report_end(
         phase=phase,
         registers=_registers(stopped) if stopped else (),
         backtrace=frames[1:],
+        instruction=_instruction(stopped) if stopped and signalled else NO_FAULT,
     )
 
 
@@ -53,6 +63,12 @@ def place_of(crash: Crash, path: str) -> str:
     if caller is None or ours in str(crash.location):
         return str(crash.location)
     return f"{crash.location}, called from {caller}"
+
+
+def _instruction(stopped: Stopped) -> Instruction | Absent:
+    if stopped.signal is None or stopped.signal.code <= 0:
+        return NO_FAULT
+    return disassemble(stopped.code, stopped.registers)
 
 
 def _go_names(facts: NativeFacts) -> GoNames | None:

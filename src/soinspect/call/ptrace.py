@@ -100,7 +100,12 @@ def signal_info(pid: int) -> SignalInfo:
     """The signal that ``pid`` stopped for."""
     buffer = ctypes.create_string_buffer(_SIGINFO_SIZE)
     _request(_GETSIGINFO, pid, 0, ctypes.addressof(buffer))
-    number, _, code, _, address = _SIGINFO.unpack_from(buffer)
+    return read_signal_info(buffer.raw)
+
+
+def read_signal_info(data: bytes) -> SignalInfo:
+    """Decode a ``siginfo_t``."""
+    number, _, code, _, address = _SIGINFO.unpack_from(data)
     return SignalInfo(number=number, code=code, address=address)
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
 
-from soinspect.call.explain import signal_name
-from soinspect.call.journal import Journal
+from soinspect.call.aggregates import value_text
+from soinspect.call.explain import Buffer, signal_name
+from soinspect.call.gotrace import Death, read_death
+from soinspect.call.journal import Event, Journal
 from soinspect.call.monitor import End, Watched
 from soinspect.call.plan import Plan, PlannedAction
 from soinspect.call.postmortem import place_of, report_end
-from soinspect.call.returns import report_return, timing_text
+from soinspect.call.returns import pointed_to_by, report_return, timing_text
 from soinspect.call.values import contents_text, hex_text
 from soinspect.call.worker import protocol
 from soinspect.model.absence import Absent
@@ -24,10 +28,12 @@ from soinspect.model.calling import (
     Step,
     StepResult,
 )
-from soinspect.model.golang import GoPlugin
+from soinspect.model.golang import GoBinaryKind, GoPlugin
 from soinspect.model.snapshot import InitFunction
 
 _UNRESOLVED_FUNCTION = 127  # ld.so's exit code when a lazily bound function does not exist
+# How Go's runtime ends the process after a panic: by signals with GOTRACEBACK=crash, which libraries begin with.
+_GO_ENDS = {End.EXITED: (2,), End.SIGNALLED: (signal.SIGABRT, signal.SIGQUIT)}
 _OUTCOMES = {
     End.EXITED: Outcome.EXITED,
     End.SIGNALLED: Outcome.CRASHED,
@@ -38,6 +44,10 @@ _OUTCOMES = {
 # What compilers put into every library: it runs, but it is not the author's code.
 _COMPILERS_OWN = frozenset({"_init", "frame_dummy", "register_tm_clones"})
 _SHOWN_CONSTRUCTORS = 20
+_NAMESPACE = (
+    "in a namespace of its own (dlmopen), with a C library of its own: errno is not seen, nothing that the host "
+    "process has loaded is shared, and debuggers may not know its symbols"
+)
 _GO_BEFORE_INIT = "; read before any Go initialiser ran: a Go program sees another value if one sets it"
 
 
@@ -57,8 +67,16 @@ class Report:
         crash = None
         if not self._done:
             crash = report_end(
-                self.request, self.facts, self.watched, phase=self._phase, end_text=self._end_text, loaded=self._loaded
+                self.request,
+                self.facts,
+                self.watched,
+                phase=self._phase,
+                end_text=self._end_text,
+                loaded=self._loaded,
+                buffers=tuple(self._buffers()),
             )
+            if self._go_death:
+                crash = replace(crash, why=f"it {_go_words(self._go_death)}")
         go_failed = self._go_plugin is not None and not all(step.outcome.good for step in steps)
         return CallResult(
             host=HostKind.NATIVE,
@@ -86,6 +104,23 @@ class Report:
     def _go_plugin(self) -> GoPlugin | None:
         return (self.facts.go or None) and (self.facts.go.plugin or None)
 
+    def _buffers(self) -> Iterator[Buffer]:
+        """The arguments in memory of all calls: callees may keep their addresses."""
+        for event in self.journal.events:
+            fields = event.fields(protocol.PLACED_PAYLOAD) if event.kind == protocol.PLACED else None
+            planned = self.plan.actions[event.action] if event.action < len(self.plan.actions) else None
+            if fields and planned and fields[0] < len(planned.arguments):
+                position, start, size = map(int, fields)
+                what = f"argument {position + 1}, {planned.arguments[position].text}"
+                yield Buffer(what=what, start=start, size=size)
+
+    @cached_property
+    def _go_death(self) -> Death | None:
+        """What the Go runtime of a c-shared library said when it ended the process, as it does on a panic."""
+        in_library = self.facts.go and self.facts.go.kind is GoBinaryKind.C_SHARED
+        is_deadly = self.watched.status in _GO_ENDS.get(self.watched.end, ())
+        return read_death(self.watched.stderr, "") if in_library and is_deadly else None
+
     @cached_property
     def _phase(self) -> str:
         """What was going on when the process ended."""
@@ -96,7 +131,7 @@ class Report:
                 phase = phases[event.kind]
             elif event.kind == protocol.BEGUN and event.action < len(self.plan.actions):
                 planned = self.plan.actions[event.action]
-                phase = f"{'reading' if planned.reads else 'calling'} {planned.text}"
+                phase = planned.doing
             elif event.kind in (protocol.LOADED, protocol.RETURNED, protocol.CONTENTS, protocol.ASSIGNED):
                 phase = "after the call"
         return phase
@@ -134,6 +169,14 @@ class Report:
         return self._action(step, number, planned)
 
     def _ended(self, step: Step) -> StepResult:
+        death = self._go_death
+        if death:
+            return StepResult(
+                step=step,
+                outcome=Outcome.PANICKED if death.is_panic else Outcome.CRASHED,
+                detail=f"it {_go_words(death)}",
+                backtrace=tuple(map(str, death.frames)),
+            )
         return StepResult(step=step, outcome=_OUTCOMES[self.watched.end], detail=f"it {self._end_text}")
 
     def _action(self, step: Step, number: int, planned: PlannedAction) -> StepResult:
@@ -148,22 +191,29 @@ class Report:
         if last.kind == protocol.ASSIGNED:
             return StepResult(step=step, outcome=Outcome.ASSIGNED, detail="assigned")
         if last.kind == protocol.CONTENTS:
-            return self._contents(step, planned, last.payload)
+            return self._contents(step, planned, events)
         return self._ended(step)
 
-    def _contents(self, step: Step, planned: PlannedAction, payload: bytes) -> StepResult:
-        data = payload[protocol.CONTENTS_PAYLOAD.size :]
+    def _contents(self, step: Step, planned: PlannedAction, events: tuple[Event, ...]) -> StepResult:
+        data = events[-1].payload[protocol.CONTENTS_PAYLOAD.size :]
+        kind = planned.variable
         size = planned.symbol.symbol.size if planned.symbol else 0
         if not data:
             return StepResult(step=step, outcome=Outcome.REFUSED, detail="its memory cannot be read")
-        detail = f"type unknown: {len(data)} bytes {hex_text(data)}"
-        if not size:
-            detail += " (its size is not recorded)"
-        elif size > len(data):
-            detail += f" (of {size})"
+        if kind and len(data) == kind.size:
+            value = value_text(kind, data, dict(pointed_to_by(events)))
+            detail = f"{kind.text} (from DWARF)"
+        else:
+            value = contents_text(data)
+            detail = f"type unknown: {len(data)} bytes {hex_text(data)}"
+            if not size:
+                detail += " (its size is not recorded)"
+            elif size > len(data):
+                detail += f" (of {size})"
         if self._go_plugin:
             detail += _GO_BEFORE_INIT
-        return StepResult(step=step, outcome=Outcome.READ, value=contents_text(data), detail=detail)
+        type_text = kind.text if kind else None
+        return StepResult(step=step, outcome=Outcome.READ, value=value, type=type_text, detail=detail)
 
     def _initialisation(self, step: Step, mine: list[tuple[int, PlannedAction]]) -> StepResult:
         functions = self.facts.init_functions
@@ -193,6 +243,8 @@ class Report:
     # -- the whole -----------------------------------------------------------------------------------------
 
     def _summary(self, steps: tuple[StepResult, ...], crash: Crash | None) -> str:
+        if crash and self._go_death:
+            return f"{crash.phase}: it {_go_words(self._go_death)}"
         if crash:
             where = (
                 f" at {place_of(crash, self.request.path)}"
@@ -203,7 +255,7 @@ class Report:
                 return f"{crash.phase} crashed with {crash.signal}{where}: {crash.why}"
             return f"{crash.phase}: it {self._end_text}{where}"
         bad = next((s for s in steps if not s.outcome.good), None)
-        if bad and bad.abi:
+        if bad and bad.outcome is Outcome.VIOLATED and bad.abi:
             violations = "; ".join(bad.abi.violations)
             return f"{bad.step.text} returned {bad.value or 'nothing'} · {bad.abi.convention} violated: {violations}"
         if bad:
@@ -219,10 +271,14 @@ class Report:
             lines.insert(0, f"loaded with dlopen at {fields[0]:#x} in {fields[1] * 1000:.1f} ms")
             if all(step.symbol is not None for step in self.request.steps):
                 lines.insert(1, _constructors_text(self.facts.init_functions))
+        if self.request.namespace:
+            lines.append(_NAMESPACE)
         walls = [event.text for event in self.journal.events if event.kind == protocol.WALL]
         if walls:
             lines.append(f"sandbox: {', '.join(walls)}")
         lines += (f"sandbox without {e.text}" for e in self.journal.events if e.kind == protocol.NO_WALL)
+        if not watched.traced:
+            lines.append("not watched through ptrace, which is not allowed or not known here: signal handlers stood in")
         if watched.processes > 1:
             lines.append(f"it started {_counted(watched.processes - 1, 'more process')}")
         if watched.left_behind:
@@ -250,6 +306,15 @@ def _short(result: StepResult) -> str:
     if result.outcome is Outcome.ASSIGNED:
         return f"{text}: assigned"
     return f"{text}: {result.detail}"
+
+
+def _go_words(death: Death) -> str:
+    """How a Go library ended, as the rest of a sentence."""
+    what = "panicked" if death.is_panic else "was ended by the Go runtime"
+    fault = f" ({death.signal} at address {death.address or 0:#x})" if death.signal else ""
+    code = ", in C code that Go called" if death.in_c else ""
+    place = f", in {death.frames[0].short}" if death.frames else ""
+    return f"{what}: {death.message}{fault}{code}{place}"
 
 
 def _counted(number: int, what: str) -> str:

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from soinspect.call.aggregates import returned_at, text_places
 from soinspect.call.journal import Event
 from soinspect.call.plan import PlannedAction
 from soinspect.call.typed import result_text
@@ -44,21 +45,22 @@ def report_return(step: Step, planned: PlannedAction, events: tuple[Event, ...],
     if len(last.payload) < protocol.RETURNED_PAYLOAD.size:
         return StepResult(step=step, outcome=Outcome.RETURNED, detail="returned; the answer was overwritten")
     value, second, vector, second_vector, errno, seconds = protocol.RETURNED_PAYLOAD.unpack_from(last.payload)
-    pointed_to = last.payload[protocol.RETURNED_PAYLOAD.size :]
+    memory = last.payload[protocol.RETURNED_PAYLOAD.size :]
+    followed = dict(pointed_to_by(events))
     convention = _CONVENTIONS.get(os.uname().machine)
     prototype = planned.prototype
     check = next((e for e in events if e.kind == protocol.CONVENTION), None)
     if prototype and not check and prototype.returns.kind in (TypeKind.FLOAT, TypeKind.AGGREGATE):
         shown, detail = None, f"{prototype.text}: where it returns its value cannot be read on this machine"
     elif prototype:
-        shown = result_text(prototype.returns, (value, second), (vector, second_vector), pointed_to)
+        kind = prototype.returns
+        pointed_to = {at: followed.get(returned_at(kind, at), b"") for at in text_places(kind)}
+        shown = result_text(kind, (value, second), (vector, second_vector), memory, pointed_to)
         detail = f"{prototype.text} (from {prototype.source})"
         if prototype.returns.kind is TypeKind.OTHER:
             detail += ", a result of that type cannot be shown"
-        if prototype.parameters and not planned.arguments:
-            detail += ", called without its arguments"
     else:
-        shown, detail = _untyped(value, vector, pointed_to, convention)
+        shown, detail = _untyped(value, vector, followed.get(0, b""), convention)
     detail += "".join(f"; {note}" for note in planned.notes)
     if errno:
         detail += f"; errno = {errno} ({os.strerror(errno)})"
@@ -70,13 +72,17 @@ def report_return(step: Step, planned: PlannedAction, events: tuple[Event, ...],
         detail += f"; called back {_callback_text(called_back)}"
     changed = tuple(_changed_buffers(planned, events))
     detail += "".join(f"; argument {change.argument} now holds {change.text}" for change in changed)
+    overruns = tuple(_overruns(planned, events))
+    detail += "".join(f"; {overrun}" for overrun in overruns)
     if in_go_plugin:
         detail += _GO_PROVES_NOTHING
     abi = None
     if check and convention:
         abi = AbiCheck(convention=convention.name, violations=tuple(check.text.splitlines()))
         detail += f"; {abi.convention} {'kept' if abi.kept else 'violated: ' + '; '.join(abi.violations)}"
-    outcome = Outcome.RETURNED if abi is None or abi.kept else Outcome.VIOLATED
+    outcome = Outcome.OVERRAN if overruns else Outcome.RETURNED
+    if abi and not abi.kept:
+        outcome = Outcome.VIOLATED
     return StepResult(
         step=step,
         outcome=outcome,
@@ -123,6 +129,14 @@ def _untyped(value: int, vector: bytes, pointed_to: bytes, convention: CheckedCo
     return shown, detail
 
 
+def pointed_to_by(events: tuple[Event, ...]) -> Iterator[tuple[int, bytes]]:
+    """What pointers in a result or variable lead to: where they are in it, and the bytes."""
+    size = protocol.FOLLOWED_PAYLOAD.size
+    for event in events:
+        if event.kind == protocol.FOLLOWED and len(event.payload) > size:
+            yield protocol.FOLLOWED_PAYLOAD.unpack_from(event.payload)[0], event.payload[size:]
+
+
 def _changed_buffers(planned: PlannedAction, events: tuple[Event, ...]) -> Iterator[CallValue]:
     """The arguments in memory that the callee wrote to, as they are after the call."""
     for event in events:
@@ -130,12 +144,29 @@ def _changed_buffers(planned: PlannedAction, events: tuple[Event, ...]) -> Itera
             continue
         (position,) = protocol.BUFFER_PAYLOAD.unpack_from(event.payload)
         after = event.payload[protocol.BUFFER_PAYLOAD.size :]
-        if position < len(planned.arguments) and planned.arguments[position].value != after:
+        if position < len(planned.arguments):
             text = c_string(after)
             shown = json.dumps(text) if text else f'"{hex_text(after)}"'
             yield CallValue(
                 type=f"{len(after)} bytes", text=shown, argument=position + 1, cut=not text and len(after) > SHOWN_BYTES
             )
+
+
+def _overruns(planned: PlannedAction, events: tuple[Event, ...]) -> Iterator[str]:
+    """What the callee wrote outside of the memory that it was given."""
+    for event in events:
+        fields = event.fields(protocol.OVERRUN_PAYLOAD) if event.kind == protocol.OVERRUN else None
+        if fields and fields[0] < len(planned.arguments):
+            position, front, behind = map(int, fields)
+            what = f"of argument {position + 1}, {planned.arguments[position].text}"
+            if behind:
+                yield f"it wrote {_bytes_text(behind)} past the end {what}"
+            if front:
+                yield f"it wrote {_bytes_text(front)} in front {what}"
+
+
+def _bytes_text(count: int) -> str:
+    return "1 byte" if count == 1 else f"{count} bytes"
 
 
 def _callback_text(events: list[Event]) -> str:

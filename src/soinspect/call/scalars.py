@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 from soinspect.call.arguments import Argument
-from soinspect.call.values import c_string
+from soinspect.call.values import quoted_c_string
 from soinspect.call.worker import protocol
 from soinspect.errors import UsageError
 from soinspect.model.signature import CType, TypeKind
@@ -36,16 +36,19 @@ def fit_scalar(argument: Argument, wanted: CType, where: str) -> Argument:
     raise UsageError(f"{argument.text} cannot be passed as {wanted.text}: {where}")
 
 
-def scalar_bytes(argument: Argument, wanted: CType, where: str) -> bytes:
-    """The argument as it lies in memory.
+def scalar_bytes(argument: Argument, wanted: CType, where: str) -> tuple[bytes, protocol.Pointers]:
+    """The argument as it lies in memory, and what it points to.
 
-    :raises UsageError: it cannot be of that type, or is the address of something that is yet to be placed.
+    :raises UsageError: it cannot be of that type, or is a callback, whose address is made for arguments only.
     """
-    value = fit_scalar(argument, wanted, where).value
+    fitted = fit_scalar(argument, wanted, where)
+    value = fitted.value
+    if fitted.kind == protocol.CALLBACK:
+        raise UsageError(f"{argument.text} cannot be a member, only an argument: {where}")
     if isinstance(value, bytes) and wanted.kind is TypeKind.POINTER:
-        raise UsageError(f"{argument.text} cannot be a member: a pointer in a structure is null or a number: {where}")
+        return bytes(wanted.size), ((0, value, fitted.pointers),)
     data = value if isinstance(value, bytes) else value.to_bytes(8, "little")
-    return data[: wanted.size]
+    return data[: wanted.size], ()
 
 
 def number_of(argument: Argument) -> float:
@@ -72,6 +75,5 @@ def scalar_text(kind: CType, data: bytes, pointed_to: bytes = b"") -> str | None
     if kind.kind is TypeKind.POINTER:
         if not integer:
             return "NULL"
-        text = c_string(pointed_to) if kind.is_text else None
-        return f'"{text}"' if text is not None else f"{integer:#x}"
+        return quoted_c_string(pointed_to) if kind.is_text and pointed_to else f"{integer:#x}"
     return None

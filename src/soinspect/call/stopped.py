@@ -8,6 +8,7 @@ from pathlib import Path
 
 from soinspect.call import ptrace
 from soinspect.call.ptrace import Registers, SignalInfo
+from soinspect.call.worker import protocol
 
 _STACK = 256 * 1024
 _CODE = 16
@@ -74,6 +75,29 @@ def take(thread: int, signal: SignalInfo | None) -> Stopped:
         stack_start=stack_start,
         stack=_memory(thread, stack_start, _STACK),
         code=_memory(thread, registers.pc, _CODE),
+    )
+
+
+def read_scene(data: bytes) -> Stopped | None:
+    """What a worker that nobody traces wrote down when a fatal signal came, or None; hostile, as all of its memory."""
+    fields = protocol.SCENE.unpack_from(data)
+    claimed, thread, maps_length, stack_start, stack_length, complete, information, *values, code = fields
+    if claimed != 1 or complete != 1:
+        return None
+    names = protocol.SCENE_REGISTERS
+    registers = dict(zip(names, values, strict=False))
+    try:
+        mappings = parse_mappings(data[protocol.SCENE_MAPS :][:maps_length])
+    except ValueError:  # the callee wrote over it
+        return None
+    return Stopped(
+        thread=thread,
+        signal=ptrace.read_signal_info(information),
+        registers=Registers(names=names, values=tuple(registers.values()), pc=registers["rip"], sp=registers["rsp"]),
+        mappings=mappings,
+        stack_start=stack_start,
+        stack=data[protocol.SCENE_STACK : protocol.SCENE_MAPS][:stack_length],
+        code=code,
     )
 
 

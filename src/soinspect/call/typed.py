@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 
 from soinspect.call.aggregates import aggregate_text, check_aggregate, classes_of, fit_aggregate, returned_bytes
 from soinspect.call.arguments import Argument
@@ -20,7 +21,8 @@ def fit_arguments(arguments: tuple[Argument, ...], prototype: Signature) -> tupl
     expected = len(prototype.parameters)
     if prototype.prototyped and (len(arguments) < expected or (len(arguments) > expected and not prototype.variadic)):
         least = "at least " if prototype.variadic else ""
-        raise UsageError(f"{prototype.text} takes {least}{expected} arguments, not {len(arguments)}")
+        plural = "" if expected == 1 else "s"
+        raise UsageError(f"{prototype.text} takes {least}{expected} argument{plural}, not {len(arguments)}")
     fitted = [_fit(a, p.type, prototype.text) for a, p in zip(arguments, prototype.parameters, strict=False)]
     return (*fitted, *(_promote(argument) for argument in arguments[expected:]))
 
@@ -62,10 +64,19 @@ def _promote(argument: Argument) -> Argument:
     return argument
 
 
-def result_text(kind: CType, integers: tuple[int, int], vectors: tuple[bytes, bytes], pointed_to: bytes) -> str | None:
-    """The result as C would show it; None where the type has no value, or none that registers can tell."""
+def result_text(
+    kind: CType,
+    integers: tuple[int, int],
+    vectors: tuple[bytes, bytes],
+    memory: bytes,
+    pointed_to: Mapping[int, bytes],
+) -> str | None:
+    """The result as C would show it; None where the type has no value, or none that registers can tell.
+
+    ``memory`` is a result that came back there, ``pointed_to`` what pointers at some offsets of the result lead to.
+    """
     if kind.kind is TypeKind.AGGREGATE:
-        return aggregate_text(kind, returned_bytes(kind, integers, vectors, pointed_to))
+        return aggregate_text(kind, returned_bytes(kind, integers, vectors, memory), pointed_to)
     if kind.kind is TypeKind.FLOAT:
         return scalar_text(kind, vectors[0])
-    return scalar_text(kind, integers[0].to_bytes(8, "little"), pointed_to)
+    return scalar_text(kind, integers[0].to_bytes(8, "little"), pointed_to.get(0, b""))

@@ -10,6 +10,7 @@ _WORD = 1 << 64
 _INTEGER_SIZES = (1, 2, 4, 8)
 SHOWN_BYTES = 64
 _TEXT_LIMIT = 100
+_QUOTED_LIMIT = 300
 _SMALL, _LARGE = 1e-6, 1e12
 
 
@@ -68,3 +69,32 @@ def c_string(data: bytes) -> str | None:
     if not end or not text or not all(c.isprintable() or c in "\t\n" for c in text):
         return None
     return text[:_TEXT_LIMIT].encode("unicode_escape").decode("ascii") if not text.isprintable() else text[:_TEXT_LIMIT]
+
+
+def quoted_c_string(data: bytes) -> str:
+    """The text of a ``char *``; ``data`` is what could be read of it."""
+    raw, end, _ = data.partition(b"\0")
+    return quoted(raw, len(raw) if end else None)
+
+
+def quoted(data: bytes, length: int | None) -> str:
+    """The start of a text in quotes, with C's escapes for what is not printable, and its length if it is cut.
+
+    ``length`` is that of the whole text, None if there is more of it than ``data``.
+    """
+    text = data.decode("utf-8", "surrogateescape")
+    shown = "".join(map(_escaped, text[:_QUOTED_LIMIT]))
+    if length == len(data) and len(text) <= _QUOTED_LIMIT:
+        return f'"{shown}"'
+    size = f"{len(data):,} bytes or more" if length is None else f"{length:,} bytes"
+    return f'"{shown}..." ({size})'
+
+
+def _escaped(character: str) -> str:
+    if character in '"\\':
+        return f"\\{character}"
+    if character.isprintable():
+        return character
+    if 0xDC80 <= ord(character) <= 0xDCFF:  # a byte that is not UTF-8
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode("ascii")

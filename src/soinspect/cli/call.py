@@ -16,7 +16,7 @@ from soinspect.errors import UsageError
 
 if TYPE_CHECKING:
     from soinspect.call.toolchain import CallEnvironment
-    from soinspect.model.calling import EnvironmentVariable
+    from soinspect.model.calling import EnvironmentVariable, HostKind
 
 
 def command(
@@ -27,7 +27,7 @@ def command(
             metavar="[STEP]...",
             help="A function to call, or a variable to read; in order. Natively also NAME=VALUE and NAME(ARGUMENT, ...)"
             ' with 40, 1.5, f32:1.5, "text", @FILE, buf:64, null, {x=3, y=1.5} (a structure by value), '
-            "&{i32:3, f64:1.5} (its address), cb:ret=7 (a callback).",
+            "&{i32:3, f64:1.5} (its address), [1, 2] (a Go slice), cb:ret=7 (a callback).",
         ),
     ] = None,
     init: Annotated[bool, typer.Option("--init", help="Run the initialisers, and say which ran.")] = False,
@@ -67,14 +67,20 @@ def command(
         list[str] | None,
         typer.Option("--lib-path", metavar="DIR", help="Native: look for needed libraries here first; repeatable."),
     ] = None,
-    network: Annotated[bool, typer.Option("--net", help="Native: let it use the network.")] = False,
+    namespace: Annotated[
+        bool,
+        typer.Option(
+            "--namespace", help="Native: load it apart from what Python has loaded (dlmopen); errno is not seen then."
+        ),
+    ] = False,
+    network: Annotated[bool, typer.Option("--net", help="Let it use the network.")] = False,
     writable: Annotated[
-        list[str] | None, typer.Option("--write", metavar="DIR", help="Native: a folder it may write to; repeatable.")
+        list[str] | None, typer.Option("--write", metavar="DIR", help="A folder it may write to; repeatable.")
     ] = None,
-    processes: Annotated[bool, typer.Option("--allow-fork", help="Native: let it start processes.")] = False,
-    no_sandbox: Annotated[bool, typer.Option("--no-sandbox", help="Native: with all rights of yours.")] = False,
+    processes: Annotated[bool, typer.Option("--allow-fork", help="Let it start processes.")] = False,
+    no_sandbox: Annotated[bool, typer.Option("--no-sandbox", help="With all rights of yours.")] = False,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Native: do not run it if a wall of the sandbox cannot be had.")
+        bool, typer.Option("--strict", help="Do not run it if a wall of the sandbox cannot be had.")
     ] = False,
     timeout: Annotated[float, typer.Option(metavar="SECONDS", min=0.1, help="Then the process is killed.")] = 10.0,
     fetch: Annotated[
@@ -85,18 +91,18 @@ def command(
 ) -> None:
     """Load the file for real, in a process of its own with a time limit, and call what it exports.
 
-    This runs the file's code. A C library is kept from writing files, from the network and from other processes; a Go
-    host has your rights.
+    This runs the file's code, in a C program's place or in a Go host: kept from writing files, from the network and
+    from other processes, as far as this system can do it (-v lists how).
 
     Exit code 0 when everything asked for was done, 1 when it crashed, panicked, was
-    refused or took too long, 3 when this machine cannot run it.
+    refused or took too long, 2 when a step makes no sense, 3 when this machine cannot run it.
     """
     if not isfinite(timeout):
         raise UsageError(f"--timeout {timeout}: a number of seconds")
     if not steps and not init:
         raise UsageError("nothing to do: name a symbol, or say --init to run the initialisers")
     from soinspect import api
-    from soinspect.model.calling import CallLimits, CallRequest, HostKind, Sandbox, Step
+    from soinspect.model.calling import CallLimits, CallRequest, Outcome, Sandbox, Step
 
     wanted = (*((Step(symbol=None),) if init else ()), *(Step(symbol=step) for step in steps or ()))
     request = CallRequest(
@@ -116,9 +122,9 @@ def command(
         repeat=repeat,
         lazy=lazy,
         library_paths=tuple(library_paths or ()),
+        namespace=namespace,
     )
-    chosen = {"auto": None, "native": HostKind.NATIVE, "go": HostKind.GO}.get(host, host)
-    result = api.call(request, _environment(fetch=fetch), host=chosen)
+    result = api.call(request, _environment(fetch=fetch), host=_host(host))
     if output is PageFormat.JSON:
         from soinspect.render.call import call_document
         from soinspect.render.document import document
@@ -130,7 +136,21 @@ def command(
         terminal = console()
         for line in call_lines(result, verbose=verbose):
             terminal.print(line)
-    raise typer.Exit(Exit.FINE if result.good else Exit.FINDING)
+    misused = any(step.outcome is Outcome.UNFIT for step in result.steps)
+    raise typer.Exit(Exit.FINE if result.good else Exit.UNREADABLE if misused else Exit.FINDING)
+
+
+def _host(text: str) -> HostKind | str | None:
+    """What ``--host`` means; a path where it is a program."""
+    from soinspect.model.calling import HostKind
+
+    if text == "auto":
+        return None
+    if text in (HostKind.NATIVE, HostKind.GO):
+        return HostKind(text)
+    if not Path(text).is_file():
+        raise UsageError(f"--host {text}: neither auto, native nor go, and no program of that name is here")
+    return text
 
 
 def _variable(text: str) -> EnvironmentVariable:

@@ -26,7 +26,7 @@ class HostView:
     """What a host imports and exports, the SONAMEs it needs, and the Go packages that it shares with its plugins.
 
     ``packages`` is empty for a host that is not Go's, or opens no plugins. ``unresolved`` are the imports of the new
-    file that neither the host nor any library loaded with it provides; None if nobody looked at the libraries.
+    file that neither the host nor any library loaded with it provides; None if that is not known.
     """
 
     path: str
@@ -34,10 +34,10 @@ class HostView:
     exports: frozenset[str]
     needed: frozenset[str]
     packages: frozenset[str]
-    unresolved: frozenset[str] | None = None
+    unresolved: frozenset[str] | None
 
     @classmethod
-    def of(cls, host: Snapshot) -> HostView:
+    def of(cls, host: Snapshot, unresolved: frozenset[str] | None) -> HostView:
         """The view of the host with these facts."""
         packages: Iterable[tuple[SymbolKind, str | None]] = ()
         if not isinstance(host.symbols, Absent):
@@ -48,6 +48,7 @@ class HostView:
             exports=frozenset(it.symbol.name for it in host.exported),
             needed=frozenset(host.dynamic.needed if host.dynamic else ()),
             packages=frozenset(name for kind, name in packages if kind is SymbolKind.PACKAGE_HASH and name),
+            unresolved=unresolved,
         )
 
     def links(self, facts: Snapshot) -> bool:
@@ -118,7 +119,7 @@ def _graver(finding: Finding, host: HostView) -> Finding:
     if finding.rule != _IMPORT_ADDED:
         return finding
     if host.unresolved is None:
-        unseen = f"{host.path} does not export it; the libraries that it loads were not looked at"
+        unseen = f"{host.path} does not export it; whether its libraries do cannot be told"
         return replace(finding, evidence=_joined(finding.evidence, unseen))
     lacking = f"neither {host.path} nor its libraries export it"
     return replace(finding, severity=Severity.BREAKING, evidence=_joined(finding.evidence, lacking))

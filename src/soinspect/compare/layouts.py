@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 from soinspect.dwarf.declare import type_text
 from soinspect.model.finding import Severity
@@ -15,14 +15,26 @@ _SENTINELS = ("count", "max", "last", "end", "num", "size", "sentinel")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayoutChange:
-    """One change inside of a type, and how grave it is for those who hold the type by value, or only a pointer."""
+    """One change inside of a type, and how grave it is for those who hold the type by value, or only a pointer.
+
+    ``of_passing`` tells a change that matters only where functions take or return the type by value, ``shift`` one
+    that a member of another size would explain.
+    """
 
     rule: str
     severity_by_value: Severity
     severity_by_pointer: Severity
+    of_passing: bool = False
+    shift: bool = False
     before: str | None = None
     after: str | None = None
     evidence: str = ""
+
+
+def info(rule: str, before: str | None, after: str | None) -> LayoutChange:
+    """A change that no compiled code notices."""
+    both = Severity.INFO
+    return LayoutChange(rule=rule, severity_by_value=both, severity_by_pointer=both, before=before, after=after)
 
 
 def _breaking(rule: str, before: str | None, after: str | None, evidence: str = "") -> LayoutChange:
@@ -33,19 +45,24 @@ def _breaking(rule: str, before: str | None, after: str | None, evidence: str = 
 
 
 def aggregate_changes(
-    old_side: Prototypes, old: Aggregate, new_side: Prototypes, new: Aggregate, differing: set[str]
+    old_side: Prototypes,
+    old: Aggregate,
+    new_side: Prototypes,
+    new: Aggregate,
+    differing: Callable[[Member, Member], bool],
 ) -> Iterator[LayoutChange]:
-    """What changed from ``old`` to ``new``; ``differing`` are the members whose types differ."""
+    """What changed from ``old`` to ``new``; ``differing`` tells whether the types of two members differ."""
     before = {member.name: member for member in old.members if member.name}
     after = {member.name: member for member in new.members if member.name}
     gone = [member for name, member in before.items() if name not in after]
     fresh = [member for name, member in after.items() if name not in before]
-    renamed = _renamed(gone, fresh)
+    renamed = _renamed(gone, fresh, differing)
     gone = [member for member in gone if member not in renamed]
     fresh = [member for member in fresh if member not in renamed.values()]
+    retyped = [name for name in before if name in after and differing(before[name], after[name])]
     moved = [name for name in before if name in after and _place(before[name]) != _place(after[name])]
     # Growing at the end leaves every member where it was: who only holds a pointer does not notice.
-    grown_only = not gone and not moved and not differing and not renamed
+    grown_only = not gone and not moved and not retyped and not renamed
     if old.size != new.size:
         yield LayoutChange(
             rule="dwarf.type-size-changed",
@@ -54,6 +71,7 @@ def aggregate_changes(
             before=f"{old.size} bytes",
             after=f"{new.size} bytes",
             evidence=_summary(gone, fresh, moved),
+            shift=not (gone or fresh or retyped or renamed),
         )
     elif fresh and grown_only:
         yield LayoutChange(
@@ -64,10 +82,12 @@ def aggregate_changes(
             evidence="it fills a hole",
         )
     if gone:
-        yield _breaking("dwarf.member-removed", _named(old_side, gone), None)
+        places = {_place(member) for member in gone}
+        instead = [member for member in fresh if _place(member) in places]
+        yield _breaking("dwarf.member-removed", _named(old_side, gone), _named(new_side, instead) or None)
     if moved:
-        yield _moved(before, after, moved)
-    for name in sorted(differing):
+        yield replace(_moved(before, after, moved), shift=not (gone or fresh or retyped or renamed))
+    for name in sorted(retyped):
         one, other = type_text(old_side, before[name].type, name), type_text(new_side, after[name].type, name)
         yield _breaking("dwarf.member-type-changed", one, other)
     for name, member in before.items():
@@ -75,13 +95,10 @@ def aggregate_changes(
         if twin is not None and member.bit_size != twin.bit_size:
             yield _breaking("dwarf.bitfield-changed", f"{name}: {_bits(member)}", f"{name}: {_bits(twin)}")
     for member, twin in renamed.items():
-        yield LayoutChange(
-            rule="dwarf.member-renamed",
-            severity_by_value=Severity.INFO,
-            severity_by_pointer=Severity.INFO,
-            before=member.name,
-            after=twin.name,
-        )
+        yield info("dwarf.member-renamed", member.name, twin.name)
+    if old.alignment != new.alignment:
+        before_text, after_text = (f"{it.alignment} bytes" if it.alignment else "its natural one" for it in (old, new))
+        yield _breaking("dwarf.alignment-changed", before_text, after_text)
     yield from _class_changes(old_side, old, new_side, new)
 
 
@@ -89,11 +106,13 @@ def _place(member: Member) -> tuple[int | None, int | None]:
     return (None, member.bit_offset) if member.bit_size is not None else (member.offset, None)
 
 
-def _renamed(gone: list[Member], fresh: list[Member]) -> dict[Member, Member]:
-    """Members that only changed their name: same place, same size of bit-field."""
+def _renamed(
+    gone: list[Member], fresh: list[Member], differing: Callable[[Member, Member], bool]
+) -> dict[Member, Member]:
+    """Members that only changed their name: same place, type and size of bit-field."""
     places = {(_place(member), member.bit_size): member for member in fresh}
     pairs = ((member, places.get((_place(member), member.bit_size))) for member in gone)
-    return {member: twin for member, twin in pairs if twin is not None}
+    return {member: twin for member, twin in pairs if twin is not None and not differing(member, twin)}
 
 
 def _summary(gone: list[Member], fresh: list[Member], moved: list[str]) -> str:
@@ -153,15 +172,6 @@ def _class_changes(
             evidence="; ".join(
                 f"{what}: {', '.join(names[:5])}" for what, names in (("gone", lost), ("other slot", shifted)) if names
             ),
-        )
-    if bool(old.user_provided) is not bool(new.user_provided) or old.convention is not new.convention:
-        words = ("in memory, by address", "by value, in registers where it fits")
-        yield LayoutChange(
-            rule="dwarf.passing-class-changed",
-            severity_by_value=Severity.BREAKING,
-            severity_by_pointer=Severity.INFO,
-            before=words[not old.user_provided],
-            after=words[not new.user_provided],
         )
 
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 from soinspect.compare.change import Change
+from soinspect.compare.contract import Contract, contract_symbols
+from soinspect.compare.renames import Renames
 from soinspect.compare.types import TypeChange, TypeComparison
 from soinspect.model.absence import Absent
 from soinspect.model.finding import Profile, Rule, Severity
 from soinspect.model.golang import GoFacts, GoPlugin
 from soinspect.model.prototype import Prototypes
 from soinspect.model.snapshot import Snapshot
-from soinspect.model.symbol import Symbol, SymbolKind
+from soinspect.model.symbol import Symbol
+
+SymbolColumn = Literal["sizes", "infos", "others", "sections"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,26 +55,70 @@ class Pair:
     profile: Profile
 
     @cached_property
-    def old_symbols(self) -> dict[str, Symbol]:
+    def old_symbols(self) -> Contract:
         """The contract symbols of the old file by ``name@version``."""
         return contract_symbols(self.old)
 
     @cached_property
-    def new_symbols(self) -> dict[str, Symbol]:
+    def new_symbols(self) -> Contract:
         """The contract symbols of the new file by ``name@version``."""
         return contract_symbols(self.new)
 
     @cached_property
+    def common_rows(self) -> tuple[tuple[int, int], ...]:
+        """The rows of the contract symbols that both files have; also of those that only changed their one version."""
+        old, new = self.old_symbols, self.new_symbols
+        pairs = [(row, new.rows[key]) for key, row in old.rows.items() if key in new.rows]
+        if len(pairs) < len(old.rows):
+            names = old.columns.names
+            before, after = old.versions_of, new.versions_of
+            pairs += [
+                (row, new.by_name[names[row]])
+                for key, row in old.rows.items()
+                if key not in new.rows and before[names[row]] == 1 == after[names[row]]
+            ]
+            pairs.sort()
+        return tuple(pairs)
+
+    @cached_property
     def common_symbols(self) -> tuple[tuple[Symbol, Symbol], ...]:
         """The contract symbols that both files have, as pairs."""
-        return tuple((symbol, self.new_symbols[k]) for k, symbol in self.old_symbols.items() if k in self.new_symbols)
+        return tuple(self.symbols(self.common_rows))
+
+    def changed(self, column: SymbolColumn) -> Iterator[tuple[Symbol, Symbol]]:
+        """Those of the common symbols that have another value in a column."""
+        return self.symbols(self.changed_rows(column))
+
+    def changed_rows(self, column: SymbolColumn) -> list[tuple[int, int]]:
+        """The rows of the common symbols that have another value in a column."""
+        if column not in self._changed:
+            before, after = getattr(self.old_symbols.columns, column), getattr(self.new_symbols.columns, column)
+            self._changed[column] = [(i, j) for i, j in self.common_rows if before[i] != after[j]]
+        return self._changed[column]
+
+    @cached_property
+    def _changed(self) -> dict[SymbolColumn, list[tuple[int, int]]]:
+        return {}
+
+    def symbols(self, rows: Iterable[tuple[int, int]]) -> Iterator[tuple[Symbol, Symbol]]:
+        """The symbols of pairs of rows."""
+        old, new = self.old_symbols.columns, self.new_symbols.columns
+        return ((old.symbol(i), new.symbol(j)) for i, j in rows)
+
+    @cached_property
+    def renames(self) -> Renames:
+        """The contract symbols whose names only one of the files has, sorted into renamed ones and others."""
+        old, new = self.old_symbols, self.new_symbols
+        removed = [old.columns.symbol(row) for name, row in old.by_name.items() if name not in new.by_name]
+        added = [new.columns.symbol(row) for name, row in new.by_name.items() if name not in old.by_name]
+        return Renames(removed, added)
 
     @cached_property
     def type_changes(self) -> tuple[TypeChange, ...]:
         """How the types of both files differ; nothing where one of them has none."""
         if isinstance(self.old_types, Absent) or isinstance(self.new_types, Absent):
             return ()
-        return tuple(TypeComparison(self.old_types, self.new_types).changes())
+        return tuple(TypeComparison(self.old_types, self.new_types, self.old.header.machine).changes())
 
     @cached_property
     def go(self) -> tuple[GoFacts, GoFacts] | None:
@@ -84,16 +133,3 @@ class Pair:
         if self.go and isinstance(self.go[0].plugin, GoPlugin) and isinstance(self.go[1].plugin, GoPlugin):
             return self.go[0].plugin, self.go[1].plugin
         return None
-
-
-def contract_symbols(facts: Snapshot) -> dict[str, Symbol]:
-    """What other objects bind to by name.
-
-    Of a Go binary only the C functions it exports: its thousands of linker symbols are no contract, hosts look
-    names up in the plugin's own table of exports. The absolute symbols that stand for versions are left out.
-    """
-    return {
-        f"{s.symbol.name}@{s.symbol.version or ''}": s.symbol
-        for s in facts.exported
-        if s.explained.kind is SymbolKind.C and not (s.symbol.section == "ABS" and s.symbol.version == s.symbol.name)
-    }

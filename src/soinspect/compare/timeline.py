@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from soinspect.compare.pair import contract_symbols
+from soinspect.compare.contract import contract_symbols
 from soinspect.model.finding import Comparison
 from soinspect.model.golang import GoFacts
 from soinspect.model.series import Step
@@ -19,4 +19,4 @@ def _offered(facts: Snapshot) -> frozenset[str]:
     """The names that others look up: those of a Go plugin's exports, of other files the symbols."""
     if isinstance(facts.go, GoFacts) and facts.go.plugin:
         return frozenset(export.name for export in facts.go.plugin.exports)
-    return frozenset(symbol.name for symbol in contract_symbols(facts).values())
+    return frozenset(contract_symbols(facts).columns.names)

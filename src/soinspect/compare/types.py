@@ -7,46 +7,41 @@ afterwards of the changed types alone.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
-from enum import IntEnum
+from typing import TypeVar
 
 from soinspect.compare.change import Change
-from soinspect.compare.layouts import LayoutChange, aggregate_changes, enumeration_changes
+from soinspect.compare.relations import Relation, TypePair, TypeRelations
+from soinspect.compare.sidebyside import side_by_side
+from soinspect.compare.wording import few
 from soinspect.dwarf.declare import layout_lines, type_text
+from soinspect.model.constants import Machine
 from soinspect.model.finding import Severity
 from soinspect.model.prototype import (
     Aggregate,
-    ArrayType,
-    BaseType,
-    DerivedType,
-    Encoding,
     Enumeration,
     ExportedFunction,
+    ExportedVariable,
     FunctionType,
-    MemberPointer,
+    Parameter,
     Prototypes,
-    Type,
     Typedef,
-    UnreadableType,
 )
 
-_FEW = 5
-_MAX_DEPTH = 200
-_MAX_LAYOUT = 2000
+SIGNATURE_RULES = frozenset(
+    (
+        "dwarf.func-param-added",
+        "dwarf.func-param-removed",
+        "dwarf.func-param-type-changed",
+        "dwarf.func-return-changed",
+        "dwarf.func-variadic-changed",
+    )
+)
+_MAX_TYPEDEFS = 200
 
-# An index into the old file's types, and one into the new file's.
-TypePair = tuple[int, int]
-
-
-class Relation(IntEnum):
-    """How a type of the new file stands to the one it replaces, the gravest last."""
-
-    SAME = 0
-    SIGNEDNESS = 1
-    DIFFERENT = 2
+_Described = TypeVar("_Described", ExportedFunction, ExportedVariable)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,38 +55,33 @@ class TypeChange:
 class TypeComparison:
     """The types of an old and a new file, compared."""
 
-    def __init__(self, old: Prototypes, new: Prototypes) -> None:
+    def __init__(self, old: Prototypes, new: Prototypes, machine: Machine) -> None:
         self._old, self._new = old, new
-        self._relations: dict[TypePair, Relation] = {}
-        self._parents: dict[TypePair, list[tuple[TypePair, bool]]] = defaultdict(list)
-        self._started_by: dict[TypePair, list[tuple[str, bool]]] = defaultdict(list)
-        self._layouts: dict[TypePair, tuple[LayoutChange, ...]] = {}
+        self._relations = TypeRelations(old, new, machine)
+        self._started_by: dict[TypePair, list[str]] = defaultdict(list)
+        self._passed: set[TypePair] = set()
 
     def changes(self) -> Iterator[TypeChange]:
         """All changes: first those of the exports themselves, then those of the types they reach."""
-        functions = {(f.symbol, f.version): f for f in self._new.functions}
-        for function in self._old.functions:
-            other = functions.get((function.symbol, function.version))
-            if other is not None:
-                yield from self._function(function, other)
-        variables = {(v.symbol, v.version): v for v in self._new.variables}
-        for variable in self._old.variables:
-            twin = variables.get((variable.symbol, variable.version))
-            if twin is not None:
-                pair = (variable.type, twin.type)
-                self._started_by[pair].append((variable.name, True))
-                if self._relate(pair) is not Relation.SAME:
-                    yield self._spelled("dwarf.var-type-changed", variable.name, pair)
-        for pair in list(self._layouts):
-            yield from self._type_changes(pair)
+        for function, other in _twins(self._old.functions, self._new.functions):
+            yield from self._function(function, other)
+        for variable, twin in _twins(self._old.variables, self._new.variables):
+            pair = (variable.type, twin.type)
+            relation = self._start(variable.name, pair)
+            if relation is not Relation.SAME:
+                yield self._spelled("dwarf.var-type-changed", variable.name, pair, relation)
+        shifted = self._shifted()
+        following = {pair for pairs in shifted.values() for pair in pairs}
+        for pair in self._relations.layouts:
+            if pair not in following:
+                yield from self._type_changes(pair, shifted.get(pair, ()))
 
     # -- exports ---------------------------------------------------------------------------------------------
 
     def _function(self, old: ExportedFunction, new: ExportedFunction) -> Iterator[TypeChange]:
         before, after = old.signature, new.signature
         result = (before.result, after.result)
-        self._start(old.name, result)
-        relation = self._relate(result)
+        relation = self._start(old.name, result, passed=True)
         if relation is not Relation.SAME:
             yield self._spelled("dwarf.func-return-changed", f"{old.name}: result", result, relation)
         if before.prototyped and after.prototyped:
@@ -107,14 +97,14 @@ class TypeComparison:
         old, new = before.parameters, after.parameters
         for number, (one, other) in enumerate(zip(old, new, strict=False), 1):
             pair = (one.type, other.type)
-            self._start(name, pair)
-            relation = self._relate(pair)
+            relation = self._start(name, pair, passed=True)
             if relation is not Relation.SAME:
                 label = f"{name}: parameter {number}{f' ({one.name})' if one.name else ''}"
                 rule = "dwarf.func-param-type-changed"
-                if self._is_callback(pair):
+                if self._relations.is_callback(pair):
                     rule = "dwarf.callback-signature-changed"
                 yield self._spelled(rule, label, pair, relation)
+        yield from _renamed_parameters(name, old, new)
         for extra in new[len(old) :]:
             text = type_text(self._new, extra.type, extra.name or "")
             yield TypeChange(rule="dwarf.func-param-added", change=Change(subject=name, after=text))
@@ -122,129 +112,88 @@ class TypeComparison:
             text = type_text(self._old, lost.type, lost.name or "")
             yield TypeChange(rule="dwarf.func-param-removed", change=Change(subject=name, before=text))
 
-    def _start(self, name: str, pair: TypePair) -> None:
-        self._started_by[pair].append((name, True))
+    def _start(self, name: str, pair: TypePair, *, passed: bool = False) -> Relation:
+        """Begin to walk at an export; ``passed`` tells that it takes or returns values of the type."""
+        pair = self._relations.same(pair)
+        self._started_by[pair].append(name)
+        if passed:
+            self._passed.add(pair)
+        return self._relations.relate(pair)
 
     def _spelled(self, rule: str, subject: str, pair: TypePair, relation: Relation = Relation.DIFFERENT) -> TypeChange:
         before, after = type_text(self._old, pair[0]), type_text(self._new, pair[1])
         severity = Severity.RISKY if relation is Relation.SIGNEDNESS else None
         return TypeChange(rule=rule, change=Change(subject=subject, before=before, after=after, severity=severity))
 
-    def _is_callback(self, pair: TypePair) -> bool:
-        return all(
-            isinstance(it, DerivedType) and isinstance(_stripped(side, it.target), FunctionType)
-            for side, index in zip((self._old, self._new), pair, strict=True)
-            for it in (_stripped(side, index),)
-        )
-
-    # -- the walk --------------------------------------------------------------------------------------------
-
-    def _relate(self, pair: TypePair, depth: int = 0) -> Relation:
-        """How the types of a pair relate; differences inside of named types are theirs, not this one's."""
-        if pair not in self._relations:
-            self._relations[pair] = Relation.SAME  # for the types that lead back to themselves
-            if depth < _MAX_DEPTH:
-                self._relations[pair] = self._compare(pair, depth + 1)
-        return self._relations[pair]
-
-    def _child(self, parent: TypePair, child: TypePair, depth: int, *, by_value: bool) -> Relation:
-        self._parents[child].append((parent, by_value))
-        return self._relate(child, depth)
-
-    def _compare(self, pair: TypePair, depth: int) -> Relation:
-        old, new = _stripped(self._old, pair[0]), _stripped(self._new, pair[1])
-        if isinstance(old, UnreadableType) or isinstance(new, UnreadableType):
-            return Relation.SAME
-        if type(old) is not type(new):
-            return Relation.DIFFERENT
-        match old, new:
-            case BaseType(), BaseType():
-                return _relate_bases(old, new)
-            case DerivedType(), DerivedType():
-                relation = self._child(pair, (old.target, new.target), depth, by_value=False)
-                return relation if old.derivation is new.derivation else Relation.DIFFERENT
-            case MemberPointer(), MemberPointer():
-                return self._child(pair, (old.target, new.target), depth, by_value=False)
-            case ArrayType(), ArrayType():
-                relation = self._child(pair, (old.element, new.element), depth, by_value=True)
-                same_shape = (old.dimensions, old.vector) == (new.dimensions, new.vector)
-                return relation if same_shape else Relation.DIFFERENT
-            case FunctionType(), FunctionType():
-                return self._compare_signatures(pair, old, new, depth)
-            case Enumeration(), Enumeration():
-                if old.name != new.name:
-                    return Relation.DIFFERENT
-                self._layouts[pair] = tuple(enumeration_changes(old, new))
-            case Aggregate(), Aggregate():
-                return self._compare_aggregates(pair, old, new, depth)
-            case _:
-                pass
-        return Relation.SAME
-
-    def _compare_signatures(self, pair: TypePair, old: FunctionType, new: FunctionType, depth: int) -> Relation:
-        if old.variadic is not new.variadic or len(old.parameters) != len(new.parameters):
-            return Relation.DIFFERENT
-        parts = [(old.result, new.result)]
-        parts += ((a.type, b.type) for a, b in zip(old.parameters, new.parameters, strict=True))
-        return max(self._child(pair, part, depth, by_value=True) for part in parts)
-
-    def _compare_aggregates(self, pair: TypePair, old: Aggregate, new: Aggregate, depth: int) -> Relation:
-        if (old.name, old.kind == "union") != (new.name, new.kind == "union"):
-            return Relation.DIFFERENT
-        if old.size is None or new.size is None:
-            return Relation.SAME  # opaque on one side: nobody outside can rely on its layout
-        members = {member.name: member for member in new.members if member.name}
-        relations: dict[str, Relation] = {}
-        for member in old.members:
-            other = members.get(member.name or "")
-            if other is not None and member.name:
-                relations[member.name] = self._child(pair, (member.type, other.type), depth, by_value=True)
-        for base, twin in zip(old.bases, new.bases, strict=False):
-            self._child(pair, (base.type, twin.type), depth, by_value=True)
-        different = {name for name, relation in relations.items() if relation is Relation.DIFFERENT}
-        changes = aggregate_changes(self._old, old, self._new, new, different)
-        if old.name is None:
-            return Relation.DIFFERENT if any(changes) else Relation.SAME
-        self._layouts[pair] = tuple(changes)
-        return Relation.SAME
-
     # -- types -----------------------------------------------------------------------------------------------
 
-    def _type_changes(self, pair: TypePair) -> Iterator[TypeChange]:
-        changes = self._layouts[pair]
+    def _shifted(self) -> dict[TypePair, list[TypePair]]:
+        """For each type that changed its size: those that changed only because they hold it by value."""
+        layouts, parents = self._relations.layouts, self._relations.parents
+        shifts = {
+            pair for pair, changes in layouts.items() if changes and all(it.shift or it.of_passing for it in changes)
+        }
+        found: dict[TypePair, list[TypePair]] = defaultdict(list)
+        seen: set[TypePair] = set()
+        for root, changes in layouts.items():
+            todo = [root] if root not in shifts and any(it.rule == "dwarf.type-size-changed" for it in changes) else []
+            while todo:
+                for parent, by_value in parents.get(todo.pop(), ()):
+                    # Arrays, typedefs and unnamed structures only lead to who holds them.
+                    if by_value and parent not in seen and (parent in shifts or not layouts.get(parent)):
+                        seen.add(parent)
+                        todo.append(parent)
+                        if parent in shifts:
+                            found[root].append(parent)
+        return found
+
+    def _type_changes(self, pair: TypePair, shifted: Sequence[TypePair]) -> Iterator[TypeChange]:
+        is_passed = pair in self._passed or any(parent in self._passed for parent in self._typedefs_of(pair))
+        changes = [change for change in self._relations.layouts[pair] if is_passed or not change.of_passing]
         if not changes:
             return
         exports, by_value = self._reached_by(pair)
         how = "by value" if by_value else "only behind pointers"
-        more = f" and {len(exports) - _FEW} more" if len(exports) > _FEW else ""
-        reach = f"reached {how} by {', '.join(exports[:_FEW])}{more}"
+        reach = [f"reached {how} by {few(exports)}"]
+        if shifted:
+            reach.append(f"shifts what follows it in {few([self._name(it) for it in shifted])}")
         layout = self._layout_difference(pair)
         for number, change in enumerate(changes):
+            severity = change.severity_by_value if by_value or shifted else change.severity_by_pointer
             yield TypeChange(
                 rule=change.rule,
                 change=Change(
-                    subject=type_text(self._old, _strip(self._old, pair[0])),
+                    subject=self._name(pair),
                     before=change.before,
                     after=change.after,
-                    evidence=f"{change.evidence + '; ' if change.evidence else ''}{reach}",
-                    severity=change.severity_by_value if by_value else change.severity_by_pointer,
+                    evidence="; ".join((*filter(None, (change.evidence,)), *reach)),
+                    severity=severity,
                     layout=layout if number == 0 else (),
                 ),
             )
 
+    def _typedefs_of(self, pair: TypePair) -> list[TypePair]:
+        """The typedefs of a type, and theirs."""
+        found: list[TypePair] = []
+        for parent, _ in self._relations.parents.get(pair, ()):
+            if isinstance(self._old.types[parent[0]], Typedef) and len(found) < _MAX_TYPEDEFS:
+                found += [parent, *self._typedefs_of(parent)]
+        return found
+
+    def _name(self, pair: TypePair) -> str:
+        """How the programmer calls a type: by its typedef, if it has no name of its own."""
+        found = self._old.types[pair[0]]
+        if isinstance(found, Aggregate | Enumeration) and found.name is None:
+            pair = next(iter(self._typedefs_of(pair)), pair)
+        return type_text(self._old, pair[0])
+
     def _layout_difference(self, pair: TypePair) -> tuple[str, ...]:
         """The type as it was and as it is, in one list of lines; nothing where both look the same."""
         sides = ((self._old, pair[0]), (self._new, pair[1]))
-        old, new = (layout_lines(side, _strip(side, index)) for side, index in sides)
-        if old == new or len(old) + len(new) > _MAX_LAYOUT:
+        if isinstance(self._old.types[pair[0]], Typedef):
             return ()
-        width = max(len(line.place) for line in (*old, *new))
-        lines: list[str] = []
-        for _, i, j, k, m in SequenceMatcher(a=old, b=new, autojunk=False).get_opcodes():
-            marks = (" ",) if old[i:j] == new[k:m] else ("-", "+")
-            for mark, part in zip(marks, (old[i:j], new[k:m]), strict=False):
-                lines += (f"{mark} {line.place:>{width}}  {line.text}" for line in part)
-        return tuple(lines)
+        old, new = (layout_lines(side, index) for side, index in sides)
+        return side_by_side(old, new)
 
     def _reached_by(self, pair: TypePair) -> tuple[list[str], bool]:
         """The exports that reach a type, in order, and whether any of them does by value all the way."""
@@ -257,45 +206,39 @@ class TypeComparison:
             if (current, by_value) in seen:
                 continue
             seen.add((current, by_value))
-            for name, started_by_value in self._started_by.get(current, ()):
+            for name in self._started_by.get(current, ()):
                 exports[name] = None
-                any_by_value |= by_value and started_by_value
-            todo += ((parent, by_value and edge) for parent, edge in self._parents.get(current, ()))
+                any_by_value |= by_value
+            todo += ((parent, by_value and edge) for parent, edge in self._relations.parents.get(current, ()))
         return sorted(exports), any_by_value
 
 
-def _strip(side: Prototypes, index: int) -> int:
-    """The type behind typedefs and qualifiers, which change neither layout nor calls."""
-    for _ in range(_MAX_DEPTH):
-        found = side.types[index]
-        if not isinstance(found, Typedef) and not (isinstance(found, DerivedType) and found.derivation.qualifies):
-            break
-        index = found.target
-    return index
+def _twins(old: tuple[_Described, ...], new: tuple[_Described, ...]) -> Iterator[tuple[_Described, _Described]]:
+    """The exports that both files describe, as pairs; those that changed their only version too."""
+    by_version = {(it.symbol, it.version): it for it in new}
+    by_name = {it.symbol: it for it in new}
+    counts = Counter(it.symbol for it in old) + Counter(it.symbol for it in new)
+    for it in old:
+        twin = by_version.get((it.symbol, it.version))
+        if twin is None and counts[it.symbol] == 2:  # one in each file
+            twin = by_name.get(it.symbol)
+        if twin is not None:
+            yield it, twin
 
 
-def _stripped(side: Prototypes, index: int) -> Type:
-    return side.types[_strip(side, index)]
-
-
-_INTEGERS = frozenset(
-    {
-        Encoding.SIGNED,
-        Encoding.UNSIGNED,
-        Encoding.SIGNED_CHAR,
-        Encoding.UNSIGNED_CHAR,
-        Encoding.UTF,
-        Encoding.BOOLEAN,
-        Encoding.ADDRESS,
-    }
-)
-
-
-def _relate_bases(old: BaseType, new: BaseType) -> Relation:
-    if old.size != new.size:
-        return Relation.DIFFERENT
-    if old.encoding is new.encoding:
-        return Relation.SAME
-    if old.encoding in _INTEGERS and new.encoding in _INTEGERS:
-        return Relation.SIGNEDNESS
-    return Relation.DIFFERENT
+def _renamed_parameters(name: str, old: tuple[Parameter, ...], new: tuple[Parameter, ...]) -> Iterator[TypeChange]:
+    """Parameters whose names changed; names that changed places have likely changed their meaning too."""
+    before, after = ([it.name for it in side if not it.artificial] for side in (old, new))
+    if len(before) != len(after) or before == after or None in before or None in after:
+        return
+    swapped = sorted(map(str, before)) == sorted(map(str, after))
+    yield TypeChange(
+        rule="dwarf.func-param-renamed",
+        change=Change(
+            subject=name,
+            before=", ".join(map(str, before)),
+            after=", ".join(map(str, after)),
+            evidence="the same names in another order" if swapped else "",
+            severity=Severity.RISKY if swapped else None,
+        ),
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from soinspect.dwarf.declare import type_text
 from soinspect.dwarf.reader import read_prototypes
@@ -36,18 +36,28 @@ _CHARACTERS = frozenset({Encoding.SIGNED_CHAR, Encoding.UNSIGNED_CHAR})
 _PLAIN_CONVENTIONS = (None, CallingConvention.NORMAL, CallingConvention.PASS_BY_VALUE)
 
 
-def read_signatures(elf: ElfFile, names: Collection[str]) -> Mapping[tuple[str, str | None], Signature]:
-    """The prototypes of the exported functions with these raw names, as far as they are described.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Descriptions:
+    """The prototypes of functions and the types of variables; the keys are raw names and versions."""
 
-    The keys are names and versions. Go functions have no prototype in this sense.
+    functions: Mapping[tuple[str, str | None], Signature]
+    variables: Mapping[tuple[str, str | None], CType]
+
+
+def read_descriptions(elf: ElfFile, names: Collection[str]) -> Descriptions:
+    """What is written down of the exports with these raw names; of Go's nothing, for they are none of C's.
 
     :raises FormatError: the debug information is there, and cannot be read at all.
     """
     found = read_prototypes(elf, names)
     if isinstance(found, Absent):
-        return {}
-    functions = (function for function in found.functions if function.language != Language.GO)
-    return {(function.symbol, function.version): _signature(found, function) for function in functions}
+        return Descriptions(functions={}, variables={})
+    return Descriptions(
+        functions={(f.symbol, f.version): _signature(found, f) for f in found.functions if f.language != Language.GO},
+        variables={
+            (v.symbol, v.version): _Types(found).of(v.type) for v in found.variables if v.language != Language.GO
+        },
+    )
 
 
 def _signature(side: Prototypes, function: ExportedFunction) -> Signature:

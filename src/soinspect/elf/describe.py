@@ -7,11 +7,13 @@ from collections.abc import Iterator
 
 from soinspect.elf.dynamic import DynamicSection
 from soinspect.elf.file import ElfFile
+from soinspect.elf.hardening import isa_level
 from soinspect.elf.symtab import SymbolTable
 from soinspect.model.absence import Absent
 from soinspect.model.constants import (
     DynamicFlags,
     DynamicTag,
+    SectionFlags,
     SegmentType,
     SymbolType,
 )
@@ -22,6 +24,7 @@ from soinspect.model.snapshot import DynamicLinking, InitFunction, ThreadLocalSt
 _MAX_PRODUCERS = 20
 _MAX_PRODUCER_LENGTH = 300
 _MAX_INIT_FUNCTIONS = 10_000
+_HASH_STYLES = (("gnu", DynamicTag.GNU_HASH), ("sysv", DynamicTag.HASH))
 _DT_RELR = "GLIBC_ABI_DT_RELR"
 _NUMBERED_VERSION = re.compile(r"(?P<family>.+)_(?P<number>\d+(?:\.\d+)*)")
 
@@ -55,6 +58,20 @@ def thread_local_storage(elf: ElfFile) -> ThreadLocalStorage | None:
         if segment.type is SegmentType.TLS:
             return ThreadLocalStorage(size=segment.memsz, static=static)
     return ThreadLocalStorage(size=0, static=True) if static else None
+
+
+def read_only_sections(elf: ElfFile) -> tuple[str, ...]:
+    """The names of the loaded sections that nothing can write to once relocation is done."""
+    protected = [s for s in elf.image.segments if s.type is SegmentType.GNU_RELRO]
+    return tuple(
+        section.name
+        for section in elf.image.sections or ()
+        if SectionFlags.ALLOC in section.flags
+        and (
+            SectionFlags.WRITE not in section.flags
+            or any(s.vaddr <= section.addr and section.addr + section.size <= s.vaddr + s.memsz for s in protected)
+        )
+    )
 
 
 def init_functions(elf: ElfFile) -> tuple[InitFunction, ...]:
@@ -116,6 +133,8 @@ def dynamic_linking(elf: ElfFile) -> DynamicLinking | Absent:
         version_needs=versions.needed if versions else (),
         version_floors=tuple(_version_floors(table)) if isinstance(table, SymbolTable) else (),
         defined_versions=versions.defined if versions else (),
+        hash_styles=tuple(name for name, tag in _HASH_STYLES if dynamic.get(tag) is not None),
+        isa_level=isa_level(elf),
     )
 
 

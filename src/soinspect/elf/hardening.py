@@ -31,6 +31,8 @@ _FORTIFIABLE = frozenset(
 _STACK_PROTECTORS = frozenset({"__stack_chk_fail", "__stack_chk_guard", "__stack_chk_fail_local"})
 _GO = Absent("Go code: its compiler does not use this")
 
+_ISA = 0xC0008002  # GNU_PROPERTY_X86_ISA_1_NEEDED: a bit a level, the baseline first
+
 # pr_type -> the machines it belongs to, and the names of its bits (x86-64 psABI, AArch64 ELF supplement)
 _FEATURES: dict[int, tuple[frozenset[int], tuple[str, ...]]] = {
     0xC0000002: (frozenset({Machine.X86_64, Machine.I386}), ("IBT", "SHSTK")),
@@ -76,6 +78,22 @@ def _executable_stack(elf: ElfFile) -> bool | Absent:
 
 def control_flow_protections(machine: Machine, notes: Iterable[Note], long: Struct) -> Iterator[str]:
     """The names of the control-flow protections that every part of the file was built for."""
+    for kind, bits in _gnu_properties(notes, long):
+        machines, names = _FEATURES.get(kind, (frozenset[int](), ()))
+        if machine in machines:
+            yield from (name for n, name in enumerate(names) if bits >> n & 1)
+
+
+def isa_level(elf: ElfFile) -> int | None:
+    """The x86-64 microarchitecture level (1 to 4) that the loader must find, None if the file names none."""
+    if elf.image.header.machine is not Machine.X86_64:
+        return None
+    levels = [bits.bit_length() for kind, bits in _gnu_properties(elf.notes, elf.image.layout.long) if kind == _ISA]
+    return max(levels, default=0) or None
+
+
+def _gnu_properties(notes: Iterable[Note], long: Struct) -> Iterator[tuple[int, int]]:
+    """The type and the bits of each GNU property that has bits."""
     for note in notes:
         if note.owner != "GNU" or note.type != GnuNoteType.PROPERTY_TYPE_0:
             continue
@@ -83,8 +101,6 @@ def control_flow_protections(machine: Machine, notes: Iterable[Note], long: Stru
         align = 8 if len(data) % 8 == 0 else 4
         while position + 8 <= len(data):
             kind, size = long.unpack_from(data, position)[0], long.unpack_from(data, position + 4)[0]
-            machines, names = _FEATURES.get(kind, (frozenset[int](), ()))
-            if machine in machines and size >= 4 and position + 12 <= len(data):
-                (bits,) = long.unpack_from(data, position + 8)
-                yield from (name for n, name in enumerate(names) if bits >> n & 1)
+            if size >= 4 and position + 12 <= len(data):
+                yield kind, long.unpack_from(data, position + 8)[0]
             position += 8 + size + -size % align

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 _RELATIVE = {Machine.X86_64: 8, Machine.AARCH64: 1027}
 _SYMBOLIC = {Machine.X86_64: frozenset({1, 6, 7}), Machine.AARCH64: frozenset({257, 1025, 1026})}
 _LAST_ADDRESS = (1 << 64) - 1
-# So many words are searched for in the tables; for more, a dictionary is made once.
-_FEW_SEARCHES = 16
 
 
 def iter_relocations(image: Image, dynamic: DynamicSection) -> Iterator[tuple[int, int, int]]:
@@ -72,19 +70,19 @@ class Pointers:
         self._symbolic = _SYMBOLIC.get(machine, frozenset())
         self._values = symbols.values if symbols is not None else ()
         self._defined = symbols.section_indexes if symbols is not None else ()
-        self._searches = 0
 
     def get(self, vaddr: int) -> int | None:
         """The value of the word at ``vaddr``, or None: then the word in the file is what counts."""
-        self._searches += 1
-        if self._searches > _FEW_SEARCHES:  # from here on it pays to have all in a dictionary
-            return self.all.get(vaddr)
-        for offsets, infos, addends in self._tables:
-            if vaddr in offsets:
-                row = offsets.index(vaddr)
+        for rows, infos, addends in self._indexed:
+            row = rows.get(vaddr)
+            if row is not None:
                 base = self._base(infos[row])
                 return None if base is None else base + addends[row] & _LAST_ADDRESS
         return None
+
+    @cached_property
+    def _indexed(self) -> tuple[tuple[dict[int, int], Sequence[int], Sequence[int]], ...]:
+        return tuple((dict(zip(o, range(len(o)), strict=True)), infos, addends) for o, infos, addends in self._tables)
 
     @cached_property
     def all(self) -> dict[int, int]:
@@ -97,7 +95,7 @@ class Pointers:
                 [(offset, base + addend & _LAST_ADDRESS) for offset, info, addend in rows
                  if (base := bases[info]) is not None]
             )  # fmt: skip
-        for address in _relr_addresses(self._image, self._dynamic) if self._known else ():
+        for address in relr_addresses(self._image, self._dynamic) if self._known else ():
             if self._image.available(address) >= 8:
                 pointers[address] = self._image.unpack(self._image.layout.word, address)[0]
         return pointers
@@ -123,7 +121,7 @@ class Pointers:
         return self._values[symbol] if known else None
 
 
-def _relr_addresses(image: Image, dynamic: DynamicSection) -> Iterator[int]:
+def relr_addresses(image: Image, dynamic: DynamicSection) -> Iterator[int]:
     """The addresses that DT_RELR names: an even word is an address, an odd one a bitmap of the 63 words after it."""
     start = dynamic.get(DynamicTag.RELR)
     if start is None:

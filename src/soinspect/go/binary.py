@@ -5,22 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from soinspect.elf.file import ElfFile
 from soinspect.errors import FormatError
 from soinspect.go.buildinfo import read_build_info
-from soinspect.go.cgo import c_functions, cgo_exports
 from soinspect.go.detect import find_build_id, why_not_go
-from soinspect.go.itab import read_itabs
-from soinspect.go.kind import kind_of
-from soinspect.go.layouts import NEWEST_KNOWN
+from soinspect.go.layouts import NEWEST_KNOWN, minor_of
 from soinspect.go.memory import Memory
 from soinspect.go.moduledata import ModuleData, find_module_data
 from soinspect.go.pclntab import FunctionTable
-from soinspect.go.plugin import export_types, read_plugin
-from soinspect.go.rtype import Types
-from soinspect.go.typeinfo import read_type
-from soinspect.go.version import minor_of, read_version
 from soinspect.model.absence import Absent
 from soinspect.model.constants import ObjectType
 from soinspect.model.golang import (
@@ -36,7 +30,12 @@ from soinspect.model.golang import (
     GoVersion,
 )
 
+# Each question loads the readers that answer it: a list of functions needs neither types nor clues to the release.
+if TYPE_CHECKING:
+    from soinspect.go.rtype import Types
+
 _DAMAGED = Absent("damaged")
+_REACH = 4  # layers of named types: enough for what a host can touch without knowing a package's inside
 
 
 class GoBinary:
@@ -58,8 +57,9 @@ class GoBinary:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What could not be read so far, and why, in the order it was met."""
-        return tuple(self._problems)
+        """What could not be read so far, and why, in the order it was met; that the file is cut short comes first."""
+        cut = [f"{a.where} {a.what}" for a in self._elf.image.anomalies if a.where.startswith("segment LOAD")]
+        return (*cut[:1], *self._problems)
 
     def _problem(self, what: str, error: FormatError) -> None:
         self._problems[f"{what} cannot be read: {error.reason}"] = None
@@ -67,6 +67,9 @@ class GoBinary:
     @cached_property
     def facts(self) -> GoFacts:
         """What describes the file as a whole."""
+        from soinspect.go.cgo import c_functions
+        from soinspect.go.kind import kind_of
+
         kind, kind_evidence = kind_of(self._elf, self.module, self.build_info, self.plugin)
         return GoFacts(
             kind=kind,
@@ -120,6 +123,8 @@ class GoBinary:
     @cached_property
     def types(self) -> Types | Absent:
         """The type descriptors."""
+        from soinspect.go.rtype import Types
+
         if not self.module:
             return self.module
         try:
@@ -131,6 +136,8 @@ class GoBinary:
     @cached_property
     def plugin(self) -> GoPlugin | Absent:
         """What plugin.Open reads."""
+        from soinspect.go.plugin import read_plugin
+
         if not self.module:
             return self.module
         try:
@@ -140,6 +147,8 @@ class GoBinary:
             return _DAMAGED
 
     def _version(self) -> GoVersion:
+        from soinspect.go.version import read_version
+
         try:
             return read_version(self._memory, self.module or None, self.build_info or None, self.plugin or None)
         except FormatError as error:
@@ -147,6 +156,8 @@ class GoBinary:
             return GoVersion(text="unknown", exact=False, evidence=())
 
     def _cgo_exports(self) -> tuple[CgoExport, ...]:
+        from soinspect.go.cgo import cgo_exports
+
         try:
             return tuple(cgo_exports(self._elf.dynamic_symbols, self.functions))
         except FormatError as error:
@@ -196,6 +207,8 @@ class GoBinary:
 
         A pointer comes along only if it has methods that what it points to has not.
         """
+        from soinspect.go.plugin import export_types
+
         if not (self.types and self.module):
             return
         try:
@@ -212,6 +225,8 @@ class GoBinary:
                     yield pointer
 
     def _read_types(self, types: Types, addresses: Iterator[int] | list[int], pattern: str) -> Iterator[GoType]:
+        from soinspect.go.typeinfo import read_type
+
         for address in addresses:
             try:
                 if pattern == "*" or fnmatchcase(types.text(address), pattern):
@@ -219,8 +234,22 @@ class GoBinary:
             except FormatError as error:
                 self._problem(f"the type at {address:#x}", error)
 
+    def reached_types(self) -> tuple[GoType, ...]:
+        """The named types that the exports reach in a few steps, and the interfaces these are known to implement."""
+        reached = {(it.text, it.package): it for it in self.exported_types(_REACH)}
+        names = {text for text, _ in reached}
+        # An itab begins with the address of its interface.
+        implemented = {
+            self._memory.word(itab.address) for itab in self.list_itabs() if itab.type.removeprefix("*") in names
+        }
+        if self.types:
+            reached |= {(it.text, it.package): it for it in self._read_types(self.types, sorted(implemented), "*")}
+        return tuple(reached.values())
+
     def list_itabs(self) -> Iterator[GoItab]:
         """Which types implement which interfaces, as far as the compiler converted one to the other."""
+        from soinspect.go.itab import read_itabs
+
         if not (self.types and self.module):
             return
         try:

@@ -6,6 +6,7 @@ is a whole number of 64-bit words.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from soinspect.go.memory import WORD
@@ -79,3 +80,12 @@ LAYOUTS = (
 )  # fmt: skip
 
 MAGICS = frozenset(layout.magic for layout in LAYOUTS)
+
+
+_MINOR = re.compile(r"go1\.(\d+)")
+
+
+def minor_of(version: str) -> int | None:
+    """The X of "go1.X" in a version text, development versions included; None if there is none."""
+    match = _MINOR.search(version)
+    return int(match[1]) if match else None

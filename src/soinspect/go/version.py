@@ -12,7 +12,7 @@ from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from soinspect.go.layouts import NEWEST_KNOWN, version_range
+from soinspect.go.layouts import NEWEST_KNOWN, minor_of, version_range
 from soinspect.go.memory import WORD, Memory
 from soinspect.go.moduledata import ModuleData
 from soinspect.go.startcode import next_offsets
@@ -23,7 +23,6 @@ from soinspect.model.note import GnuNoteType, GoNoteType
 OLDEST = 8
 _VERSION = re.compile(r"(go1\.\d+(\.\d+)?((beta|rc)\d+)?|devel .*)([ +-].*)?", re.DOTALL)
 _PRODUCER = re.compile(rb"Go cmd/compile ([^;\0]+)")
-_MINOR = re.compile(r"go1\.(\d+)")
 _COMMON_TYPE = "[]interface {}"  # every release has it wherever fmt is
 _OLD_FINGERPRINT = 40
 _FIRST_WITH_INIT_RECORDS = 13
@@ -71,12 +70,6 @@ class Clue:
     what: str
     first: int
     last: int | None
-
-
-def minor_of(version: str) -> int | None:
-    """The X of "go1.X" in a version text, development versions included; None if there is none."""
-    match = _MINOR.search(version)
-    return int(match[1]) if match else None
 
 
 def read_version(

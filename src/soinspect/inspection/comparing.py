@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 from soinspect.compare.engine import compare, without_findings
 from soinspect.compare.hostview import HostView, judged_for, narrowed
 from soinspect.errors import InputError
+from soinspect.inspection.saved import is_saved
 from soinspect.model.absence import Absent
 from soinspect.model.facts import Facts, FactsOrigin
 from soinspect.model.finding import Comparison, Profile
@@ -48,10 +49,33 @@ def _columns(symbols: SymbolColumns) -> list[list[object]]:
     return [list(getattr(symbols, field.name)) for field in fields(symbols)]
 
 
-def compare_for_host(old: Facts, new: Facts, host: Snapshot) -> Comparison:
-    """As :func:`compare_facts`, judged for one host: by what it imports and exports, and the Go packages it shares."""
-    view = HostView.of(host)
+def compare_for_host(old: Facts, new: Facts, host: Snapshot, unresolved: frozenset[str] | None) -> Comparison:
+    """As :func:`compare_facts`, judged for one host: by what it imports and exports, and the Go packages it shares.
+
+    ``unresolved`` are the imports of the new file that nothing in the host's process provides; None: not known.
+    """
+    view = HostView.of(host, unresolved)
     linked, profile = view.links(old.snapshot), view.profile(old.snapshot)
     whole = compare_facts(old, new, profile)
     concerning = compare_facts(narrowed(old, view, linked=linked), narrowed(new, view, linked=linked), profile)
     return judged_for(view, whole, concerning, linked=linked)
+
+
+def unresolved_in(host: str, path: str) -> frozenset[str] | None:
+    """The imports of the file at ``path`` that nothing provides once the program ``host`` has opened it.
+
+    None where that cannot be told: one of them is a snapshot, of a system whose loader is not known, or needs a
+    library that is not installed here.
+    """
+    if is_saved(host) or is_saved(path):
+        return None
+    from soinspect.loader.environment import LoaderEnv
+    from soinspect.loader.plan import dlopen_plan
+
+    try:
+        plan = dlopen_plan(host, path, LoaderEnv()).plugin
+    except InputError:
+        return None
+    if plan.error or plan.missing or plan.unknown:
+        return None
+    return frozenset(binding.symbol for binding in plan.unresolved if binding.user == plan.objects[0].path)

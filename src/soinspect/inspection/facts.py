@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from soinspect.elf import describe
+from soinspect.elf.classtables import class_tables
 from soinspect.elf.file import ElfFile
 from soinspect.elf.hardening import read_hardening
 from soinspect.elf.kind import interpreter, object_kind
@@ -39,6 +41,7 @@ def snapshot(elf: ElfFile) -> Snapshot:
         tls=describe.thread_local_storage(elf),
         init_functions=describe.init_functions(elf),
         go=go,
+        read_only_sections=describe.read_only_sections(elf),
         anomalies=elf.image.anomalies,
     )
 
@@ -47,20 +50,32 @@ def facts_of(elf: ElfFile, *, with_types: bool) -> Facts:
     """All facts of an open file, and the types of its exports where they are wanted."""
     from soinspect.model.facts import Facts
 
-    facts = snapshot(elf)
-    types = types_of(elf, facts) if with_types else Absent("debug information was not read")
-    return Facts(snapshot=facts, types=types)
+    if not with_types:
+        return Facts(snapshot=snapshot(elf), types=Absent("debug information was not read"))
+    facts = comparable(elf)
+    return Facts(snapshot=facts, types=types_of(elf, facts))
 
 
 def types_of(elf: ElfFile, facts: Snapshot) -> Prototypes | Absent:
     """The types of what callers of a file bind to by name."""
-    from soinspect.compare.pair import contract_symbols
+    from soinspect.compare.contract import contract_symbols
     from soinspect.dwarf.reader import read_prototypes
 
-    names = {symbol.name for symbol in contract_symbols(facts).values()}
+    names = set(contract_symbols(facts).columns.names)
     if not names:
         return Absent("it exports nothing that callers bind to by name")
     try:
         return read_prototypes(elf, names)
     except FormatError as error:
         return Absent(f"the debug information cannot be read: {error.reason}")
+
+
+def comparable(elf: ElfFile) -> Snapshot:
+    """All facts of an open file, with those that only comparisons need."""
+    facts = snapshot(elf)
+    if facts.go and facts.go.plugin:
+        # Most files are not Go's.
+        from soinspect.go.binary import GoBinary
+
+        facts = replace(facts, go=replace(facts.go, reached_types=GoBinary(elf).reached_types()))
+    return replace(facts, class_tables=class_tables(elf))

@@ -33,7 +33,9 @@ class Outcome(StrEnum):
     TIMED_OUT = "timed-out"
     OVER_LIMIT = "over-limit"
     REFUSED = "refused"
+    UNFIT = "unfit"  # the step does not fit what the file exports, which only the Go host could tell
     VIOLATED = "abi-violated"
+    OVERRAN = "wrote-outside"
     NOT_REACHED = "not-reached"
 
     @property
@@ -99,7 +101,8 @@ class CallRequest:
     For native calls: ``signatures`` are C declarations of functions that the steps name, ``headers`` files with more
     of them; the last step's function is
     called ``repeat`` times; ``lazy`` has functions of other libraries looked up at their first call, not while
-    loading; ``library_paths`` are folders that needed libraries are looked for in first.
+    loading; ``library_paths`` are folders that needed libraries are looked for in first; ``namespace`` loads the file
+    apart from all that the host process has loaded.
     """
 
     path: str
@@ -112,6 +115,7 @@ class CallRequest:
     repeat: int = 1
     lazy: bool = False
     library_paths: tuple[str, ...] = ()
+    namespace: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +154,22 @@ class Register:
     value: int
 
 
+NO_FAULT = Absent("no fault stopped it at one")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instruction:
+    """A machine instruction: its ``text`` (``"mov eax, dword ptr [rax + 8]"``).
+
+    ``effect`` is what it wanted of memory (``"reads 4 bytes at 0x8"``), empty where it has no operand there;
+    ``registers`` are those that make up the address, or else those that it took for input.
+    """
+
+    text: str
+    effect: str
+    registers: tuple[Register, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crash:
     """Where a process was and why, when a signal, an exit or a limit ended it; ``signal`` is empty for the last two.
@@ -158,7 +178,7 @@ class Crash:
     not be observed. ``location`` names that place (``"sync.runtime_procPin+0x4 in plugin1.so"``), ``why``
     says in plain words what happened, ``backtrace`` the callers, innermost first, as far as they are known.
     ``phase`` says what was going on (``"loading"``, ``"calling Run"``), ``registers`` are those of the
-    moment.
+    moment, ``instruction`` is what a fault stopped at.
     """
 
     signal: str
@@ -170,6 +190,7 @@ class Crash:
     backtrace: tuple[str, ...] = ()
     phase: str = ""
     registers: tuple[Register, ...] = ()
+    instruction: Instruction | Absent = NO_FAULT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -318,7 +318,11 @@ class GoModuleData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GoFacts:
-    """Everything that describes a Go binary as a whole; ``problems`` says what could not be read, and why."""
+    """Everything that describes a Go binary as a whole; ``problems`` says what could not be read, and why.
+
+    ``reached_types`` are the named types that a plugin's exports reach, with the interfaces that they implement, and
+    are read for comparisons only.
+    """
 
     kind: GoBinaryKind
     kind_evidence: str
@@ -330,3 +334,4 @@ class GoFacts:
     problems: tuple[str, ...]
     cgo_exports: tuple[CgoExport, ...] = ()
     c_imports: tuple[str, ...] = ()
+    reached_types: tuple[GoType, ...] = ()

@@ -10,6 +10,7 @@ from soinspect.model.absence import Absent
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from soinspect.model.classtable import ClassTable
     from soinspect.model.dynamic import VersionFloor, VersionNeed
     from soinspect.model.golang import GoFacts
     from soinspect.model.hardening import Hardening
@@ -36,7 +37,11 @@ class ThreadLocalStorage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DynamicLinking:
-    """What the object asks of the dynamic linker; ``rpath`` and ``runpath`` as written, colon-separated."""
+    """What the object asks of the dynamic linker; ``rpath`` and ``runpath`` as written, colon-separated.
+
+    ``hash_styles`` are the tables by which symbols can be looked up (``gnu``, ``sysv``), ``isa_level`` is the x86-64
+    level that the processor must have.
+    """
 
     soname: str | None
     needed: tuple[str, ...]
@@ -46,6 +51,8 @@ class DynamicLinking:
     version_needs: tuple[VersionNeed, ...]
     version_floors: tuple[VersionFloor, ...]
     defined_versions: tuple[str, ...]
+    hash_styles: tuple[str, ...] = ()
+    isa_level: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +68,11 @@ class Witness:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """Everything known of one file, to be judged without the file; ``witnesses`` only where they were asked."""
+    """Everything known of one file, to be judged without the file; ``witnesses`` only where they were asked.
+
+    ``read_only_sections`` are those that nothing can write to once the file is loaded. ``class_tables`` are read for
+    comparisons only.
+    """
 
     path: str
     size: int
@@ -79,6 +90,8 @@ class Snapshot:
     go: GoFacts | Absent
     anomalies: tuple[Anomaly, ...]
     witnesses: tuple[Witness, ...] = ()
+    read_only_sections: tuple[str, ...] = ()
+    class_tables: tuple[ClassTable, ...] = ()
 
     @property
     def truncated(self) -> Anomaly | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from rich.text import Text
 
 from soinspect.model.absence import Absent
-from soinspect.model.calling import CallResult, Crash, StepResult
+from soinspect.model.calling import CallResult, Crash, Instruction, StepResult
 from soinspect.render.text import printable
 
 _LABEL = 10
@@ -57,6 +57,8 @@ def _crash(crash: Crash, summary: str, *, verbose: bool) -> Iterator[Text]:
         address = crash.address
         yield _row("address", address.reason if isinstance(address, Absent) else f"{address:#x}")
     yield _row("where", crash.location.reason if isinstance(crash.location, Absent) else crash.location)
+    if not isinstance(crash.instruction, Absent):
+        yield _row("code", _instruction_text(crash.instruction))
     if crash.why not in summary:
         yield _row("why", crash.why)
     frames = crash.backtrace if verbose else crash.backtrace[:_FEW_FRAMES]
@@ -66,6 +68,13 @@ def _crash(crash: Crash, summary: str, *, verbose: bool) -> Iterator[Text]:
         yield _row("", f"and {len(crash.backtrace) - len(frames)} more (all of them with -v)")
     if verbose:
         yield from (_row(r.name, f"{r.value:#018x}") for r in crash.registers)
+
+
+def _instruction_text(instruction: Instruction) -> str:
+    """``mov eax, dword ptr [rax + 8] reads 4 bytes at 0x8: rax is 0x0``."""
+    effect = f" {instruction.effect}" if instruction.effect else ""
+    held = ", ".join(f"{register.name} is {register.value:#x}" for register in instruction.registers)
+    return f"{instruction.text}{effect}{f': {held}' if held else ''}"
 
 
 def call_document(result: CallResult) -> dict[str, object]:

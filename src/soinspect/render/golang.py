@@ -38,7 +38,8 @@ def go_page(report: GoReport, *, verbose: bool) -> Page:
     if isinstance(facts, Absent):
         return Page(answer=f"{report.path}: {facts.reason}")
     few = None if verbose else _FEW
-    page = Page(answer=f"{report.path}: {_source(report) or summary(facts)}")
+    damage = "; not all of it can be read" if report.problems else ""
+    page = Page(answer=f"{report.path}: {_source(report) or summary(facts)}{damage}")
     page.add("version", _version(facts, verbose=verbose))
     page.add("kind", [f"{facts.kind}: {facts.kind_evidence}"] if verbose else ())
     if facts.plugin:

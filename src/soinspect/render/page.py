@@ -5,10 +5,12 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-
-from rich.text import Text
+from typing import TYPE_CHECKING
 
 from soinspect.render.text import printable
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 _INDENT = 2
 
@@ -29,6 +31,8 @@ class Page:
 
     def lines(self, width: int | None) -> Iterator[Text]:
         """The page as styled lines: wrapped to ``width`` columns, or every value on one line if it is None."""
+        from rich.text import Text
+
         yield Text(printable(self.answer), self.style)
         key_width = max((len(key) for key, _, _ in self.rows), default=0)
         start = _INDENT + key_width + 2

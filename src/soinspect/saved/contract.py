@@ -54,6 +54,10 @@ def _go_contract(go: GoFacts) -> GoFacts:
         plugin=go.plugin if isinstance(go.plugin, Absent) else _plugin_contract(go.plugin),
         problems=(),
         cgo_exports=tuple(replace(export, address=0, function=_NOT_KEPT) for export in go.cgo_exports),
+        reached_types=tuple(
+            replace(it, address=0, methods=tuple(replace(method, address=0) for method in it.methods))
+            for it in go.reached_types
+        ),
     )
 
 

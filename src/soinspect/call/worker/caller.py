@@ -7,15 +7,46 @@ from struct import Struct
 from time import perf_counter
 
 from . import protocol
+from .memory import linked, places
 from .thunk import Returned, make_thunk
 
 TYPE_CHECKING = False  # the typing module costs milliseconds; type checkers know this name
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .memory import Guarded, Place
+    from .protocol import Argument
+
 _WORD = Struct("<Q")
 _CALLBACK_REGISTERS = 6
 _NO_VECTOR = bytes(16)
+
+
+class Arguments:
+    """The arguments of an action: their places in memory are made once, and filled anew before each call."""
+
+    def __init__(self, arguments: tuple[Argument, ...], callback: Callable[[int, int], int]) -> None:
+        self._words: list[tuple[int, int | bytes, list[tuple[int, Place]]]] = []
+        self.places: list[tuple[int, Guarded]] = []  # with the positions of the arguments
+        for position, (kind, value, pointers) in enumerate(arguments):
+            if isinstance(value, int):
+                self._words.append((kind, callback(position, value) if kind == protocol.CALLBACK else value, []))
+                continue
+            inner = places(((0, value, pointers),) if kind == protocol.BYTES else pointers)
+            self._words.append((kind, value, inner))
+            self.places += ((position, place.memory) for _, place in inner)
+
+    def fill(self) -> list[tuple[int, int | bytes]]:
+        """Set all memory to what it is before a call; the arguments as registers and the stack take them."""
+        words: list[tuple[int, int | bytes]] = []
+        for kind, value, inner in self._words:
+            if kind == protocol.BYTES:
+                words.append((protocol.INTEGER, inner[0][1].fill()))
+            elif isinstance(value, bytes):
+                words.append((kind, linked(value, inner)))
+            else:
+                words.append((protocol.INTEGER, value))
+        return words
 
 
 class Caller:
@@ -31,44 +62,37 @@ class Caller:
         self.quiet = False
         self._callbacks: list[object] = []  # a callee may keep the address: they live as long as the process
 
-    def call(
-        self, address: int, arguments: tuple[tuple[int, int | bytes], ...], result_room: int, *, with_lock: bool
-    ) -> tuple[Returned, int, float, list[tuple[int, bytes]]]:
-        """Call the function at ``address``, with the address of ``result_room`` bytes in front if that is not 0.
+    def place(self, arguments: tuple[Argument, ...]) -> Arguments:
+        """Memory for the arguments of an action."""
+        return Arguments(arguments, self._callback)
 
-        ``with_lock`` keeps Python's interpreter lock during the call. The result: what returned, errno, the seconds
-        it took, and for each argument of bytes its position and the bytes after the call.
+    def call(
+        self, address: int, arguments: Arguments, result: Guarded | None, *, with_lock: bool
+    ) -> tuple[Returned, int, float]:
+        """Call the function at ``address``, with the address of ``result`` in front if it takes one.
+
+        ``with_lock`` keeps Python's interpreter lock during the call. The result: what returned, errno, and the
+        seconds it took.
         """
-        buffers: dict[int, ctypes.Array[ctypes.c_char]] = {}
-        words: list[tuple[int, int | bytes]] = []
-        result = ctypes.create_string_buffer(result_room)
-        if result_room:
-            words.append((protocol.INTEGER, ctypes.addressof(result)))
-        for position, (kind, value) in enumerate(arguments):
-            if kind == protocol.BYTES and isinstance(value, bytes):
-                buffers[position] = ctypes.create_string_buffer(value, max(1, len(value)))
-                words.append((protocol.INTEGER, ctypes.addressof(buffers[position])))
-            elif kind == protocol.CALLBACK and isinstance(value, int):
-                words.append((protocol.INTEGER, self._callback(position, value)))
-            else:
-                words.append((kind, value))
+        words = arguments.fill()
+        if result:
+            result.fill(bytes(result.size))
+            words.insert(0, (protocol.INTEGER, result.address))
         if self._thunk is None:
-            returned, errno, seconds = _call_directly(address, words, with_lock=with_lock)
-        else:
-            self._place(address, words)
-            start = self._thunk.start
-            # ctypes keeps errno apart only for functions that release the lock.
-            function = ctypes.PYFUNCTYPE(None)(start) if with_lock else ctypes.CFUNCTYPE(None, use_errno=True)(start)
-            ctypes.set_errno(0)
-            started = perf_counter()
-            function()
-            seconds = perf_counter() - started
-            errno = ctypes.get_errno()
-            returned = self._thunk.outcome()
-        if result_room and returned.violations is not None and returned.integers[0] != ctypes.addressof(result):
+            return _call_directly(address, words, with_lock=with_lock)
+        self._place(address, words)
+        start = self._thunk.start
+        # ctypes keeps errno apart only for functions that release the lock.
+        function = ctypes.PYFUNCTYPE(None)(start) if with_lock else ctypes.CFUNCTYPE(None, use_errno=True)(start)
+        ctypes.set_errno(0)
+        started = perf_counter()
+        function()
+        seconds = perf_counter() - started
+        errno = ctypes.get_errno()
+        returned = self._thunk.outcome()
+        if result and returned.violations is not None and returned.integers[0] != result.address:
             returned.violations.append("the return register does not hold the address of the result")
-        self._result = result  # the caller of this reads it by its address
-        return returned, errno, seconds, [(position, buffer.raw) for position, buffer in buffers.items()]
+        return returned, errno, seconds
 
     def _callback(self, position: int, value: int) -> int:
         def called(*registers: int) -> int:

@@ -10,14 +10,21 @@ from time import perf_counter
 from . import protocol
 from .caller import Caller
 from .limits import limit
+from .memory import Guarded, linked, places
 from .protocol import Action, Request
 from .sandbox import build_walls
 
 _RTLD_LAZY = 1
 _RTLD_NOW = 2
 _RTLD_NOLOAD = 4
-_POINTED_TO = 128
+_NEW_NAMESPACE = -1
+_POINTED_TO = 4096
 _HIGHEST_FD = 4096
+_FLUSH = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
+
+TYPE_CHECKING = False  # the typing module costs milliseconds; type checkers know this name
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class _Log:
@@ -28,9 +35,14 @@ class _Log:
     """
 
     def __init__(self) -> None:
-        self._memory = mmap.mmap(protocol.LOG_FD, protocol.LOG_SIZE)
+        self._memory = mmap.mmap(protocol.LOG_FD, protocol.LOG_SIZE + protocol.SCENE_SIZE)
         self._events = b""
         self._owner = os.getpid()
+
+    @property
+    def scene(self) -> int:
+        """The address of the scene."""
+        return ctypes.addressof(ctypes.c_char.from_buffer(self._memory, protocol.LOG_SIZE))
 
     def write(self, kind: int, action: int = 0, payload: bytes = b"") -> None:
         if os.getpid() != self._owner:
@@ -45,25 +57,37 @@ class _Log:
 
 
 class _Loader:
-    """dlopen and its family, called directly: ctypes' own way in knows neither RTLD_LAZY nor dlvsym."""
+    """dlopen and its family, called directly: ctypes' own way in knows neither RTLD_LAZY nor dlvsym.
 
-    def __init__(self) -> None:
+    With ``namespace``, all that is opened lies in link maps of its own, beside those of the process.
+    """
+
+    def __init__(self, *, namespace: bool) -> None:
         libc = ctypes.CDLL(None)
+        self.namespace = namespace
+        self._dlmopen = getattr(libc, "dlmopen", None) if namespace else None  # musl has none
         self._dlopen, self._dlsym, self._dlvsym = libc.dlopen, libc.dlsym, libc.dlvsym
         self._dlclose, self._dlerror = libc.dlclose, libc.dlerror
-        self._flush = libc.fflush
+        self._flush: Callable[[None], int] | None = _FLUSH(("fflush", libc))
         self._dlopen.argtypes = (ctypes.c_char_p, ctypes.c_int)
         self._dlsym.argtypes = (ctypes.c_void_p, ctypes.c_char_p)
         self._dlvsym.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p)
         self._dlclose.argtypes = (ctypes.c_void_p,)
-        self._flush.argtypes = (ctypes.c_void_p,)
+        if self._dlmopen:
+            self._dlmopen.argtypes = (ctypes.c_long, ctypes.c_char_p, ctypes.c_int)
+            self._dlmopen.restype = ctypes.c_void_p
         for function in (self._dlopen, self._dlsym, self._dlvsym):
             function.restype = ctypes.c_void_p
         self._dlerror.restype = ctypes.c_char_p
         self.handle: int | None = None
 
     def open(self, path: bytes, mode: int) -> bool:
-        self.handle = self._dlopen(path, mode)
+        if self.namespace and not self._dlmopen:
+            return False
+        self.handle = self._dlmopen(_NEW_NAMESPACE, path, mode) if self._dlmopen else self._dlopen(path, mode)
+        if self.handle and self._dlmopen:  # it has a C library of its own, whose buffers are to be written out
+            flush = self._dlsym(self.handle, b"fflush")
+            self._flush = _FLUSH(flush) if flush else None
         return self.handle is not None
 
     def base(self) -> int:
@@ -81,12 +105,15 @@ class _Loader:
         self._dlclose(self.handle)
 
     def error(self) -> bytes:
+        if self.namespace and not self._dlmopen:
+            return b"this C library has no dlmopen: leave --namespace out"
         text: bytes | None = self._dlerror()
         return text or b"the dynamic linker gives no reason"
 
     def flush(self) -> None:
         """Write out what the callee left in the buffers of C's stdio."""
-        self._flush(None)
+        if self._flush:
+            self._flush(None)
 
 
 def main() -> None:
@@ -95,7 +122,7 @@ def main() -> None:
         request = Request.unpack(pipe.read())
     log = _Log()
     os.closerange(protocol.REQUEST_FD, _HIGHEST_FD)
-    loader = _Loader()
+    loader = _Loader(namespace=request.namespace)
     current = 0  # the action that is going on
     caller = Caller(
         lambda position, registers: log.write(
@@ -106,6 +133,10 @@ def main() -> None:
     if request.sandbox and not _confined(log, request):
         os._exit(0)
     limit(request.parent, request.cpu_seconds, request.memory)
+    if request.untraced:
+        from .faults import record_faults
+
+        record_faults(log.scene)
     log.write(protocol.READY)
     if _load(loader, log, request.path, _RTLD_LAZY if request.lazy else _RTLD_NOW):
         for index, action in enumerate(request.actions):
@@ -127,7 +158,7 @@ def _confined(log: _Log, request: Request) -> bool:
 
 
 def _load(loader: _Loader, log: _Log, path: bytes, mode: int) -> bool:
-    if loader.open(path, _RTLD_LAZY | _RTLD_NOLOAD):
+    if not loader.namespace and loader.open(path, _RTLD_LAZY | _RTLD_NOLOAD):
         log.write(protocol.NOTE, payload=b"the Python that hosts the call had loaded it before: constructors ran then")
     log.write(protocol.LOADING)
     started = perf_counter()
@@ -153,10 +184,12 @@ def _act(loader: _Loader, caller: Caller, log: _Log, index: int, action: Action)
         return
     log.write(protocol.BEGUN, index)
     if action.kind == protocol.READ:
-        payload = protocol.CONTENTS_PAYLOAD.pack(address) + peek(address, action.size)
-        log.write(protocol.CONTENTS, index, payload)
+        contents = peek(address, action.size)
+        _follow(log, index, action, contents)
+        log.write(protocol.CONTENTS, index, protocol.CONTENTS_PAYLOAD.pack(address) + contents)
     elif action.kind == protocol.ASSIGN:
-        ctypes.memmove(address, action.data, len(action.data))
+        data = linked(action.data, places(action.pointers))
+        ctypes.memmove(address, data, len(data))
         log.write(protocol.ASSIGNED, index)
     else:
         _call(caller, log, index, action, address)
@@ -165,12 +198,14 @@ def _act(loader: _Loader, caller: Caller, log: _Log, index: int, action: Action)
 
 def _call(caller: Caller, log: _Log, index: int, action: Action, address: int) -> None:
     with_lock = action.kind == protocol.CALL_WITH_INTERPRETER_LOCK
+    arguments = caller.place(action.arguments)
+    for position, place in arguments.places:
+        log.write(protocol.PLACED, index, protocol.PLACED_PAYLOAD.pack(position, place.address, place.size))
+    result = Guarded(action.result_room) if action.result_room else None
     times = []
     for number in range(action.repeat):
         caller.quiet = number < action.repeat - 1
-        returned, errno, seconds, buffers = caller.call(
-            address, action.arguments, action.result_room, with_lock=with_lock
-        )
+        returned, errno, seconds = caller.call(address, arguments, result, with_lock=with_lock)
         times.append(seconds)
         if returned.violations:
             break
@@ -179,10 +214,22 @@ def _call(caller: Caller, log: _Log, index: int, action: Action, address: int) -
         log.write(protocol.TIMED, index, protocol.TIMED_PAYLOAD.pack(len(times), times[len(times) // 2], times[0]))
     if returned.violations is not None:
         log.write(protocol.CONVENTION, index, "\n".join(returned.violations).encode())
-    for position, contents in buffers:
-        log.write(protocol.BUFFER, index, protocol.BUFFER_PAYLOAD.pack(position) + contents)
+    for position, place in arguments.places:
+        if place.changed:
+            log.write(protocol.BUFFER, index, protocol.BUFFER_PAYLOAD.pack(position) + place.contents())
+        if any(place.overrun()):
+            log.write(protocol.OVERRUN, index, protocol.OVERRUN_PAYLOAD.pack(position, *place.overrun()))
+    contents = result.contents() if result else b""
+    _follow(log, index, action, contents or protocol.RETURNED_INTEGERS.pack(*returned.integers))
     payload = protocol.RETURNED_PAYLOAD.pack(*returned.integers, *returned.vectors[:2], errno, seconds)
-    log.write(protocol.RETURNED, index, payload + peek(returned.integers[0], action.result_room or _POINTED_TO))
+    log.write(protocol.RETURNED, index, payload + contents)
+
+
+def _follow(log: _Log, index: int, action: Action, image: bytes) -> None:
+    """Tell what the pointers in ``image`` lead to."""
+    for offset in action.followed:
+        target = int.from_bytes(image[offset : offset + 8], "little")
+        log.write(protocol.FOLLOWED, index, protocol.FOLLOWED_PAYLOAD.pack(offset) + peek(target, _POINTED_TO))
 
 
 def _unload(loader: _Loader, log: _Log) -> None:

@@ -13,9 +13,26 @@ from __future__ import annotations
 import marshal
 from struct import Struct
 
+TYPE_CHECKING = False  # the typing module costs milliseconds; type checkers know this name
+if TYPE_CHECKING:
+    Pointers = tuple[tuple[int, bytes, "Pointers"], ...]
+    Argument = tuple[int, int | bytes, Pointers]
+
 REQUEST_FD = 3
 LOG_FD = 4
 LOG_SIZE = 1 << 20
+
+# Behind the log lies the scene, which faults.py writes. The fields of SCENE: whether a thread began to write it, that
+# thread, the length of the mappings, where the kept stack starts, its length, whether all is written; the siginfo_t,
+# the general registers in the order of SCENE_REGISTERS, and the code at the program counter. The offset of the stack
+# and that of the mappings (the text of /proc/self/maps) follow.
+SCENE_SIZE = 0x51000
+SCENE = Struct("<6Q16x128s23Q8x16s")
+SCENE_REGISTERS = ("r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "rdi", "rsi", "rbp", "rbx", "rdx", "rax",
+                   "rcx", "rsp", "rip", "eflags")  # fmt: skip
+SCENE_STACK = 0x1000
+SCENE_MAPS = 0x11000
+
 COMMITTED = Struct("<Q")
 EVENT = Struct("<HHI")
 
@@ -31,18 +48,25 @@ BEGUN = 8  # an action begins
 NO_SYMBOL = 9  # payload: the text of dlerror
 CONVENTION = 10  # the calling convention was checked; payload: one violation a line, empty when it was kept
 CALLED_BACK = 11  # a callback was called; payload: CALLED_BACK_PAYLOAD
-BUFFER = 12  # payload: BUFFER_PAYLOAD, then what the buffer holds after the call
-RETURNED = 13  # payload: RETURNED_PAYLOAD, then the bytes that the return register points to, if any
+BUFFER = 12  # a buffer was changed; payload: BUFFER_PAYLOAD, then what it holds after the call
+RETURNED = 13  # payload: RETURNED_PAYLOAD, then the result where it came back in memory
 CONTENTS = 14  # payload: CONTENTS_PAYLOAD, then the bytes of the variable
 ASSIGNED = 15  # the variable was written
 TIMED = 16  # the function was called several times; payload: TIMED_PAYLOAD
-UNLOADING = 17  # dlclose begins
-DONE = 18  # everything ended; the process leaves
+PLACED = 17  # a buffer is in memory; payload: PLACED_PAYLOAD
+OVERRUN = 18  # something was written around a buffer; payload: OVERRUN_PAYLOAD
+FOLLOWED = 19  # payload: FOLLOWED_PAYLOAD, then what a pointer in the result leads to
+UNLOADING = 20  # dlclose begins
+DONE = 21  # everything ended; the process leaves
 
 LOADED_PAYLOAD = Struct("<Qd")  # load address, seconds that dlopen took
+RETURNED_INTEGERS = Struct("<QQ")
 RETURNED_PAYLOAD = Struct("<QQ16s16sid")  # two integer and two vector return registers, errno, seconds
 CONTENTS_PAYLOAD = Struct("<Q")  # address of the variable
 BUFFER_PAYLOAD = Struct("<H")  # position of the argument, from 0
+PLACED_PAYLOAD = Struct("<HQQ")  # position of the argument, address, size
+OVERRUN_PAYLOAD = Struct("<HHH")  # position of the argument, how many bytes in front, how many behind
+FOLLOWED_PAYLOAD = Struct("<H")  # where in the result the pointer is
 CALLED_BACK_PAYLOAD = Struct("<H6Q")  # position of the argument, the integer registers
 TIMED_PAYLOAD = Struct("<Qdd")  # how many calls, the median and the least of their seconds
 
@@ -52,7 +76,8 @@ CALL_WITH_INTERPRETER_LOCK = 2  # for functions that use the Python interpreter 
 READ = 3
 ASSIGN = 4
 
-# Kinds of arguments, and what comes with each.
+# Kinds of arguments, and what comes with each. Where that is bytes, pointers may follow: at an offset in the bytes
+# goes the address of other bytes, which may have pointers of their own.
 INTEGER = 1  # a number of 64 bits
 VECTOR = 2  # the 8 low bytes of a vector register: a double, or a float and padding
 BYTES = 3  # bytes that the worker places in memory; the address is passed
@@ -69,10 +94,24 @@ class Action:
 
     Call it ``repeat`` times with ``arguments`` and room for ``result_room`` bytes of result in memory, read ``size``
     bytes of it, or write ``data`` there. ``version`` is the symbol version to ask for, or None for the default one.
-    An argument is its kind and what comes with it.
+    An argument is its kind, what comes with it, and pointers. ``followed`` are the offsets of pointers in what comes
+    back: in the variable, the result in memory, or, where there is none, the integer return registers. ``pointers`` are
+    those in ``data``.
     """
 
-    __slots__ = ("arguments", "data", "kind", "name", "offset", "repeat", "result_room", "size", "version")
+    __slots__ = (
+        "arguments",
+        "data",
+        "followed",
+        "kind",
+        "name",
+        "offset",
+        "pointers",
+        "repeat",
+        "result_room",
+        "size",
+        "version",
+    )
 
     def __init__(
         self,
@@ -83,9 +122,11 @@ class Action:
         offset: int = 0,
         size: int = 0,
         data: bytes = b"",
-        arguments: tuple[tuple[int, int | bytes], ...] = (),
+        arguments: tuple[Argument, ...] = (),
         repeat: int = 1,
         result_room: int = 0,
+        followed: tuple[int, ...] = (0,),
+        pointers: Pointers = (),
     ) -> None:
         self.kind = kind
         self.name = name
@@ -96,15 +137,18 @@ class Action:
         self.arguments = arguments
         self.repeat = repeat
         self.result_room = result_room
+        self.followed = followed
+        self.pointers = pointers
 
 
 class Request:
     """Load ``path``, carry out ``actions`` in order, unload.
 
     ``parent`` is the process id of the monitor, ``folder`` a private one to work in; ``cpu_seconds`` and ``memory``
-    (bytes) are limits. ``lazy`` binds functions at their first call. ``sandbox`` asks for walls, of which ``network``
-    and ``processes`` leave some out; nothing runs if one cannot be built and ``strict`` is set. ``writable`` are the
-    folders that may be written to.
+    (bytes) are limits. ``lazy`` binds functions at their first call, ``namespace`` loads apart from all that is loaded.
+    ``untraced`` says that nobody watches: the worker is to write down itself what ends it. ``sandbox`` asks for walls,
+    of which ``network`` and ``processes`` leave some out; nothing runs if one cannot be built and ``strict`` is set.
+    ``writable`` are the folders that may be written to.
     """
 
     __slots__ = (
@@ -113,12 +157,14 @@ class Request:
         "folder",
         "lazy",
         "memory",
+        "namespace",
         "network",
         "parent",
         "path",
         "processes",
         "sandbox",
         "strict",
+        "untraced",
         "writable",
     )
 
@@ -137,6 +183,8 @@ class Request:
         network: bool,
         processes: bool,
         writable: tuple[bytes, ...],
+        namespace: bool = False,
+        untraced: bool = False,
     ) -> None:
         self.parent = parent
         self.folder = folder
@@ -150,6 +198,8 @@ class Request:
         self.network = network
         self.processes = processes
         self.writable = writable
+        self.namespace = namespace
+        self.untraced = untraced
 
     def pack(self) -> bytes:
         """The request as bytes."""

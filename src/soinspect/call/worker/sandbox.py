@@ -46,7 +46,7 @@ _X32 = 0x40000000
 class _Calls:
     """System call numbers of one machine (asm/unistd_64.h, asm-generic/unistd.h)."""
 
-    __slots__ = ("audit", "clone", "clone3", "forbidden", "signals", "starts")
+    __slots__ = ("audit", "clone", "clone3", "executes", "forbidden", "signals", "starts")
 
     def __init__(
         self,
@@ -55,13 +55,15 @@ class _Calls:
         clone: int,
         clone3: int,
         starts: tuple[int, ...],
+        executes: tuple[int, ...],
         signals: tuple[int, ...],
         forbidden: tuple[int, ...],
     ) -> None:
         self.audit = audit
         self.clone = clone
         self.clone3 = clone3
-        self.starts = starts  # fork, vfork, execve, execveat
+        self.starts = starts  # fork, vfork
+        self.executes = executes  # execve, execveat
         self.signals = signals  # kill, tgkill, rt_sigqueueinfo, rt_tgsigqueueinfo: the first argument is a process
         # ptrace, process_vm_writev, tkill, pidfd_send_signal, pidfd_getfd, bpf, perf_event_open, unshare, setns,
         # mount and umount2, pivot_root, chroot, reboot, swapon and swapoff, init_module, finit_module, delete_module,
@@ -75,7 +77,8 @@ _CALLS = {
         audit=0xC000003E,
         clone=56,
         clone3=435,
-        starts=(57, 58, 59, 322),
+        starts=(57, 58),
+        executes=(59, 322),
         signals=(62, 234, 129, 297),
         forbidden=(
             *(101, 311, 200, 424, 438, 321, 298, 272, 308, 165, 166, 155, 161, 169, 167, 168, 175, 313, 176),
@@ -86,7 +89,8 @@ _CALLS = {
         audit=0xC00000B7,
         clone=220,
         clone3=435,
-        starts=(221, 281),
+        starts=(),
+        executes=(221, 281),
         signals=(129, 131, 138, 240),
         forbidden=(
             *(117, 271, 130, 424, 438, 280, 241, 97, 268, 40, 39, 41, 51, 142, 224, 225, 105, 273, 106),
@@ -96,10 +100,13 @@ _CALLS = {
 }
 
 
-def build_walls(*, writable: tuple[bytes, ...], network: bool, processes: bool) -> tuple[list[str], list[str]]:
+def build_walls(
+    *, writable: tuple[bytes, ...], network: bool, processes: bool, executes: bool = False
+) -> tuple[list[str], list[str]]:
     """Confine this process for good: the walls that stand, and those that do not, with the reason.
 
-    ``writable`` are the folders that may be written to; ``network`` and ``processes`` leave these open.
+    ``writable`` are the folders that may be written to; ``network`` and ``processes`` leave these open; ``executes``
+    lets it become another program, which inherits the walls.
     """
     standing: list[str] = []
     missing: list[str] = []
@@ -107,7 +114,7 @@ def build_walls(*, writable: tuple[bytes, ...], network: bool, processes: bool) 
         ("namespaces", lambda: _namespaces(network=network)),
         ("no new privileges", _no_new_privileges),
         ("Landlock", lambda: _landlock(writable, network=network)),
-        ("seccomp", lambda: _seccomp(processes=processes)),
+        ("seccomp", lambda: _seccomp(processes=processes, executes=executes)),
     )
     for name, build in walls:
         try:
@@ -176,11 +183,11 @@ def _allow_beneath(ruleset: int, path: bytes, allowed: int) -> None:
         os.close(descriptor)
 
 
-def _seccomp(*, processes: bool) -> str:
+def _seccomp(*, processes: bool, executes: bool) -> str:
     calls = _CALLS.get(os.uname().machine)
     if calls is None:
         raise OSError(_ENOSYS, "no filter for this machine")
-    program = _filter(calls, processes=processes)
+    program = _filter(calls, processes=processes, executes=executes)
     buffer = ctypes.create_string_buffer(program)
     # struct sock_fprog: a length, padding, a pointer
     header = ctypes.create_string_buffer(Struct("@HP").pack(len(program) // 8, ctypes.addressof(buffer)))
@@ -188,7 +195,7 @@ def _seccomp(*, processes: bool) -> str:
     return "system calls filtered (seccomp)" if processes else "no processes, no signals to others (seccomp)"
 
 
-def _filter(calls: _Calls, *, processes: bool) -> bytes:
+def _filter(calls: _Calls, *, processes: bool, executes: bool) -> bytes:
     """The filter program: each check is a few instructions that end in a return, or fall through."""
     refuse, unknown = _ERRNO | _EPERM, _ERRNO | _ENOSYS
     code = [
@@ -199,7 +206,8 @@ def _filter(calls: _Calls, *, processes: bool) -> bytes:
         (_JUMP_AT_LEAST, 0, 1, _X32),
         (_RETURN, 0, 0, unknown),
     ]
-    for number in calls.forbidden if processes else (*calls.forbidden, *calls.starts):
+    forbidden = calls.forbidden if processes else (*calls.forbidden, *calls.starts)
+    for number in forbidden if processes or executes else (*forbidden, *calls.executes):
         code += [(_JUMP_EQUAL, 0, 1, number), (_RETURN, 0, 0, refuse)]
     if not processes:
         # The flags of clone3 are in memory, out of reach for a filter: callers fall back to clone.

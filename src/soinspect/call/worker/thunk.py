@@ -15,9 +15,8 @@ import os
 from abc import ABC, abstractmethod
 from struct import Struct
 
-_PAGE = 4096
-_READ, _WRITE, _EXECUTE = 1, 2, 4
-_PRIVATE_ANONYMOUS = 0x22
+from .memory import EXECUTE, PAGE, READ, map_pages, protect
+
 SENTINEL = 0x5350494E0000
 SENTINEL_STEP = 0x100
 
@@ -66,18 +65,11 @@ class Thunk(ABC):
     vector_registers: int
 
     def __init__(self) -> None:
-        libc = ctypes.CDLL(None, use_errno=True)
-        libc.mmap.restype = ctypes.c_void_p
-        libc.mmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 4)
-        libc.mprotect.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
-        start = libc.mmap(None, 2 * _PAGE, _READ | _WRITE, _PRIVATE_ANONYMOUS, -1, 0)
-        if start == ctypes.c_void_p(-1).value:
-            raise OSError(ctypes.get_errno(), "mmap")
+        start = map_pages(2 * PAGE)
         ctypes.memmove(start, self.code, len(self.code))
-        if libc.mprotect(start, _PAGE, _READ | _EXECUTE):  # never writable and executable at once
-            raise OSError(ctypes.get_errno(), "mprotect")
-        self.start: int = start
-        self._frame = start + _PAGE
+        protect(start, PAGE, READ | EXECUTE)  # never writable and executable at once
+        self.start = start
+        self._frame = start + PAGE
         planted = (SENTINEL + SENTINEL_STEP * (i + 1) for i in range(len(self.preserved)))
         self._write(self.sentinels, b"".join(_WORD.pack(value) for value in planted))
 

@@ -7,19 +7,13 @@ from collections.abc import Iterator
 from soinspect.compare.change import Change
 from soinspect.compare.pair import ComparisonRule, Pair
 from soinspect.model.absence import Absent
-from soinspect.model.finding import Rule, Severity
-from soinspect.model.golang import GoBuildInfo, GoExport, GoModule, GoPlugin
+from soinspect.model.finding import Severity
+from soinspect.model.golang import GoExport, GoPlugin
 from soinspect.model.snapshot import Snapshot
 
 _PLUGIN = "https://pkg.go.dev/plugin"
 _OPEN = "https://go.dev/src/plugin/plugin_dlopen.go"
 _HASHES = "https://go.dev/src/runtime/plugin.go"
-_BUILD = "https://pkg.go.dev/cmd/go#hdr-Compile_packages_and_dependencies"
-# Settings that the tests of other releases showed to change package hashes or the machine code's requirements.
-_SETTINGS_THAT_MATTER = (
-    "-buildmode", "-compiler", "-gcflags", "-pgo", "-race", "-msan", "-asan", "-tags", "-trimpath",
-    "CGO_ENABLED", "GOARCH", "GOOS", "GOAMD64", "GOARM64", "GOEXPERIMENT", "GOFIPS140",
-)  # fmt: skip
 
 
 def _what(facts: Snapshot) -> str:
@@ -32,13 +26,6 @@ def _kind_changed(pair: Pair) -> Iterator[Change]:
     before, after = _what(pair.old), _what(pair.new)
     if before != after:
         yield Change(subject="build mode", before=before, after=after)
-
-
-def _version_changed(pair: Pair) -> Iterator[Change]:
-    if pair.go:
-        old, new = (go.version for go in pair.go)
-        if old.text != new.text:
-            yield Change(subject="Go release", before=old.text, after=new.text, evidence="; ".join(new.evidence))
 
 
 def _exports(plugin: GoPlugin) -> dict[str, GoExport]:
@@ -122,43 +109,6 @@ def _plugin_path_kept(pair: Pair) -> Iterator[Change]:
         yield Change(subject=pair.plugins[1].path, before="plugin path", after="plugin path")
 
 
-def _build_infos(pair: Pair) -> tuple[GoBuildInfo, GoBuildInfo] | None:
-    if pair.go and isinstance(pair.go[0].build_info, GoBuildInfo) and isinstance(pair.go[1].build_info, GoBuildInfo):
-        return pair.go[0].build_info, pair.go[1].build_info
-    return None
-
-
-def _modules(info: GoBuildInfo) -> dict[str, str]:
-    def effective(module: GoModule) -> str:
-        used = module.replacement
-        return f"{module.version} => {used.path} {used.version}".rstrip() if used else module.version
-
-    return {module.path: effective(module) for module in info.dependencies}
-
-
-def _module_changed(pair: Pair) -> Iterator[Change]:
-    infos = _build_infos(pair)
-    if infos:
-        old, new = map(_modules, infos)
-        for path, version in old.items():
-            if path in new and new[path] != version:
-                yield Change(subject=path, before=version, after=new[path])
-
-
-def _module_added(pair: Pair) -> Iterator[Change]:
-    infos = _build_infos(pair)
-    if infos:
-        old, new = map(_modules, infos)
-        yield from (Change(subject=path, after=version) for path, version in new.items() if path not in old)
-
-
-def _module_removed(pair: Pair) -> Iterator[Change]:
-    infos = _build_infos(pair)
-    if infos:
-        old, new = map(_modules, infos)
-        yield from (Change(subject=path, before=version) for path, version in old.items() if path not in new)
-
-
 def _init_tasks_changed(pair: Pair) -> Iterator[Change]:
     if not pair.plugins:
         return
@@ -181,197 +131,111 @@ def _order_difference(before: tuple[str, ...], after: tuple[str, ...]) -> str:
     return "; ".join(parts) or "the same packages in another order"
 
 
-def _setting_changed(pair: Pair) -> Iterator[Change]:
-    infos = _build_infos(pair)
-    if infos:
-        old, new = infos
-        for key in _SETTINGS_THAT_MATTER:
-            if old.setting(key) != new.setting(key):
-                yield Change(subject=key, before=old.setting(key), after=new.setting(key))
-
+_rule = ComparisonRule.of
 
 RULES = (
-    ComparisonRule(
-        rule=Rule(
-            id="go.kind-changed",
-            title="The file is no longer the same kind of Go binary",
-            severity=Severity.BREAKING,
-            why="plugin.Open accepts nothing but plugins, and ends the process with 'no plugin module data' for a "
-            "C library; C hosts need c-shared libraries.",
-            fix="Build with the -buildmode of the old file.",
-            reference=_OPEN,
-        ),
-        find=_kind_changed,
+    _rule(
+        "go.kind-changed",
+        Severity.BREAKING,
+        "The file is no longer the same kind of Go binary",
+        "plugin.Open accepts nothing but plugins, and ends the process with 'no plugin module data' for a "
+        "C library; C hosts need c-shared libraries.",
+        "Build with the -buildmode of the old file.",
+        _OPEN,
+        _kind_changed,
     ),
-    ComparisonRule(
-        rule=Rule(
-            id="go.toolchain-changed",
-            title="Another Go release built it",
-            severity=Severity.BREAKING,
-            why="A host accepts plugins of its own Go release; of another one it reports 'different version of "
-            "package', or dies with 'no plugin module data'.",
-            fix="Build the plugin with the Go release of the host (GOTOOLCHAIN=goX.Y.Z), or rebuild the host too.",
-            reference=_HASHES,
-        ),
-        find=_version_changed,
+    _rule(
+        "go.export-removed",
+        Severity.BREAKING,
+        "A plugin export is gone",
+        "plugin.Lookup fails with 'symbol NAME not found in plugin'.",
+        "Export the function or variable again, with a capital letter, from package main.",
+        _PLUGIN,
+        _export_removed,
     ),
-    ComparisonRule(
-        rule=Rule(
-            id="go.export-removed",
-            title="A plugin export is gone",
-            severity=Severity.BREAKING,
-            why="plugin.Lookup fails with 'symbol NAME not found in plugin'.",
-            fix="Export the function or variable again, with a capital letter, from package main.",
-            reference=_PLUGIN,
-        ),
-        find=_export_removed,
+    _rule(
+        "go.export-kind-changed",
+        Severity.BREAKING,
+        "A plugin export is a function instead of a variable, or the other way round",
+        "plugin.Lookup returns a pointer for a variable and a func for a function: the host's type assertion "
+        "fails or panics.",
+        "Give the new thing a new name.",
+        _PLUGIN,
+        _export_kind_changed,
     ),
-    ComparisonRule(
-        rule=Rule(
-            id="go.export-kind-changed",
-            title="A plugin export is a function instead of a variable, or the other way round",
-            severity=Severity.BREAKING,
-            why="plugin.Lookup returns a pointer for a variable and a func for a function: the host's type assertion "
-            "fails or panics.",
-            fix="Give the new thing a new name.",
-            reference=_PLUGIN,
-        ),
-        find=_export_kind_changed,
+    _rule(
+        "go.export-type-changed",
+        Severity.BREAKING,
+        "A plugin export has another type",
+        "The host's type assertion on the result of plugin.Lookup fails or panics.",
+        "Keep the type, or give the new thing a new name.",
+        _PLUGIN,
+        _export_type_changed,
     ),
-    ComparisonRule(
-        rule=Rule(
-            id="go.export-type-changed",
-            title="A plugin export has another type",
-            severity=Severity.BREAKING,
-            why="The host's type assertion on the result of plugin.Lookup fails or panics.",
-            fix="Keep the type, or give the new thing a new name.",
-            reference=_PLUGIN,
-        ),
-        find=_export_type_changed,
+    _rule(
+        "go.pkghash-changed",
+        Severity.BREAKING,
+        "Packages that host and plugin share were built differently",
+        "A host that accepts the old file and links these packages refuses the new one: 'plugin was built "
+        "with a different version of package P'.",
+        "Build with the same Go release, flags (-trimpath, -gcflags=all=, -tags, -race) and dependency "
+        "versions as the host.",
+        _HASHES,
+        _package_hash_changed,
     ),
-    ComparisonRule(
-        rule=Rule(
-            id="go.pkghash-changed",
-            title="Packages that host and plugin share were built differently",
-            severity=Severity.BREAKING,
-            why="A host that accepts the old file and links these packages refuses the new one: 'plugin was built "
-            "with a different version of package P'.",
-            fix="Build with the same Go release, flags (-trimpath, -gcflags=all=, -tags, -race) and dependency "
-            "versions as the host.",
-            reference=_HASHES,
-        ),
-        find=_package_hash_changed,
+    _rule(
+        "go.export-added",
+        Severity.COMPATIBLE,
+        "The plugin exports something new",
+        "No host that used the old file asks for it.",
+        "Nothing.",
+        _PLUGIN,
+        _export_added,
     ),
-    ComparisonRule(
-        rule=Rule(
-            id="go.dep-version-changed",
-            title="A module has another version",
-            severity=Severity.RISKY,
-            why="If the host links this module too, it must have the same version; if not, another plugin may.",
-            fix="Pin the module to the version of the host: go get MODULE@VERSION.",
-            reference=_BUILD,
-        ),
-        find=_module_changed,
+    _rule(
+        "go.plugin-path-changed",
+        Severity.INFO,
+        "The plugin path differs",
+        "For Go these are two plugins: one process can open both, and each keeps its own state.",
+        "Nothing.",
+        _OPEN,
+        _plugin_path_changed,
     ),
-    ComparisonRule(
-        rule=Rule(
-            id="go.dep-added",
-            title="A module is new",
-            severity=Severity.RISKY,
-            why="If the host or another plugin links this module too, all must have the same version.",
-            fix="Check the version against the host's: go version -m HOST.",
-            reference=_BUILD,
-        ),
-        find=_module_added,
+    _rule(
+        "go.plugin-path-same",
+        Severity.INFO,
+        "Both files have the same plugin path",
+        "A process that has opened one cannot open the other: 'plugin already loaded'. A new version takes "
+        "effect with a new process.",
+        "Restart the host to switch; to run both at once, give one another module path or -ldflags=-pluginpath=NAME.",
+        _OPEN,
+        _plugin_path_kept,
     ),
-    ComparisonRule(
-        rule=Rule(
-            id="go.dep-removed",
-            title="A module is no longer used",
-            severity=Severity.INFO,
-            why="Its version no longer has to agree with the host's.",
-            fix="Nothing.",
-            reference=_BUILD,
-        ),
-        find=_module_removed,
+    _rule(
+        "go.pkg-added",
+        Severity.INFO,
+        "Further packages are linked in",
+        "Packages that the plugin gains must agree with the host's, if the host has them too.",
+        "Nothing.",
+        _HASHES,
+        _package_added,
     ),
-    ComparisonRule(
-        rule=Rule(
-            id="go.build-setting-changed",
-            title="A build setting that can change package hashes differs",
-            severity=Severity.RISKY,
-            why="The package hashes decide whether a host accepts the plugin; this setting may be why they differ.",
-            fix="Build with the settings of the host.",
-            reference=_BUILD,
-        ),
-        find=_setting_changed,
+    _rule(
+        "go.pkg-removed",
+        Severity.INFO,
+        "Packages are no longer linked in",
+        "The host's version of these packages no longer matters to the plugin.",
+        "Nothing.",
+        _HASHES,
+        _package_removed,
     ),
-    ComparisonRule(
-        rule=Rule(
-            id="go.export-added",
-            title="The plugin exports something new",
-            severity=Severity.COMPATIBLE,
-            why="No host that used the old file asks for it.",
-            fix="Nothing.",
-            reference=_PLUGIN,
-        ),
-        find=_export_added,
-    ),
-    ComparisonRule(
-        rule=Rule(
-            id="go.plugin-path-changed",
-            title="The plugin path differs",
-            severity=Severity.INFO,
-            why="For Go these are two plugins: one process can open both, and each keeps its own state.",
-            fix="Nothing.",
-            reference=_OPEN,
-        ),
-        find=_plugin_path_changed,
-    ),
-    ComparisonRule(
-        rule=Rule(
-            id="go.plugin-path-same",
-            title="Both files have the same plugin path",
-            severity=Severity.INFO,
-            why="A process that has opened one cannot open the other: 'plugin already loaded'. A new version takes "
-            "effect with a new process.",
-            fix="Restart the host to switch; to run both at once, give one another module path or "
-            "-ldflags=-pluginpath=NAME.",
-            reference=_OPEN,
-        ),
-        find=_plugin_path_kept,
-    ),
-    ComparisonRule(
-        rule=Rule(
-            id="go.pkg-added",
-            title="Further packages are linked in",
-            severity=Severity.INFO,
-            why="Packages that the plugin gains must agree with the host's, if the host has them too.",
-            fix="Nothing.",
-            reference=_HASHES,
-        ),
-        find=_package_added,
-    ),
-    ComparisonRule(
-        rule=Rule(
-            id="go.pkg-removed",
-            title="Packages are no longer linked in",
-            severity=Severity.INFO,
-            why="The host's version of these packages no longer matters to the plugin.",
-            fix="Nothing.",
-            reference=_HASHES,
-        ),
-        find=_package_removed,
-    ),
-    ComparisonRule(
-        rule=Rule(
-            id="go.inittasks-changed",
-            title="Other packages are initialised on opening",
-            severity=Severity.INFO,
-            why="plugin.Open runs the initialisers of packages that the host has not initialised yet, in this order.",
-            fix="Nothing, if it is meant.",
-            reference=_OPEN,
-        ),
-        find=_init_tasks_changed,
+    _rule(
+        "go.inittasks-changed",
+        Severity.INFO,
+        "Other packages are initialised on opening",
+        "plugin.Open runs the initialisers of packages that the host has not initialised yet, in this order.",
+        "Nothing, if it is meant.",
+        _OPEN,
+        _init_tasks_changed,
     ),
 )

@@ -22,10 +22,10 @@ def _flags(facts: Snapshot) -> tuple[str, ...]:
     return facts.dynamic.flags if isinstance(facts.dynamic, DynamicLinking) else ()
 
 
-def _flag_added(name: str) -> Callable[[Pair], Iterator[Change]]:
+def _flag_added(name: str, prefix: str = "DF_1_") -> Callable[[Pair], Iterator[Change]]:
     def find(pair: Pair) -> Iterator[Change]:
         if name in _flags(pair.new) and name not in _flags(pair.old):
-            yield Change(subject=f"DF_1_{name}", after="set")
+            yield Change(subject=prefix + name, after="set")
 
     return find
 
@@ -37,10 +37,21 @@ def _kind_changed(pair: Pair) -> Iterator[Change]:
 
 def _search_path_changed(pair: Pair) -> Iterator[Change]:
     old, new = pair.old.dynamic, pair.new.dynamic
-    if isinstance(old, DynamicLinking) and isinstance(new, DynamicLinking):
+    if isinstance(old, DynamicLinking) and isinstance(new, DynamicLinking) and not _became_runpath(old, new):
         for subject, before, after in (("RPATH", old.rpath, new.rpath), ("RUNPATH", old.runpath, new.runpath)):
             if before != after:
                 yield Change(subject=subject, before=before, after=after)
+
+
+def _became_runpath(old: DynamicLinking, new: DynamicLinking) -> bool:
+    """Whether the same path is searched, but no longer for what the dependencies need in turn."""
+    return bool(old.rpath and not old.runpath and new.runpath == old.rpath)
+
+
+def _rpath_became_runpath(pair: Pair) -> Iterator[Change]:
+    old, new = pair.old.dynamic, pair.new.dynamic
+    if isinstance(old, DynamicLinking) and isinstance(new, DynamicLinking) and _became_runpath(old, new):
+        yield Change(subject=new.runpath or "", before="RPATH", after="RUNPATH")
 
 
 def _static_tls_added(pair: Pair) -> Iterator[Change]:
@@ -178,6 +189,16 @@ RULES = (
         _search_path_changed,
     ),
     _rule(
+        "elf.rpath-became-runpath",
+        Severity.RISKY,
+        "RPATH has become RUNPATH",
+        "RUNPATH is searched for the libraries that this file itself needs, not for what those need in turn, and "
+        "LD_LIBRARY_PATH comes before it.",
+        "Link with --disable-new-dtags, or give every library a RUNPATH of its own.",
+        _LD_SO,
+        _rpath_became_runpath,
+    ),
+    _rule(
         "elf.relro-weakened",
         Severity.RISKY,
         "Less of it is read-only after relocation",
@@ -230,6 +251,15 @@ RULES = (
         "Link without -z nodelete if the host must reload it.",
         _LD,
         _flag_added("NODELETE"),
+    ),
+    _rule(
+        "elf.symbolic-added",
+        Severity.INFO,
+        "It binds its own symbols to itself",
+        "What a program or LD_PRELOAD defines in place of them is no longer seen by the file itself.",
+        "Link without -Bsymbolic if it is to be interposed.",
+        _LD,
+        _flag_added("SYMBOLIC", "DF_"),
     ),
     _rule(
         "elf.init-added",

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from soinspect.compare.change import Change
 from soinspect.compare.pair import ComparisonRule, Pair
+from soinspect.compare.types import SIGNATURE_RULES
 from soinspect.model.absence import Absent
 from soinspect.model.finding import Severity
 
@@ -17,9 +18,9 @@ _REBUILD = "Rebuild everything that was compiled against the old header."
 
 def _debug_missing(pair: Pair) -> Iterator[Change]:
     old, new = pair.old_types, pair.new_types
-    if isinstance(new, Absent) and not isinstance(old, Absent) and pair.common_symbols:
+    if isinstance(new, Absent) and not isinstance(old, Absent) and pair.common_rows:
         yield Change(subject=pair.new.path, before=old.source, after=new.reason, evidence="types were not compared")
-    if isinstance(old, Absent) and not isinstance(new, Absent) and pair.common_symbols:
+    if isinstance(old, Absent) and not isinstance(new, Absent) and pair.common_rows:
         yield Change(subject=pair.old.path, before=old.reason, after=new.source, evidence="types were not compared")
 
 
@@ -38,6 +39,8 @@ def _rule(rule_id: str, severity: Severity, title: str, why: str, fix: str, refe
     """A rule whose changes the comparison of types finds."""
 
     def find(pair: Pair) -> Iterator[Change]:
+        if pair.go and rule_id in SIGNATURE_RULES:
+            return iter(())  # see cgo.export-signature-changed
         return (found.change for found in pair.type_changes if found.rule == rule_id)
 
     return ComparisonRule.of(rule_id, severity, title, why, fix, reference, find)
@@ -130,6 +133,22 @@ RULES = (
         _REBUILD,
     ),
     _rule(
+        "dwarf.alignment-changed",
+        Severity.BREAKING,
+        "A type has another alignment",
+        "Callers place it, and what follows it in their own types, by the old alignment; vector instructions fault on "
+        "what is aligned too little.",
+        _REBUILD,
+    ),
+    _rule(
+        "dwarf.typedef-changed",
+        Severity.BREAKING,
+        "A typedef stands for another type",
+        "Callers pass, store and read values of the old type. Between types of the same size and encoding (long, "
+        "long long) no compiled code sees a difference.",
+        _REBUILD,
+    ),
+    _rule(
         "dwarf.enum-value-changed",
         Severity.BREAKING,
         "An enumerator has another value",
@@ -163,8 +182,9 @@ RULES = (
         "dwarf.passing-class-changed",
         Severity.BREAKING,
         "Values of a class are passed in another way",
-        "A destructor or copy constructor of its own makes a class travel by address instead of in registers.",
-        "Keep the class trivial, or pass it by reference.",
+        "Other members put it into other registers or on the stack; a destructor or copy constructor of its own makes "
+        "it travel by address. Caller and callee then look for it in different places.",
+        "Keep its members and the class trivial, or pass it by reference.",
         _ITANIUM,
     ),
     _rule(
@@ -194,6 +214,20 @@ RULES = (
         "A member has another name",
         "Compiled code goes by offsets; source code must follow.",
         "Nothing for binaries.",
+    ),
+    _rule(
+        "dwarf.type-renamed",
+        Severity.INFO,
+        "A type has another name, and the same layout",
+        "Compiled C code does not know names of types; source code must follow.",
+        "Nothing for binaries.",
+    ),
+    _rule(
+        "dwarf.func-param-renamed",
+        Severity.INFO,
+        "A parameter has another name",
+        "Compiled code goes by order. Names that changed places are a risk: the meaning may have changed with them.",
+        "Nothing, if the meaning is the same.",
     ),
     ComparisonRule.of(
         "scan.debug-missing",

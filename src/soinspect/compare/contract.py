@@ -1,0 +1,63 @@
+"""What other objects bind to by name, as columns: comparing 50,000 symbols must not make 100,000 objects."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, KeysView, Mapping
+from functools import cached_property
+
+from soinspect.model.snapshot import Snapshot
+from soinspect.model.symbol import Symbol, SymbolColumns, SymbolKind
+
+
+class Contract(Mapping[str, Symbol]):
+    """The symbols that others bind to, by ``name@version``; each is made when it is asked for."""
+
+    def __init__(self, columns: SymbolColumns) -> None:
+        self.columns = columns
+        keys = [f"{name}@{version or ''}" for name, version in zip(columns.names, columns.versions, strict=True)]
+        self.rows = dict(zip(keys, range(len(keys)), strict=True))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.rows)
+
+    def __getitem__(self, key: str) -> Symbol:
+        return self.columns.symbol(self.rows[key])
+
+    def keys(self) -> KeysView[str]:
+        """All ``name@version``."""
+        return self.rows.keys()
+
+    @cached_property
+    def by_name(self) -> dict[str, int]:
+        """The row of each name; of the last one where a name has several versions."""
+        return dict(zip(self.columns.names, range(len(self.columns)), strict=True))
+
+    @cached_property
+    def versions_of(self) -> Counter[str]:
+        """How many versions each name has."""
+        return Counter(map(self.columns.names.__getitem__, self.rows.values()))
+
+
+def contract_symbols(facts: Snapshot) -> Contract:
+    """What other objects bind to by name.
+
+    Of a Go binary only the C functions it exports: its thousands of linker symbols are no contract, hosts look
+    names up in the plugin's own table of exports. The absolute symbols that stand for versions are left out.
+    """
+    if not facts.symbols:
+        return Contract(SymbolColumns.none())
+    symbols, kinds = facts.symbols.symbols, facts.symbols.kinds
+    names, versions, sections = symbols.names, symbols.versions, symbols.sections
+    return Contract(
+        symbols.take(
+            [
+                row
+                for row in symbols.exported
+                if kinds[row] is SymbolKind.C and not (sections[row] == "ABS" and versions[row] == names[row])
+            ]
+        )
+    )

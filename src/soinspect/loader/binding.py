@@ -1,0 +1,242 @@
+"""What each symbol binds to: glibc's ``do_lookup_x`` and ``check_match``, and musl's ``find_sym``, for whole tables.
+
+The loader asks every object of the scope in turn, by hash. Here the question is turned round: the names that any
+object refers to are looked for once in each table, so that a program of a hundred libraries binds in a moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from soinspect.elf.relocs import iter_relocations
+from soinspect.elf.symtab import SymbolTable
+from soinspect.loader.loaded import Loaded
+from soinspect.loader.machines import LoaderMachine
+from soinspect.model.constants import (
+    DynamicFlags,
+    SectionIndex,
+    SymbolBinding,
+    SymbolType,
+    SymbolVisibility,
+)
+from soinspect.model.loadplan import Binding, FoundBy, Interposition, Libc
+
+_DEFINITIONS = frozenset(
+    {SymbolType.NOTYPE, SymbolType.OBJECT, SymbolType.FUNC, SymbolType.COMMON, SymbolType.TLS, SymbolType.IFUNC}
+)
+_BINDINGS = frozenset({SymbolBinding.GLOBAL, SymbolBinding.WEAK, SymbolBinding.UNIQUE})
+_LOCAL_VISIBILITIES = frozenset({SymbolVisibility.INTERNAL, SymbolVisibility.HIDDEN})
+_INDEX, _HIDDEN = 0x7FFF, 0x8000
+_FIRST_NAMED = 2  # version indexes 0 and 1 are the local and the global base version
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A symbol that relocations of an object ask for; row in its table, and whether all of them fill slots, copy."""
+
+    row: int
+    slots_only: bool
+    copies: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A row of an object's table that others may bind to; ``place`` counts the objects of the scope."""
+
+    place: int
+    row: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A reference of ``user`` (whose symbols are ``table``), and the object and row it binds to, if any."""
+
+    user: Loaded
+    table: SymbolTable
+    reference: Reference
+    provider: Loaded | None
+    provider_row: int
+
+
+def references(loaded: Loaded, machine: LoaderMachine) -> list[Reference]:
+    """The symbols that an object's relocations name, in the order in which the loader meets them."""
+    table, dynamic, image = loaded.symbols, loaded.dynamic, loaded.elf.image
+    if table is None or dynamic is None:
+        return []
+    shift = image.layout.relocation_symbol_shift
+    mask = (1 << shift) - 1
+    slots: dict[int, bool] = {}
+    copied: set[int] = set()
+    for info in dict.fromkeys(info for _, info, _ in iter_relocations(image, dynamic)):
+        row, kind = (info >> shift) - 1, info & mask  # the table is kept without the null symbol
+        if 0 <= row < len(table):
+            slots[row] = slots.get(row, True) and kind in machine.slots
+            if kind == machine.copy:
+                copied.add(row)
+    return [Reference(row=row, slots_only=only, copies=row in copied) for row, only in slots.items()]
+
+
+def reaches_static_tls(loaded: Loaded, machine: LoaderMachine) -> bool:
+    """Whether code of the object expects its own thread-local storage at a fixed distance from the thread pointer."""
+    table, dynamic, image = loaded.symbols, loaded.dynamic, loaded.elf.image
+    if table is None or dynamic is None:
+        return False
+    shift = image.layout.relocation_symbol_shift
+    mask = (1 << shift) - 1
+    for _, info, _ in iter_relocations(image, dynamic):
+        if info & mask in machine.static_tls:
+            row = (info >> shift) - 1
+            if row < 0 or (row < len(table) and table.section_indexes[row] != SectionIndex.UNDEF):
+                return True
+    return False
+
+
+class Binder:
+    """Binds the references of some objects in one scope: a list of objects, asked in order."""
+
+    def __init__(self, scope: Sequence[Loaded], users: Sequence[Loaded], machine: LoaderMachine, libc: Libc) -> None:
+        self._scope = scope
+        self._libc = libc
+        self.references = {user: references(user, machine) for user in users}
+        wanted = {user.symbols.names[it.row] for user, found in self.references.items() if user.symbols for it in found}
+        self._definitions: dict[str, list[Definition]] = {}
+        for place, loaded in enumerate(scope):
+            if loaded.symbols is not None:
+                self._collect(place, loaded.symbols, wanted)
+
+    def _collect(self, place: int, table: SymbolTable, wanted: set[str]) -> None:
+        infos, values, sections, others = table.infos, table.values, table.section_indexes, table.others
+        for row, name in enumerate(table.names):
+            if name not in wanted:
+                continue
+            kind = infos[row] & 0xF
+            undefined = sections[row] == SectionIndex.UNDEF
+            if kind not in _DEFINITIONS or infos[row] >> 4 not in _BINDINGS:
+                continue
+            if not values[row] and sections[row] != SectionIndex.ABS and (kind != SymbolType.TLS or undefined):
+                continue
+            if others[row] & 3 not in _LOCAL_VISIBILITIES:
+                self._definitions.setdefault(name, []).append(Definition(place=place, row=row))
+
+    def bind(self, user: Loaded) -> Iterator[Bound]:
+        """What each reference of ``user`` binds to, in the order of its relocations."""
+        table = user.symbols
+        if table is None:
+            return
+        for reference in self.references[user]:
+            row = reference.row
+            defined = table.section_indexes[row] != SectionIndex.UNDEF
+            protected = defined and table.others[row] & 3 != SymbolVisibility.DEFAULT
+            if protected or table.infos[row] >> 4 == SymbolBinding.LOCAL:
+                continue  # it binds to the object itself, without a search
+            found = self._lookup(table.names[row], user, reference)
+            provider = self._scope[found.place] if found else None
+            yield Bound(user, table, reference, provider, found.row if found else -1)
+
+    def _lookup(self, name: str, user: Loaded, reference: Reference) -> Definition | None:
+        found = self._definitions.get(name, [])
+        table = user.symbols
+        assert table is not None  # noqa: S101
+        if DynamicFlags.SYMBOLIC in user.flags:
+            own = [it for it in found if self._scope[it.place] is user]
+            found = [*own, *found]
+        wanted = table.versions.of(reference.row + 1)[0] if self._libc is Libc.GLIBC else None
+        hidden = bool(reference.row + 1 < len(table.versions.indexes)
+                      and table.versions.indexes[reference.row + 1] & _HIDDEN)  # fmt: skip
+        newest: Definition | None = None
+        newest_count = 0
+        for at, definition in enumerate(found):
+            provider = self._scope[definition.place]
+            if reference.copies and provider is user:
+                continue
+            match = self._matches(provider.symbols, definition.row, reference, wanted, wanted_hidden=hidden)
+            if match is True:
+                return definition
+            if match is None:
+                newest, newest_count = (definition, 1) if newest is None else (newest, newest_count + 1)
+            last = at + 1 == len(found) or found[at + 1].place != definition.place
+            if last and newest_count == 1:
+                return newest
+            if last:
+                newest, newest_count = None, 0
+        return None
+
+    def _matches(
+        self,
+        table: SymbolTable | None,
+        row: int,
+        reference: Reference,
+        wanted: str | None,
+        *,
+        wanted_hidden: bool,
+    ) -> bool | None:
+        """Whether a definition fits; None for a versioned one to an unversioned reference: good if it is the only."""
+        assert table is not None  # noqa: S101  (rows come from tables)
+        if reference.slots_only and table.section_indexes[row] == SectionIndex.UNDEF:
+            return False
+        indexes = table.versions.indexes
+        if row + 1 >= len(indexes):
+            return True
+        raw = indexes[row + 1]
+        index = raw & _INDEX
+        if self._libc is Libc.MUSL:
+            return not raw & _HIDDEN
+        if wanted is None:
+            if index > _FIRST_NAMED:
+                return False if raw & _HIDDEN else None
+            return True
+        if index >= _FIRST_NAMED:
+            return table.versions.names.get(index) == wanted
+        return not wanted_hidden and not raw & _HIDDEN
+
+
+def bindings_of(bound: Sequence[Bound], libc: Libc) -> Iterator[Binding]:
+    """What undefined symbols (and those to be copied) bind to."""
+    for it in bound:
+        table, row = it.table, it.reference.row
+        if table.section_indexes[row] != SectionIndex.UNDEF and not it.reference.copies:
+            continue
+        provider = it.provider
+        versions = provider.symbols.versions if provider and provider.symbols else None
+        need = it.table.versions.need_of(row + 1)
+        lost = versions is not None and not versions.indexes and need is not None and libc is Libc.GLIBC
+        yield Binding(
+            user=it.user.path,
+            symbol=table.names[row],
+            version=table.versions.of(row + 1)[0],
+            weak=table.infos[row] >> 4 == SymbolBinding.WEAK,
+            provider=provider.path if provider else None,
+            provided_version=versions.of(it.provider_row + 1)[0] if versions else None,
+            provider_lost_versions=bool(lost and provider and need and provider.answers_to(need[0])),
+        )
+
+
+def interpositions_of(bound: Sequence[Bound]) -> Iterator[Interposition]:
+    """The definitions that lose against one of another object, for the object's own use.
+
+    Left out is what is meant to be so: what a program copies (``stdout``) or gives its own address (a function's
+    PLT entry), what libc and its loader share, and C++ code that every user of a header emits.
+    """
+    copied = {(it.user, it.reference.row) for it in bound if it.reference.copies}
+    lost: dict[tuple[Loaded, Loaded], list[str]] = {}
+    for it in bound:
+        winner, row = it.provider, it.reference.row
+        if it.reference.copies or it.table.section_indexes[row] == SectionIndex.UNDEF:
+            continue
+        if winner in (None, it.user) or it.user.found_by is FoundBy.LOADER:
+            continue
+        assert winner is not None  # noqa: S101
+        meant = (winner, it.provider_row) in copied or (
+            winner.symbols is not None and winner.symbols.section_indexes[it.provider_row] == SectionIndex.UNDEF
+        )
+        if not meant and not _is_vague(it):
+            lost.setdefault((it.user, winner), []).append(it.table.names[row])
+    for (user, winner), symbols in lost.items():
+        yield Interposition(definer=user.path, by=winner.path, symbols=tuple(symbols))
+
+
+def _is_vague(bound: Bound) -> bool:
+    """Inline functions, templates and their data (Itanium C++ ABI, "Vague Linkage"): one copy serves all."""
+    binding = bound.table.infos[bound.reference.row] >> 4
+    return binding != SymbolBinding.GLOBAL and bound.table.names[bound.reference.row].startswith("_Z")

@@ -1,0 +1,193 @@
+"""The plan of loading a file, and of opening a plugin in a program: the closure, bound, as one value."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from soinspect.elf.file import ElfFile
+from soinspect.errors import InputError
+from soinspect.loader.binding import Binder, bindings_of, interpositions_of, reaches_static_tls
+from soinspect.loader.candidate import Refusal, open_candidate, refusal_to_map
+from soinspect.loader.closure import Process, relocation_order
+from soinspect.loader.environment import LoaderEnv
+from soinspect.loader.filesystem import FileSystem
+from soinspect.loader.hints import hints_for
+from soinspect.loader.loaded import Loaded
+from soinspect.model.constants import SectionIndex, SegmentFlags, SegmentType
+from soinspect.model.loadplan import Copies, DlopenPlan, FoundBy, Libc, LoadedObject, LoadPlan, VersionUse
+
+_GLIBC_BANNER = re.compile(rb"GNU C Library [^\n\0]{0,200}? version (\d+\.\d+)")
+_MUSL_BANNER = re.compile(rb"(?<!\d)(1\.\d{1,2}\.\d{1,3})(?:_git[-\w]{0,40})?\0")
+_VERSIONED_NAME = re.compile(r"(?P<stem>.+?)[-.]?\d*\.so(?:\.[\w.]+)?")
+
+
+def load_plan(path: str, env: LoaderEnv) -> LoadPlan:
+    """What is loaded when the program, or the library, at ``path`` is.
+
+    :raises InputError: it cannot be read, or is for a machine whose loader is not known.
+    """
+    with _start(path, env) as process:
+        return _plan(process, process.load_dependencies(process.main), process.objects)
+
+
+def dlopen_plan(host: str, plugin: str, env: LoaderEnv) -> DlopenPlan:
+    """What happens when the running program ``host`` opens ``plugin`` with ``RTLD_NOW | RTLD_LOCAL``.
+
+    :raises InputError: the host cannot be read, or is for a machine whose loader is not known.
+    """
+    with _start(host, env) as process:
+        main_scope = process.load_dependencies(process.main)
+        program = _plan(process, main_scope, process.objects)
+        process.dlopened = True
+        before = len(process.objects)
+        opened = _open_plugin(process, plugin)
+        if isinstance(opened, Refusal):
+            return DlopenPlan(host=program, plugin=_refused(process, plugin, opened))
+        own_scope = process.load_dependencies(opened)
+        return DlopenPlan(
+            host=program, plugin=_plan(process, [*main_scope, *own_scope], process.objects[before:] or [opened])
+        )
+
+
+def _start(path: str, env: LoaderEnv) -> Process:
+    files = FileSystem(env.root)
+    named = files.given(path)
+    inside = files.identity(named) is not None
+    elf = ElfFile.open((files.outside(named) if inside else None) or path)
+    try:
+        return Process(env, files, elf, named)
+    except InputError:
+        elf.image.close()
+        raise
+
+
+def _open_plugin(process: Process, plugin: str) -> Loaded | Refusal:
+    """The plugin as an object of the process, or what the loader says instead."""
+    path = process.files.given(plugin)
+    # A plugin that is not in the image yet is read from where the user has it.
+    files = process.files if process.files.identity(path) else FileSystem()
+    opened = open_candidate(files, path, process.header, process.libc)
+    if isinstance(opened, Refusal):
+        return opened
+    identity = files.identity(path)
+    same = next((it for it in process.objects if it.identity == identity is not None), None)
+    if same is not None:
+        opened.image.close()
+        return same
+    said = refusal_to_map(opened, process.libc, dlopened=True)
+    if said is not None:
+        opened.image.close()
+        return Refusal(said=said, detail="")
+    return process.add(opened, path, path, FoundBy.GIVEN, None)
+
+
+def _refused(process: Process, plugin: str, refusal: Refusal) -> LoadPlan:
+    return LoadPlan(
+        path=plugin,
+        libc=process.libc,
+        libc_version=_libc_version(process),
+        error=refusal.said,
+        objects=(),
+        bindings=(),
+        versions=(),
+        interpositions=(),
+        copies=(),
+        hints=(),
+        unknown=(),
+        remarks=(refusal.detail,) if refusal.detail not in ("", refusal.said) else (),
+    )
+
+
+def _plan(process: Process, scope: Sequence[Loaded], users: Sequence[Loaded]) -> LoadPlan:
+    """The plan of ``users``, which were loaded last, and bind in ``scope``."""
+    order = list(relocation_order(users))
+    binder = Binder(scope, order, process.machine, process.libc)
+    bound = [it for user in order for it in binder.bind(user)]
+    bindings = tuple(bindings_of(bound, process.libc))
+    unresolved = [it for it in bindings if it.unresolved]
+    return LoadPlan(
+        path=users[0].path,
+        libc=process.libc,
+        libc_version=_libc_version(process),
+        error=None,
+        objects=tuple(_object(process, user) for user in users),
+        bindings=bindings,
+        versions=tuple(_versions(process, users)) if process.libc is Libc.GLIBC else (),
+        interpositions=tuple(interpositions_of(bound)),
+        copies=tuple(_copies(process.objects)),
+        hints=tuple(hints_for(unresolved, list(dict.fromkeys(scope)))),
+        unknown=tuple(
+            f"{user.path}: {anomaly.where} {anomaly.what}"
+            for user in users
+            for anomaly in user.elf.image.anomalies
+            if anomaly.where != "section headers"  # which no loader looks at
+        ),
+        remarks=tuple(process.remarks),
+    )
+
+
+def _object(process: Process, loaded: Loaded) -> LoadedObject:
+    image = loaded.elf.image
+    segments = {segment.type: segment for segment in image.segments}
+    stack, storage = segments.get(SegmentType.GNU_STACK), segments.get(SegmentType.TLS)
+    cut = next((it for it in image.anomalies if it.where.startswith("segment LOAD")), None)
+    return LoadedObject(
+        path=loaded.path,
+        soname=loaded.soname,
+        found_by=loaded.found_by,
+        needed_by=loaded.loader.path if loaded.loader else None,
+        elf_class=image.header.elf_class,
+        machine=image.header.machine,
+        needs=tuple(loaded.needs),
+        executable_stack=SegmentFlags.X in stack.flags if stack else process.machine.stack_is_executable,
+        tls_size=storage.memsz if storage else 0,
+        static_tls=reaches_static_tls(loaded, process.machine),
+        text_relocations=bool(loaded.dynamic and "TEXTREL" in (flag.name for flag in loaded.dynamic.flags)),
+        dynamic=loaded.dynamic is not None,
+        truncated=f"{cut.where} {cut.what}" if cut else None,
+    )
+
+
+def _versions(process: Process, users: Sequence[Loaded]) -> Iterator[VersionUse]:
+    """The versions that each object needs, in the order in which glibc checks them."""
+    for user in users:
+        table = user.symbols
+        if table is None:
+            continue
+        forced: dict[tuple[str, str], list[str]] = {}
+        for row, section in enumerate(table.section_indexes):
+            if section == SectionIndex.UNDEF and (need := table.versions.need_of(row + 1)):
+                forced.setdefault(need, []).append(table.names[row])
+        for wanted in table.versions.needed:
+            provider = process.named(wanted.library)
+            defined = provider.symbols.versions.defined if provider and provider.symbols else ()
+            yield VersionUse(
+                user=user.path,
+                library=wanted.library,
+                version=wanted.version,
+                weak=wanted.weak,
+                provider=provider.path if provider else None,
+                provided=wanted.version in defined if defined else None,
+                symbols=tuple(forced.get((wanted.library, wanted.version), ())),
+            )
+
+
+def _copies(objects: Sequence[Loaded]) -> Iterator[Copies]:
+    """Objects whose SONAMEs differ in the version only."""
+    by_stem: dict[str, list[str]] = {}
+    for loaded in objects:
+        match = _VERSIONED_NAME.fullmatch(loaded.soname or "")
+        if match is not None:
+            by_stem.setdefault(match["stem"], []).append(loaded.path)
+    for stem, paths in by_stem.items():
+        if len(paths) > 1:
+            yield Copies(library=stem, paths=tuple(paths))
+
+
+def _libc_version(process: Process) -> str | None:
+    """The release of the libc that is loaded, from its own banner."""
+    name, banner = ("libc.so.6", _GLIBC_BANNER) if process.libc is Libc.GLIBC else ("libc.so", _MUSL_BANNER)
+    libc = process.named(name) or process.named(process.interpreter)
+    match = banner.search(libc.elf.image.data) if libc else None
+    return match[1].decode() if match else None

@@ -1,0 +1,250 @@
+"""What the dynamic loader would do with a file, as values: what it loads, from where, and what binds to what.
+
+Objects are named by the path that the loader itself would use for them; lists are in the loader's own order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from soinspect.model.constants import ElfClass, Machine
+
+
+class Libc(StrEnum):
+    """Whose loader it is: each has its own search order, and its own words."""
+
+    GLIBC = "glibc"
+    MUSL = "musl"
+
+
+class FoundBy(StrEnum):
+    """By which rule of the loader a path was tried."""
+
+    GIVEN = "given"
+    LOADED = "already loaded"
+    LOADER = "the loader itself"
+    PATH = "path in DT_NEEDED"
+    RPATH = "RPATH"
+    LIBRARY_PATH = "LD_LIBRARY_PATH"
+    RUNPATH = "RUNPATH"
+    CACHE = "ld.so.cache"
+    CONF = "ld.so.conf"
+    DEFAULT = "default folder"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One path that was tried, by which rule, and why it was not taken."""
+
+    place: FoundBy
+    path: str
+    result: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dependency:
+    """One DT_NEEDED entry: the object it leads to, or what the loader says instead (``error``).
+
+    ``attempts`` are the paths that were tried in vain; empty where the object was loaded already.
+    """
+
+    name: str
+    path: str | None
+    found_by: FoundBy | None
+    attempts: tuple[Attempt, ...]
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedObject:
+    """An object that the loader maps, with the facts that decide whether it may.
+
+    ``needed_by`` is the object that asked for it first. ``executable_stack`` is what the loader makes of
+    PT_GNU_STACK, or of its absence. ``tls_size`` is in bytes; ``static_tls`` tells that code of the object reaches
+    thread-local storage at a fixed distance, so that the storage must fit into the static block. ``dynamic``
+    is whether it has a dynamic section. ``truncated`` says which segment lies past the end of the file.
+    """
+
+    path: str
+    soname: str | None
+    found_by: FoundBy
+    needed_by: str | None
+    elf_class: ElfClass
+    machine: Machine
+    needs: tuple[Dependency, ...]
+    executable_stack: bool
+    tls_size: int
+    static_tls: bool
+    text_relocations: bool
+    dynamic: bool
+    truncated: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binding:
+    """What an undefined symbol of ``user`` binds to; ``provider`` None: nothing in scope defines it.
+
+    ``version`` is the one asked for, ``provided_version`` the one it gets. A weak symbol may stay unbound.
+    ``provider_lost_versions``: the version is asked of the provider, which has no table of versions any more; glibc
+    fails an assertion then, and ends the process.
+    """
+
+    user: str
+    symbol: str
+    version: str | None
+    weak: bool
+    provider: str | None
+    provided_version: str | None
+    provider_lost_versions: bool
+
+    @property
+    def unresolved(self) -> bool:
+        """Whether it must be bound and cannot."""
+        return self.provider is None and not self.weak
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionUse:
+    """A version that ``user`` needs of ``library``, and the symbols that force it.
+
+    ``provider`` is the object found under that name (None: none was). ``provided`` is None where the provider
+    defines no versions at all: the loader then prints a warning and goes on.
+    """
+
+    user: str
+    library: str
+    version: str
+    weak: bool
+    provider: str | None
+    provided: bool | None
+    symbols: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interposition:
+    """Symbols that ``definer`` defines and refers to, and for which it is bound to the definitions of ``by``."""
+
+    definer: str
+    by: str
+    symbols: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copies:
+    """Objects that are one library in two versions (``libssl.so.1.1`` and ``libssl.so.3``)."""
+
+    library: str
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SymbolHint:
+    """What may explain an unresolved symbol: names and versions that are there.
+
+    ``hidden_in`` is an object that defines it without exporting it; ``versions`` are those in which it is exported;
+    ``twins`` are exported names that are the same thing under another linkage or string ABI, or look alike.
+    """
+
+    symbol: str
+    hidden_in: str | None
+    versions: tuple[str, ...]
+    twins: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadPlan:
+    """The objects in load order, ``objects[0]`` being the file itself, and everything that binds.
+
+    ``error`` is what the loader says of the file itself when it refuses it; ``objects`` is empty then.
+    ``bindings`` are in the order of relocation (dependencies first), ``versions`` in the order in which they are
+    checked. ``unknown`` says what could not be read, so that the plan may lack something; ``remarks`` what had to
+    be assumed of the system.
+    """
+
+    path: str
+    libc: Libc
+    libc_version: str | None
+    error: str | None
+    objects: tuple[LoadedObject, ...]
+    bindings: tuple[Binding, ...]
+    versions: tuple[VersionUse, ...]
+    interpositions: tuple[Interposition, ...]
+    copies: tuple[Copies, ...]
+    hints: tuple[SymbolHint, ...]
+    unknown: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+    @property
+    def missing(self) -> tuple[Dependency, ...]:
+        """The dependencies that the loader cannot load, each name once."""
+        failed = {need.name: need for it in self.objects for need in it.needs if need.error is not None}
+        return tuple(failed.values())
+
+    @property
+    def unresolved(self) -> tuple[Binding, ...]:
+        """The symbols that must be bound and cannot."""
+        return tuple(it for it in self.bindings if it.unresolved)
+
+    @property
+    def version_problems(self) -> tuple[VersionUse, ...]:
+        """The versions that the libraries found do not define."""
+        return tuple(it for it in self.versions if it.provided is False and not it.weak)
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is missing, as far as it is known."""
+        return not (self.error or self.missing or self.unresolved or self.version_problems)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DlopenPlan:
+    """A program as it runs, and a plugin that it opens with ``dlopen(plugin, RTLD_NOW | RTLD_LOCAL)``.
+
+    ``plugin.objects`` are those that the plugin brings; what the host has loaded already is not among them.
+    """
+
+    host: LoadPlan
+    plugin: LoadPlan
+
+
+class Effect(StrEnum):
+    """What a problem does."""
+
+    REFUSED = "refused"
+    ABORTS = "aborts"
+    RISKY = "risky"
+    UNDECIDED = "undecided"
+
+
+class ProblemKind(StrEnum):
+    """What stands in the way of a plugin."""
+
+    FILE = "file"
+    HOST = "host"
+    TRUNCATED = "truncated"
+    EXECUTABLE_STACK = "executable-stack"
+    LIBRARY = "library"
+    LIBC = "libc"
+    VERSION = "version"
+    SYMBOL = "symbol"
+    STATIC_TLS = "static-tls"
+    TEXT_RELOCATIONS = "text-relocations"
+    INTERPOSED = "interposed"
+    COPIES = "copies"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DlopenProblem:
+    """One thing that goes wrong, or may, when a plugin is opened.
+
+    ``subject`` is the file, library, version or symbol that it is about, ``message`` what the loader will print
+    (for a risk, what is to be feared), ``fix`` a line to copy, or None.
+    """
+
+    kind: ProblemKind
+    effect: Effect
+    subject: str
+    message: str
+    evidence: tuple[str, ...]
+    fix: str | None

@@ -1,0 +1,1 @@
+"""What a host makes of plugins: pure functions of the facts of both sides."""
