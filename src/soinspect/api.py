@@ -6,11 +6,13 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from soinspect.elf.file import ElfFile
 from soinspect.elf.image import Image
-from soinspect.errors import FormatError, InputError, UsageError
+from soinspect.errors import InputError, UsageError
+from soinspect.inspection.saved import is_saved, read_saved, read_saved_snapshot
 from soinspect.model.absence import Absent
 
 # Every command is to start fast, and each class of values costs its share: the imports of one question stand in the
@@ -19,10 +21,11 @@ if TYPE_CHECKING:
     from soinspect.call.toolchain import CallEnvironment
     from soinspect.loader.environment import LoaderEnv
     from soinspect.model.calling import CallRequest, CallResult, HostKind
+    from soinspect.model.facts import Facts
     from soinspect.model.finding import Comparison, Profile, Suppression
     from soinspect.model.goreport import GoQuery, GoReport
     from soinspect.model.loadplan import DlopenProblem, LoadPlan
-    from soinspect.model.prototype import Prototypes
+    from soinspect.model.series import FolderComparison, Timeline
     from soinspect.model.snapshot import Snapshot
     from soinspect.model.symbolquery import SymbolListing, SymbolQuery
     from soinspect.model.verdict import Requirement, Verdict
@@ -35,7 +38,10 @@ def open_elf(path: str) -> ElfFile:
     """Open the ELF file at ``path``; ``-`` reads standard input, up to 2 GiB.
 
     :raises InputError: it is missing, empty, a directory, or not ELF (:class:`NotElf` says what it is).
+    :raises UsageError: it is a snapshot or a baseline: what is asked for stands in the file itself only.
     """
+    if is_saved(path):
+        raise UsageError(f"{path}: a snapshot or baseline, which holds facts only: this needs the file itself")
     if path != STANDARD_INPUT:
         return ElfFile.open(path)
     data = sys.stdin.buffer.read(_MAX_STANDARD_INPUT + 1)
@@ -46,6 +52,21 @@ def open_elf(path: str) -> ElfFile:
     return ElfFile(Image("standard input", data))
 
 
+def facts_of(path: str, *, with_types: bool = True) -> Facts:
+    """All facts of the file at ``path``, or those in a snapshot or baseline of it.
+
+    ``with_types`` False leaves the debug information of a file unread; what a snapshot holds, it holds.
+
+    :raises InputError: the file cannot be read, or the snapshot is damaged.
+    """
+    if is_saved(path):
+        return read_saved(path)
+    from soinspect.inspection.facts import facts_of as facts_of_open
+
+    with open_elf(path) as elf:
+        return facts_of_open(elf, with_types=with_types)
+
+
 def list_symbols(path: str, query: SymbolQuery, *, with_static: bool = False) -> SymbolListing:
     """The symbols of the file at ``path`` that ``query`` asks for, explained and sorted.
 
@@ -53,8 +74,11 @@ def list_symbols(path: str, query: SymbolQuery, *, with_static: bool = False) ->
 
     :raises InputError: the file cannot be read.
     """
+    from soinspect.inspection.listing import list_saved_symbols
     from soinspect.inspection.listing import list_symbols as list_open
 
+    if is_saved(path):
+        return list_saved_symbols(read_saved_snapshot(path), query)
     with open_elf(path) as elf:
         return list_open(elf, query, with_static=with_static)
 
@@ -66,6 +90,8 @@ def inspect(path: str, *, with_witnesses: bool = False) -> Snapshot:
     """
     from soinspect.inspection.facts import snapshot
 
+    if is_saved(path) and not with_witnesses:
+        return read_saved_snapshot(path)
     with open_elf(path) as elf:
         facts = snapshot(elf)
         if not with_witnesses:
@@ -87,24 +113,41 @@ def inspect_go(path: str, query: GoQuery) -> GoReport:
 
 
 def compare(
-    old: str, new: str, *, profile: Profile | None = None, suppressions: tuple[Suppression, ...] = ()
+    old: str,
+    new: str,
+    *,
+    profile: Profile | None = None,
+    suppressions: tuple[Suppression, ...] = (),
+    host: str | None = None,
 ) -> Comparison:
     """What changed from the file at ``old`` to the one at ``new``, and what it breaks.
 
     ``profile`` None means: a file with a SONAME is linked against, any other is opened with dlopen. Findings that
-    ``suppressions`` accept today do not count.
+    ``suppressions`` accept today do not count. With a ``host``, it is judged what changes for that program alone, and
+    how it uses the file is seen in it.
 
     :raises InputError: one of the files cannot be read.
     """
     from soinspect.compare.suppress import suppress
 
-    return suppress(_compare(old, new, profile), suppressions, date.today())  # noqa: DTZ011  (the user's own day)
+    found = _compare_for_host(old, new, host) if host else _compare(old, new, profile)
+    return suppress(found, suppressions, date.today())  # noqa: DTZ011  (the user's own day)
+
+
+def _compare_for_host(old: str, new: str, host: str) -> Comparison:
+    from soinspect.inspection.comparing import compare_for_host, unresolved_in
+
+    return compare_for_host(facts_of(old), facts_of(new), inspect(host), unresolved_in(host, new))
 
 
 def _compare(old: str, new: str, profile: Profile | None) -> Comparison:
     from soinspect.compare.engine import compare as compare_snapshots
-    from soinspect.inspection.facts import comparable
+    from soinspect.inspection.facts import comparable, types_of
 
+    if is_saved(old) or is_saved(new):
+        from soinspect.inspection.comparing import compare_facts
+
+        return compare_facts(facts_of(old), facts_of(new), profile)
     with open_elf(old) as before, open_elf(new) as after:
         identical = before.image.size == after.image.size and before.image.data[:] == after.image.data[:]
         facts = comparable(before), comparable(after)
@@ -118,22 +161,70 @@ def _compare(old: str, new: str, profile: Profile | None) -> Comparison:
                     it.header.phnum,
                     f"it is no use comparing it: {it.truncated.where} {it.truncated.what}",
                 )
-        old_types, new_types = (_types(elf, it) for elf, it in zip((before, after), facts, strict=True))
+        old_types, new_types = (types_of(elf, it) for elf, it in zip((before, after), facts, strict=True))
         return compare_snapshots(*facts, identical=False, old_types=old_types, new_types=new_types, profile=profile)
 
 
-def _types(elf: ElfFile, facts: Snapshot) -> Prototypes | Absent:
-    """The types of what callers of a file bind to by name."""
-    from soinspect.compare.contract import contract_symbols
-    from soinspect.dwarf.reader import read_prototypes
+def compare_folders(
+    old: str,
+    new: str,
+    *,
+    profile: Profile | None = None,
+    suppressions: tuple[Suppression, ...] = (),
+    host: str | None = None,
+) -> FolderComparison:
+    """Compare the files of two folders that belong together: by SONAME, Go plugin path, place or name.
 
-    names = set(contract_symbols(facts).columns.names)
-    if not names:
-        return Absent("it exports nothing that callers bind to by name")
-    try:
-        return read_prototypes(elf, names)
-    except FormatError as error:
-        return Absent(f"the debug information cannot be read: {error.reason}")
+    The other arguments are those of :func:`compare`. What cannot be read is part of the answer.
+    """
+    from soinspect.compare.pairing import pair_up
+    from soinspect.inspection.folder import candidates
+    from soinspect.model.series import FolderComparison
+
+    unreadable: list[str] = []
+    sides = []
+    for folder in (old, new):
+        found = list(candidates(folder))
+        unreadable += (str(it) for it in found if isinstance(it, InputError))
+        sides.append([it for it in found if not isinstance(it, InputError)])
+    pairs, gone, added = pair_up(*sides)
+    compared = []
+    for one, other in pairs:
+        try:
+            compared.append(compare(one.path, other.path, profile=profile, suppressions=suppressions, host=host))
+        except InputError as error:
+            unreadable.append(str(error))
+    return FolderComparison(
+        old=old,
+        new=new,
+        pairs=tuple(compared),
+        gone=tuple(it.relative for it in gone),
+        added=tuple(it.relative for it in added),
+        unreadable=tuple(unreadable),
+    )
+
+
+def timeline(
+    paths: Sequence[str],
+    *,
+    profile: Profile | None = None,
+    suppressions: tuple[Suppression, ...] = (),
+    host: str | None = None,
+) -> Timeline:
+    """Compare each of several versions of a file with the one before it; the arguments are those of :func:`compare`.
+
+    :raises InputError: one of them cannot be read.
+    """
+    from soinspect.compare.timeline import step
+    from soinspect.model.series import Timeline
+
+    facts = [inspect(path) for path in paths]
+    return Timeline(
+        steps=tuple(
+            step(compare(old.path, new.path, profile=profile, suppressions=suppressions, host=host), old, new)
+            for old, new in pairwise(facts)
+        )
+    )
 
 
 def check(host: str, plugins: Sequence[str], *, requirements: tuple[Requirement, ...] = ()) -> Verdict:
@@ -171,6 +262,8 @@ def call(request: CallRequest, environment: CallEnvironment, *, host: HostKind |
     from soinspect.model.calling import HostKind, NativeFacts
     from soinspect.model.golang import GoBinaryKind, GoFacts
 
+    if is_saved(request.path):
+        raise UsageError(f"{request.path} cannot be called: it is a snapshot or baseline; give the file itself")
     facts = inspect(request.path)
     is_plugin = isinstance(facts.go, GoFacts) and facts.go.kind is GoBinaryKind.PLUGIN
     if host is HostKind.NATIVE or (host is None and not is_plugin):

@@ -25,13 +25,28 @@ def select(columns: SymbolColumns, query: SymbolQuery, names: GoNames | None) ->
     table = explain(columns, names, with_demangling=query.demangle)
     if query.demangle:
         table = replace(table, texts=list(table.texts))  # all are needed, more than once
+    return table, _chosen(table, query, names)
+
+
+def select_explained(
+    table: ExplainedSymbols, query: SymbolQuery, names: GoNames | None
+) -> tuple[ExplainedSymbols, list[int]]:
+    """As :func:`select`, of symbols that are explained already."""
+    table = table.take(_in_scope(table.symbols, query))
+    if not query.demangle:
+        table = replace(table, texts=table.symbols.names)
+    return table, _chosen(table, query, names)
+
+
+def _chosen(table: ExplainedSymbols, query: SymbolQuery, names: GoNames | None) -> list[int]:
+    """The indexes of the symbols that ``query`` asks for by what they mean, in order."""
     chosen: Iterable[int] = range(len(table))
     if query.kinds:
         chosen = [i for i in chosen if table.kinds[i] in query.kinds]
     if query.pattern is not None:
         found = query.pattern.search
-        chosen = [i for i in chosen if found(columns.names[i]) or found(table.texts[i])]
-    return table, _sorted(table, list(chosen), query, names)
+        chosen = [i for i in chosen if found(table.symbols.names[i]) or found(table.texts[i])]
+    return _sorted(table, list(chosen), query, names)
 
 
 def explain(columns: SymbolColumns, names: GoNames | None, *, with_demangling: bool = True) -> ExplainedSymbols:

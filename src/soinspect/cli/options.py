@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from soinspect.cli.exits import Exit
+from soinspect.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
+
+
+_ROW_INDENT = 2
+_TEXT_COLUMN = 14
+_LEAST_WIDTH = 20
 
 
 class PageFormat(StrEnum):
@@ -23,7 +31,9 @@ class PageFormat(StrEnum):
     JSON = "json"
 
 
-Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="ELF files; - reads one from standard input.")]
+Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="ELF files or snapshots; - is standard input.")]
+OneFile = Annotated[str, typer.Argument(metavar="FILE", help="An ELF file; - is standard input.")]
+Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="OUT", help="Default: standard output.")]
 Page = Annotated[PageFormat, typer.Option("--format", help="text for people, json for programs.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show all the evidence, not only what matters most.")]
 
@@ -39,6 +49,25 @@ def console() -> Console:
     return Output(highlight=False, markup=False, emoji=False, soft_wrap=not sys.stdout.isatty())
 
 
+def print_lines(lines: Iterable[Text]) -> None:
+    """Print lines; on a terminal that is too narrow for one, it goes on below, indented."""
+    terminal = console()
+    for line in lines:
+        narrow = sys.stdout.isatty() and line.cell_len > terminal.width
+        for part in _folded(line, terminal) if narrow else (line,):
+            terminal.print(part)
+
+
+def _folded(line: Text, terminal: Console) -> Iterator[Text]:
+    lead = len(line.plain) - len(line.plain.lstrip())
+    # A row begins with a word; what follows it stands in the column of the texts.
+    hanging = _TEXT_COLUMN if lead == _ROW_INDENT else lead + _ROW_INDENT
+    parts = line[lead:].wrap(terminal, max(terminal.width - hanging, _LEAST_WIDTH))
+    for number, part in enumerate(parts):
+        part.pad_left(hanging if number else lead)
+        yield part
+
+
 def write(text: str) -> None:
     """Write to standard output; bytes that are not UTF-8 never stop it."""
     write_all((text,))
@@ -52,6 +81,20 @@ def write_all(texts: Iterable[str]) -> None:
             sys.stdout.write(text)
     except BrokenPipeError:
         leave_closed_pipe()
+
+
+def write_to(path: Path | None, text: str) -> None:
+    """Write a text that is kept to a file, or to standard output.
+
+    :raises UsageError: the file cannot be written.
+    """
+    if path is None:
+        write(text)
+        return
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path}: {(error.strerror or 'cannot be written').lower()}") from None
 
 
 def leave_closed_pipe() -> NoReturn:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from soinspect.compare.pair import Pair
 from soinspect.compare.rules import RULES
@@ -31,7 +32,7 @@ def compare(
     """
     chosen = profile or (Profile.LINKED if old.dynamic and old.dynamic.soname else Profile.DLOPEN)
     pair = Pair(old=old, new=new, old_types=old_types, new_types=new_types, profile=chosen)
-    findings = () if identical else tuple(sorted(_find(pair), key=lambda f: _ORDER.index(f.severity)))
+    findings = () if identical else in_order(_find(pair))
     return Comparison(
         old=old.path,
         new=new.path,
@@ -41,7 +42,13 @@ def compare(
         findings=findings,
         agreements=tuple(_agreements(pair)),
         not_compared=tuple(_not_compared(pair)),
+        types_missing=None if identical else _types_missing(pair),
     )
+
+
+def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The findings by severity, gravest first, otherwise as they come."""
+    return tuple(sorted(findings, key=lambda finding: _ORDER.index(finding.severity)))
 
 
 def _find(pair: Pair) -> Iterator[Finding]:
@@ -57,6 +64,11 @@ def _find(pair: Pair) -> Iterator[Finding]:
                 fix=entry.rule.fix,
                 layout=change.layout,
             )
+
+
+def without_findings(comparison: Comparison) -> Comparison:
+    """The comparison of facts that are all the same, whatever rules say that only look at one side."""
+    return replace(comparison, findings=(), verdict=verdict_of((), identical=comparison.identical))
 
 
 def verdict_of(findings: tuple[Finding, ...], *, identical: bool) -> str:
@@ -90,6 +102,19 @@ def _agreements(pair: Pair) -> Iterator[str]:
         yield f"same Go release: {pair.go[0].version.text}"
     if pair.old_symbols and pair.old_symbols.keys() == pair.new_symbols.keys():
         yield f"exported symbols have the same names and versions: {len(pair.old_symbols)}"
+
+
+def _types_missing(pair: Pair) -> str | None:
+    """Why the types of common exports were not compared, or not of all that the old file describes."""
+    if not pair.common_symbols:
+        return None
+    if isinstance(pair.old_types, Absent):
+        return f"{pair.old.path}: {pair.old_types.reason}"
+    if isinstance(pair.new_types, Absent):
+        return f"{pair.new.path}: {pair.new_types.reason}"
+    common = {symbol.versioned_name for symbol, _ in pair.common_symbols}
+    lost = common.intersection(pair.new_types.missing).difference(pair.old_types.missing)
+    return f"{pair.new.path}: {len(lost)} exports are not described, such as {min(lost)}" if lost else None
 
 
 def _not_compared(pair: Pair) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from soinspect.elf import describe
 from soinspect.elf.classtables import class_tables
@@ -10,10 +11,15 @@ from soinspect.elf.file import ElfFile
 from soinspect.elf.hardening import read_hardening
 from soinspect.elf.kind import interpreter, object_kind
 from soinspect.elf.symtab import SymbolTable
+from soinspect.errors import FormatError
 from soinspect.inspection.gonames import go_side
 from soinspect.model.absence import Absent
 from soinspect.model.snapshot import Snapshot
 from soinspect.symbolquery import explain
+
+if TYPE_CHECKING:
+    from soinspect.model.facts import Facts
+    from soinspect.model.prototype import Prototypes
 
 
 def snapshot(elf: ElfFile) -> Snapshot:
@@ -38,6 +44,30 @@ def snapshot(elf: ElfFile) -> Snapshot:
         read_only_sections=describe.read_only_sections(elf),
         anomalies=elf.image.anomalies,
     )
+
+
+def facts_of(elf: ElfFile, *, with_types: bool) -> Facts:
+    """All facts of an open file, and the types of its exports where they are wanted."""
+    from soinspect.model.facts import Facts
+
+    if not with_types:
+        return Facts(snapshot=snapshot(elf), types=Absent("debug information was not read"))
+    facts = comparable(elf)
+    return Facts(snapshot=facts, types=types_of(elf, facts))
+
+
+def types_of(elf: ElfFile, facts: Snapshot) -> Prototypes | Absent:
+    """The types of what callers of a file bind to by name."""
+    from soinspect.compare.contract import contract_symbols
+    from soinspect.dwarf.reader import read_prototypes
+
+    names = set(contract_symbols(facts).columns.names)
+    if not names:
+        return Absent("it exports nothing that callers bind to by name")
+    try:
+        return read_prototypes(elf, names)
+    except FormatError as error:
+        return Absent(f"the debug information cannot be read: {error.reason}")
 
 
 def comparable(elf: ElfFile) -> Snapshot:

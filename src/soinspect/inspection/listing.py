@@ -10,10 +10,14 @@ from soinspect.inspection.gonames import go_side
 from soinspect.model.absence import Absent
 from soinspect.model.symbol import SymbolColumns
 from soinspect.model.symbolquery import SymbolListing, SymbolQuery
-from soinspect.symbolquery import select
+from soinspect.symbolquery import select, select_explained
 
 if TYPE_CHECKING:
+    from soinspect.demangle.golink import GoNames
+    from soinspect.model.constants import Machine
     from soinspect.model.golang import GoFacts
+    from soinspect.model.image import ObjectKind
+    from soinspect.model.snapshot import Snapshot
 
 
 def list_symbols(elf: ElfFile, query: SymbolQuery, *, with_static: bool) -> SymbolListing:
@@ -35,7 +39,7 @@ def list_symbols(elf: ElfFile, query: SymbolQuery, *, with_static: bool) -> Symb
     remarks += (f"{anomaly.where}: {anomaly.what}" for anomaly in elf.image.anomalies)
     return SymbolListing(
         path=elf.path,
-        what=_what(elf, go),
+        what=_what(elf.image.header.machine, object_kind(elf), go),
         plugin_path=names.plugin_path or None if names else None,
         table=table,
         order=order,
@@ -43,11 +47,39 @@ def list_symbols(elf: ElfFile, query: SymbolQuery, *, with_static: bool) -> Symb
     )
 
 
-def _what(elf: ElfFile, go: GoFacts | Absent) -> str:
-    """What the file is, in a few words."""
-    machine = elf.image.header.machine.name.lower().replace("_", "-")
+def list_saved_symbols(facts: Snapshot, query: SymbolQuery) -> SymbolListing:
+    """The symbols of a snapshot that ``query`` asks for."""
+    names = _names(facts.go)
+    if isinstance(facts.symbols, Absent):
+        table, order = select(SymbolColumns.none(), query, names)
+        remarks: tuple[str, ...] = (f"no dynamic symbols: {facts.symbols.reason}",)
+    else:
+        table, order = select_explained(facts.symbols, query, names)
+        remarks = ()
+    return SymbolListing(
+        path=facts.path,
+        what=_what(facts.header.machine, facts.kind, facts.go),
+        plugin_path=names.plugin_path or None if names else None,
+        table=table,
+        order=order,
+        remarks=remarks,
+    )
+
+
+def _names(go: GoFacts | Absent) -> GoNames | None:
+    """What decides the order of a Go binary's symbols, which are explained already."""
     if isinstance(go, Absent):
-        return f"{object_kind(elf)}, {machine}"
+        return None
+    from soinspect.demangle.golink import GoNames
+
+    return GoNames(plugin_path=go.plugin.path if go.plugin else "", exports=frozenset())
+
+
+def _what(machine: Machine, kind: ObjectKind, go: GoFacts | Absent) -> str:
+    """What the file is, in a few words."""
+    name = machine.name.lower().replace("_", "-")
+    if isinstance(go, Absent):
+        return f"{kind}, {name}"
     if go.plugin:
-        return f"Go plugin, {go.version.text}, {machine}"
-    return f"Go {go.kind}, {go.version.text}, {machine}"
+        return f"Go plugin, {go.version.text}, {name}"
+    return f"Go {go.kind}, {go.version.text}, {name}"

@@ -80,7 +80,8 @@ class Comparison:
 
     ``agreements`` are the things that were compared and found equal, in words; ``not_compared`` what could not be
     compared, and why. ``suppressed`` findings do not count; ``remarks`` tells of suppressions that are expired or
-    match nothing.
+    match nothing. ``host`` is the one program that it was judged for, if any. ``types_missing`` says why types could
+    not be compared, or not all of them.
     """
 
     old: str
@@ -93,6 +94,8 @@ class Comparison:
     not_compared: tuple[str, ...]
     suppressed: tuple[SuppressedFinding, ...] = ()
     remarks: tuple[str, ...] = ()
+    host: str | None = None
+    types_missing: str | None = None
 
     @property
     def breaking(self) -> bool:

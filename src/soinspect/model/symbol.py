@@ -93,6 +93,20 @@ class SymbolColumns:
         """A table without symbols."""
         return cls(**dict.fromkeys(cls.__slots__, ()))
 
+    @classmethod
+    def of(cls, symbols: Sequence[Symbol]) -> SymbolColumns:
+        """The table of these symbols."""
+        return cls(
+            names=[it.name for it in symbols],
+            versions=[it.version for it in symbols],
+            default_versions=[it.default_version for it in symbols],
+            values=[it.value for it in symbols],
+            sizes=[it.size for it in symbols],
+            infos=[it.binding << 4 | it.type for it in symbols],
+            others=[int(it.visibility) for it in symbols],
+            sections=[it.section for it in symbols],
+        )
+
     def joined(self, other: SymbolColumns) -> SymbolColumns:
         """The symbols of both, those of ``other`` only if none here has the same name, value and section."""
         known = set(zip(self.names, self.values, self.sections, strict=True))

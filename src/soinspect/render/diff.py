@@ -3,42 +3,86 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import groupby
 
 from rich.text import Text
 
-from soinspect.model.finding import Comparison, Severity
-from soinspect.render.findings import change
-from soinspect.render.text import printable
+from soinspect.model.finding import Comparison, Finding, Severity
+from soinspect.render.findings import by_rule, by_severity, change
+from soinspect.render.text import count, printable
 
-_STYLES = {
+STYLES = {
     Severity.BREAKING: "bold red",
     Severity.RISKY: "yellow",
     Severity.COMPATIBLE: "green",
     Severity.INFO: "dim",
 }
 _LAYOUT_STYLES = {" ": "", "-": "red", "+": "green"}
+_MOST_LINES = 60
+_FEW_NAMES = 5
 _FEW = 20
 
 
 def diff_lines(comparison: Comparison, *, verbose: bool) -> Iterator[Text]:
-    """The verdict, the findings by severity with their fixes, what agrees, what could not be compared."""
+    """The verdict, the findings by severity with their fixes, what agrees, what could not be compared.
+
+    Unless ``verbose``, it is at most 60 lines: where that is not enough for the findings, a line a rule.
+    """
     worst = Severity.BREAKING if comparison.breaking else Severity.COMPATIBLE
-    yield Text.assemble(printable(f"{comparison.old} -> {comparison.new}: "), (comparison.verdict, _STYLES[worst]))
-    for rule, group in groupby(comparison.findings, key=lambda finding: finding.rule):
-        findings = list(group)
-        shown = findings if verbose else findings[:_FEW]
-        severity = findings[0].severity
-        for finding in shown:
-            yield Text.assemble("  ", (f"{severity:<10}", _STYLES[severity]), "  ", (rule, "cyan"), "  ",
-                                change(finding))  # fmt: skip
-            if finding.evidence:
-                yield Text(f"{'':14}{printable(finding.evidence)}")
-            yield from _layout(finding.layout, verbose=verbose)
-        if len(findings) > len(shown):
-            yield Text(f"{'':14}and {len(findings) - len(shown):,} more of {rule} (all of them with -v)")
-        if severity in (Severity.BREAKING, Severity.RISKY):
-            yield Text(f"{'':14}fix: {findings[0].fix}")
+    subject = f"{comparison.old} -> {comparison.new}{f' for {comparison.host}' if comparison.host else ''}: "
+    yield Text.assemble(printable(subject), (comparison.verdict, STYLES[worst]))
+    closing = list(_closing(comparison))
+    room = _MOST_LINES - 1 - len(closing)
+    lines = [line for group in _groups(comparison) for line in _in_full(group, verbose=verbose)]
+    if not verbose and len(lines) > room:
+        lines = [line for group in _groups(comparison) for line in _in_short(group)]
+        hidden = len(lines) - max(room - 1, 0)
+        note = (
+            f"{count(hidden, 'line')} more, and all findings in full: -v" if hidden > 0 else "all of them in full: -v"
+        )
+        lines = [*lines[: max(room - 1, 0)], Text(f"{'':14}{note}", "dim")]
+    yield from lines
+    yield from closing
+
+
+def _groups(comparison: Comparison) -> Iterator[list[Finding]]:
+    """The findings of each rule, by severity."""
+    for _, findings in by_severity(comparison):
+        for _, group in by_rule(findings):
+            yield group
+
+
+def _in_full(findings: list[Finding], *, verbose: bool) -> Iterator[Text]:
+    rule, severity = findings[0].rule, findings[0].severity
+    shown = findings if verbose else findings[:_FEW]
+    for finding in shown:
+        yield Text.assemble("  ", (f"{severity:<10}", STYLES[severity]), "  ", (rule, "cyan"), "  ", change(finding))
+        if finding.evidence:
+            yield Text(f"{'':14}{printable(finding.evidence)}")
+        yield from _layout(finding.layout, verbose=verbose)
+    if len(findings) > len(shown):
+        yield Text(f"{'':14}and {len(findings) - len(shown):,} more of {rule} (all of them with -v)")
+    yield from _fix(findings)
+
+
+def _in_short(findings: list[Finding]) -> Iterator[Text]:
+    rule, severity = findings[0].rule, findings[0].severity
+    if len(findings) == 1:
+        text = change(findings[0])
+    else:
+        names = ", ".join(printable(finding.subject) for finding in findings[:_FEW_NAMES])
+        more = f" and {len(findings) - _FEW_NAMES:,} more" if len(findings) > _FEW_NAMES else ""
+        text = f"{len(findings):,}: {names}{more}"
+    yield Text.assemble("  ", (f"{severity:<10}", STYLES[severity]), "  ", (rule, "cyan"), "  ", text)
+    yield from _fix(findings)
+
+
+def _fix(findings: list[Finding]) -> Iterator[Text]:
+    if findings[0].severity in (Severity.BREAKING, Severity.RISKY):
+        yield Text(f"{'':14}fix: {findings[0].fix}")
+
+
+def _closing(comparison: Comparison) -> Iterator[Text]:
+    """What is no finding: agreements, accepted findings, and what could not be compared."""
     for agreement in comparison.agreements if not comparison.identical else ():
         yield Text.assemble("  ", (f"{'same':<10}", "green"), "  ", printable(agreement))
     for accepted in comparison.suppressed:

@@ -1,0 +1,84 @@
+"""``soinspect diff`` of folders, and of several versions of a file: a line a pair."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+
+from rich.text import Text
+
+from soinspect.model.finding import Comparison, Severity
+from soinspect.model.series import FolderComparison, Step, Timeline
+from soinspect.render.diff import STYLES
+from soinspect.render.text import count, printable
+
+_FEW = 5
+
+
+def folder_lines(compared: FolderComparison, *, verbose: bool) -> Iterator[Text]:
+    """What the folders' files do to their users, then a line a pair, those that break first."""
+    breaking = [pair for pair in compared.pairs if pair.breaking]
+    parts = [f"{count(len(compared.pairs), 'file')} compared, {len(breaking)} break their users"]
+    parts += [f"{len(compared.gone)} gone"] if compared.gone else []
+    parts += [f"{len(compared.added)} new"] if compared.added else []
+    parts += [f"{len(compared.unreadable)} unreadable"] if compared.unreadable else []
+    style = STYLES[Severity.BREAKING if breaking or compared.gone else Severity.COMPATIBLE]
+    yield Text.assemble(printable(f"{compared.old} -> {compared.new}: "), (", ".join(parts), style))
+    for name in compared.gone:
+        yield _row("gone", name, Severity.BREAKING)
+    order = list(Severity)
+    for pair in sorted(compared.pairs, key=lambda pair: order.index(_worst(pair))):
+        if verbose or pair.findings:
+            worst = _worst(pair)
+            yield _row(worst, f"{_names(pair)}: {_counts(pair)}", worst)
+    same = sum(not pair.findings for pair in compared.pairs)
+    if same and not verbose:
+        yield _row("same", f"{count(same, 'file')} without any difference in what others rely on", Severity.COMPATIBLE)
+    for name in compared.added:
+        yield _row("new", name, Severity.COMPATIBLE)
+    for text in compared.unreadable:
+        yield _row("unreadable", text, Severity.RISKY)
+    if breaking:
+        command = shlex.join(("soinspect", "diff", breaking[0].old, breaking[0].new))
+        yield Text(f"{'':14}in full: {printable(command)}")
+
+
+def timeline_lines(timeline: Timeline) -> Iterator[Text]:
+    """How many versions break the one before, then a line a step."""
+    breaking = sum(step.comparison.breaking for step in timeline.steps)
+    style = STYLES[Severity.BREAKING if breaking else Severity.COMPATIBLE]
+    yield Text(
+        f"{len(timeline.steps) + 1} versions, {breaking} of {count(len(timeline.steps), 'step')} break users", style
+    )
+    for step in timeline.steps:
+        worst = _worst(step.comparison)
+        yield _row(worst, f"{step.comparison.old} -> {step.comparison.new}: {_counts(step.comparison)}", worst)
+        yield from _offers(step)
+
+
+def _offers(step: Step) -> Iterator[Text]:
+    for sign, names in (("-", step.removed), ("+", step.added)):
+        if names:
+            more = f" and {len(names) - _FEW:,} more" if len(names) > _FEW else ""
+            yield Text(f"{'':14}{sign}{len(names):,}: {printable(', '.join(names[:_FEW]))}{more}")
+
+
+def _row(word: str, text: str, severity: Severity) -> Text:
+    return Text.assemble("  ", (f"{word:<10}", STYLES[severity]), "  ", printable(text))
+
+
+def _worst(comparison: Comparison) -> Severity:
+    return comparison.findings[0].severity if comparison.findings else Severity.INFO
+
+
+def _counts(comparison: Comparison) -> str:
+    if not comparison.findings:
+        return "no difference in what others rely on"
+    totals = {severity: sum(f.severity is severity for f in comparison.findings) for severity in Severity}
+    return ", ".join(f"{number:,} {severity}" for severity, number in totals.items() if number)
+
+
+def _names(pair: Comparison) -> str:
+    """The old path, and the new one where the file has another name."""
+    same = pair.old.rpartition("/")[2] == pair.new.rpartition("/")[2]
+    return pair.old if same else f"{pair.old} -> {pair.new}"

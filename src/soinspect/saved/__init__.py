@@ -1,0 +1,1 @@
+"""Facts written down: snapshots and baselines, to be judged later and elsewhere, without the file."""
