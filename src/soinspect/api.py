@@ -15,6 +15,8 @@ from soinspect.model.absence import Absent
 # Every command is to start fast, and each class of values costs its share: the imports of one question stand in the
 # function that answers it.
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from soinspect.call.toolchain import CallEnvironment
     from soinspect.model.calling import CallRequest, CallResult, HostKind
     from soinspect.model.finding import Comparison, Profile, Suppression
@@ -123,7 +125,11 @@ def _types(elf: ElfFile, facts: Snapshot) -> Prototypes | Absent:
     from soinspect.compare.contract import contract_symbols
     from soinspect.dwarf.reader import read_prototypes
 
-    names = set(contract_symbols(facts).columns.names)
+    names: Collection[str] = ()
+    if facts.go:
+        names = contract_symbols(facts).by_name
+    elif facts.symbols and facts.symbols.symbols.exported:
+        names = frozenset(facts.symbols.symbols.names)
     if not names:
         return Absent("it exports nothing that callers bind to by name")
     try:

@@ -68,16 +68,17 @@ class Pair:
     def common_rows(self) -> tuple[tuple[int, int], ...]:
         """The rows of the contract symbols that both files have; also of those that only changed their one version."""
         old, new = self.old_symbols, self.new_symbols
-        pairs = [(row, new.rows[key]) for key, row in old.rows.items() if key in new.rows]
-        if len(pairs) < len(old.rows):
-            names = old.columns.names
-            before, after = old.versions_of, new.versions_of
-            pairs += [
-                (row, new.by_name[names[row]])
-                for key, row in old.rows.items()
-                if key not in new.rows and before[names[row]] == 1 == after[names[row]]
-            ]
-            pairs.sort()
+        names, there = old.columns.names, new.rows
+        if old.keys() <= new.keys():
+            return tuple((row, there[key]) for key, row in old.rows.items())
+        before, after, by_name = old.versions_of, new.versions_of, new.by_name
+        pairs: list[tuple[int, int]] = []
+        for key, row in old.rows.items():
+            twin = there.get(key)
+            if twin is None and after[names[row]] == 1 == before[names[row]]:
+                twin = by_name[names[row]]
+            if twin is not None:
+                pairs.append((row, twin))
         return tuple(pairs)
 
     @cached_property

@@ -6,7 +6,7 @@ them in their addend, symbolic ones in the symbol, RELR ones in place.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from functools import cached_property
 from struct import Struct
 from typing import TYPE_CHECKING
@@ -86,6 +86,17 @@ class Pointers:
                 row = offsets.index(vaddr)
                 return self._value(infos[row], addends[row])
         return None
+
+    def records(self, wanted: Container[int]) -> Iterator[tuple[int, int, int]]:
+        """The relocations of the wanted words: ``r_offset``, ``r_info``, ``r_addend`` (as an unsigned word)."""
+        for offsets, infos, addends in self._tables:
+            for row in [n for n, offset in enumerate(offsets) if offset in wanted]:
+                yield offsets[row], infos[row], addends[row]
+
+    def several(self, wanted: Container[int]) -> dict[int, int]:
+        """The values of the wanted words, of those that have one, found in one search."""
+        values = ((offset, self._value(info, addend)) for offset, info, addend in self.records(wanted))
+        return {offset: value for offset, value in values if value is not None}
 
     @cached_property
     def all(self) -> dict[int, int]:
