@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -11,6 +11,7 @@ from soinspect.compare.change import Change
 from soinspect.compare.contract import Contract, contract_symbols
 from soinspect.compare.renames import Renames
 from soinspect.compare.types import TypeChange, TypeComparison
+from soinspect.dwarf.declare import function_text
 from soinspect.model.absence import Absent
 from soinspect.model.finding import Profile, Rule, Severity
 from soinspect.model.golang import GoFacts, GoPlugin
@@ -112,7 +113,21 @@ class Pair:
         old, new = self.old_symbols, self.new_symbols
         removed = [old.columns.symbol(row) for name, row in old.by_name.items() if name not in new.by_name]
         added = [new.columns.symbol(row) for name, row in new.by_name.items() if name not in old.by_name]
-        return Renames(removed, added)
+        return Renames(removed, added, self._may_be_same)
+
+    def _may_be_same(self, old_name: str, new_name: str) -> bool:
+        """Whether an old and a new function have the same prototype, as far as both are described."""
+        old, new = self._prototypes
+        return old.get(old_name) == new.get(new_name) or old_name not in old or new_name not in new
+
+    @cached_property
+    def _prototypes(self) -> tuple[dict[str, str], dict[str, str]]:
+        """The prototypes of described functions in words, without their names."""
+        old, new = (
+            {} if isinstance(it, Absent) else {f.symbol: function_text(it, replace(f, name="")) for f in it.functions}
+            for it in (self.old_types, self.new_types)
+        )
+        return old, new
 
     @cached_property
     def type_changes(self) -> tuple[TypeChange, ...]:

@@ -48,9 +48,15 @@ class Renaming:
 
 
 class Renames:
-    """The symbols that only the old and only the new file has, sorted into renamings and the rest."""
+    """The symbols that only the old and only the new file has, sorted into renamings and the rest.
 
-    def __init__(self, removed: Iterable[Symbol], added: Iterable[Symbol]) -> None:
+    ``may_be_same`` tells of an old and a new name whether their prototypes, as far as they are known, agree.
+    """
+
+    def __init__(
+        self, removed: Iterable[Symbol], added: Iterable[Symbol], may_be_same: Callable[[str, str], bool]
+    ) -> None:
+        self._may_be_same = may_be_same
         self._removed = {symbol.name: symbol for symbol in removed}
         self._added = {symbol.name: symbol for symbol in added}
         self._texts: dict[str, str] = {}
@@ -162,7 +168,7 @@ class Renames:
 
     def _similar(self, old: str, new: str) -> bool:
         one, other = (self._texts[name].partition("(")[0] for name in (old, new))
-        return SequenceMatcher(a=one, b=other, autojunk=False).ratio() >= _SIMILAR
+        return SequenceMatcher(a=one, b=other, autojunk=False).ratio() >= _SIMILAR and self._may_be_same(old, new)
 
 
 def _sample(names: list[str]) -> list[str]:
