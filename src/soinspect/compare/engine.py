@@ -78,7 +78,8 @@ def _agreements(pair: Pair) -> Iterator[str]:
         old, new = pair.plugins
         before = {(e.name, e.kind, e.type) for e in old.exports}
         if before == {(e.name, e.kind, e.type) for e in new.exports}:
-            yield f"exports and their types agree: {', '.join(sorted(e.name for e in old.exports)) or 'none'}"
+            what = "types" if _structures(pair.old) == _structures(pair.new) else "signatures"
+            yield f"exports and their {what} agree: {', '.join(sorted(e.name for e in old.exports)) or 'none'}"
         after = {p.package: p.hash for p in new.package_hashes}
         common = [p for p in old.package_hashes if p.package in after and p.package != old.path]
         if all(after[p.package] == p.hash for p in common):
@@ -90,6 +91,11 @@ def _agreements(pair: Pair) -> Iterator[str]:
         yield f"same Go release: {pair.go[0].version.text}"
     if pair.old_symbols and pair.old_symbols.keys() == pair.new_symbols.keys():
         yield f"exported symbols have the same names and versions: {len(pair.old_symbols)}"
+
+
+def _structures(facts: Snapshot) -> set[tuple[str, str, int]]:
+    """The named types that a plugin's exports reach."""
+    return {(it.text, it.underlying, it.size) for it in facts.go.reached_types} if facts.go else set()
 
 
 def _not_compared(pair: Pair) -> Iterator[str]:
