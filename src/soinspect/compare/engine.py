@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from soinspect.compare.pair import Pair
 from soinspect.compare.rules import RULES
 from soinspect.model.absence import Absent
 from soinspect.model.finding import Comparison, Finding, Profile, Severity
 from soinspect.model.golang import GoBinaryKind
-from soinspect.model.prototype import Prototypes
 from soinspect.model.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from soinspect.model.prototype import Prototypes
 
 _ORDER = tuple(Severity)
 NOT_READ = Absent("debug information was not read")

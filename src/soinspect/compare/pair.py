@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from soinspect.compare.change import Change
+from soinspect.compare.change import Change, TypeChange
 from soinspect.compare.contract import Contract, contract_symbols
 from soinspect.compare.renames import Renames
-from soinspect.compare.types import TypeChange, TypeComparison
-from soinspect.dwarf.declare import function_text
 from soinspect.model.absence import Absent
 from soinspect.model.finding import Profile, Rule, Severity
 from soinspect.model.golang import GoFacts, GoPlugin
-from soinspect.model.prototype import Prototypes
 from soinspect.model.snapshot import Snapshot
 from soinspect.model.symbol import Symbol
+
+# Types are compared where both files describe them: what that takes is loaded then.
+if TYPE_CHECKING:
+    from soinspect.model.prototype import Prototypes
 
 SymbolColumn = Literal["sizes", "infos", "others", "sections"]
 
@@ -123,6 +124,8 @@ class Pair:
     @cached_property
     def _prototypes(self) -> tuple[dict[str, str], dict[str, str]]:
         """The prototypes of described functions in words, without their names."""
+        from soinspect.dwarf.declare import function_text
+
         old, new = (
             {} if isinstance(it, Absent) else {f.symbol: function_text(it, replace(f, name="")) for f in it.functions}
             for it in (self.old_types, self.new_types)
@@ -134,6 +137,8 @@ class Pair:
         """How the types of both files differ; nothing where one of them has none."""
         if isinstance(self.old_types, Absent) or isinstance(self.new_types, Absent):
             return ()
+        from soinspect.compare.types import TypeComparison
+
         return tuple(TypeComparison(self.old_types, self.new_types, self.old.header.machine).changes())
 
     @cached_property

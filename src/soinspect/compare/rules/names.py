@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 
-from soinspect.compare.change import Change
+from soinspect.compare.change import SIGNATURE_RULES, Change
 from soinspect.compare.pair import ComparisonRule, Pair
 from soinspect.compare.renames import DUAL_ABI, INLINE_NAMESPACE, RENAMED
-from soinspect.compare.types import SIGNATURE_RULES
 from soinspect.compare.wording import few, readable
 from soinspect.demangle.scheme import demangle
 from soinspect.model.finding import Severity

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from soinspect.compare.change import Change
+from soinspect.compare.change import SIGNATURE_RULES, Change
 from soinspect.compare.pair import ComparisonRule, Pair
-from soinspect.compare.types import SIGNATURE_RULES
 from soinspect.compare.wording import few
 from soinspect.model.absence import Absent
 from soinspect.model.finding import Severity
