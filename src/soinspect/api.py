@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 STANDARD_INPUT = "-"
 _MAX_STANDARD_INPUT = 1 << 31
+_CHUNK = 1 << 20
 
 
 def open_elf(path: str) -> ElfFile:
@@ -142,17 +143,18 @@ def _compare_for_host(old: str, new: str, host: str) -> Comparison:
 
 def _compare(old: str, new: str, profile: Profile | None) -> Comparison:
     from soinspect.compare.engine import compare as compare_snapshots
-    from soinspect.inspection.facts import comparable, types_of
+    from soinspect.inspection.facts import comparable, snapshot, types_of
 
     if is_saved(old) or is_saved(new):
         from soinspect.inspection.comparing import compare_facts
 
         return compare_facts(facts_of(old), facts_of(new), profile)
     with open_elf(old) as before, open_elf(new) as after:
-        identical = before.image.size == after.image.size and before.image.data[:] == after.image.data[:]
+        if before.image.same_bytes(after.image):
+            facts_of_both = snapshot(before)
+            renamed = replace(facts_of_both, path=after.path)
+            return compare_snapshots(facts_of_both, renamed, identical=True, profile=profile)
         facts = comparable(before), comparable(after)
-        if identical:
-            return compare_snapshots(*facts, identical=True, profile=profile)
         for elf, it in zip((before, after), facts, strict=True):
             if it.truncated:
                 raise elf.image.error(
