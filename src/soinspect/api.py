@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 STANDARD_INPUT = "-"
 _MAX_STANDARD_INPUT = 1 << 31
-_CHUNK = 1 << 20
 
 
 def open_elf(path: str) -> ElfFile:
@@ -258,6 +257,7 @@ def call(request: CallRequest, environment: CallEnvironment, *, host: HostKind |
     :raises UsageError: a step names nothing that the file exports.
     :raises CannotRun: this machine cannot do it now; the error says what would help.
     """
+    from soinspect.call.elsewhere import describe_plugin, is_for_this_machine
     from soinspect.call.gohost import call_in_go_host
     from soinspect.call.gopreload import call_in_own_host
     from soinspect.call.native import call_native
@@ -274,6 +274,8 @@ def call(request: CallRequest, environment: CallEnvironment, *, host: HostKind |
         raise UsageError("--repeat works for native calls only, not in a Go host")
     if isinstance(facts.go, Absent):
         raise UsageError(f"{request.path} cannot be opened by a Go host: {facts.go.reason}")
+    if facts.go.plugin and not is_for_this_machine(facts.header):
+        return describe_plugin(request, facts.header, facts.go.plugin)
     if host is None or isinstance(host, HostKind):
         return call_in_go_host(request, facts.go, environment)
     return call_in_own_host(request, facts.go, environment, host)

@@ -37,6 +37,7 @@ class Outcome(StrEnum):
     VIOLATED = "abi-violated"
     OVERRAN = "wrote-outside"
     NOT_REACHED = "not-reached"
+    NOT_RUN = "not-run"
 
     @property
     def good(self) -> bool:
