@@ -31,8 +31,9 @@ def load_plan(path: str, env: LoaderEnv) -> LoadPlan:
         return _plan(process, process.load_dependencies(process.main), process.objects)
 
 
-def dlopen_plan(host: str, plugin: str, env: LoaderEnv) -> DlopenPlan:
-    """What happens when the running program ``host`` opens ``plugin`` with ``RTLD_NOW | RTLD_LOCAL``.
+def dlopen_plans(host: str, plugins: Sequence[str], env: LoaderEnv) -> tuple[DlopenPlan, ...]:
+    """What happens when the running program ``host`` opens ``plugins`` one after the other, each with
+    ``RTLD_NOW | RTLD_LOCAL``: those that load stay, and answer to their SONAMEs.
 
     :raises InputError: the host cannot be read, or is for a machine whose loader is not known.
     """
@@ -40,14 +41,27 @@ def dlopen_plan(host: str, plugin: str, env: LoaderEnv) -> DlopenPlan:
         main_scope = process.load_dependencies(process.main)
         program = _plan(process, main_scope, process.objects)
         process.dlopened = True
-        before = len(process.objects)
-        opened = _open_plugin(process, plugin)
-        if isinstance(opened, Refusal):
-            return DlopenPlan(host=program, plugin=_refused(process, plugin, opened))
-        own_scope = process.load_dependencies(opened)
-        return DlopenPlan(
-            host=program, plugin=_plan(process, [*main_scope, *own_scope], process.objects[before:] or [opened])
-        )
+        plans: list[DlopenPlan] = []
+        taken = 0
+        for plugin in plugins:
+            before = len(process.objects)
+            plan = _plugin_plan(process, plugin, main_scope)
+            plans.append(DlopenPlan(host=program, plugin=plan, static_tls_taken=taken))
+            if plan.complete:
+                taken += plan.static_tls
+            else:
+                process.unload(before)
+        return tuple(plans)
+
+
+def _plugin_plan(process: Process, plugin: str, main_scope: Sequence[Loaded]) -> LoadPlan:
+    before = len(process.objects)
+    opened = _open_plugin(process, plugin)
+    if isinstance(opened, Refusal):
+        return _refused(process, plugin, opened)
+    own_scope = process.load_dependencies(opened)
+    # A plugin that is loaded already is opened once more, and nothing happens.
+    return _plan(process, [*main_scope, *own_scope], process.objects[before:] or [opened])
 
 
 def _start(path: str, env: LoaderEnv) -> Process:
@@ -87,6 +101,7 @@ def _refused(process: Process, plugin: str, refusal: Refusal) -> LoadPlan:
         path=plugin,
         libc=process.libc,
         libc_version=_libc_version(process),
+        loader=None,
         error=refusal.said,
         objects=(),
         bindings=(),
@@ -110,6 +125,7 @@ def _plan(process: Process, scope: Sequence[Loaded], users: Sequence[Loaded]) ->
         path=users[0].path,
         libc=process.libc,
         libc_version=_libc_version(process),
+        loader=process.program_loader() if users[0] is process.main else None,
         error=None,
         objects=tuple(_object(process, user) for user in users),
         bindings=bindings,

@@ -36,6 +36,7 @@ class SearchPath:
         self._env = env
         self._machine = machine
         self._system = system
+        self._hwcaps_folders: dict[str, bool] = {}
         self._search: Callable[[str, Loaded, Loaded], Iterator[Candidate]] = (
             self._musl if libc is Libc.MUSL else self._glibc
         )
@@ -88,9 +89,15 @@ class SearchPath:
         for folder in folders:
             base = folder.rstrip("/") if folder else "."
             for hwcap in self._env.hwcaps:
-                if self._files.is_folder(f"{base}/glibc-hwcaps/{hwcap}"):
+                if self._has_hwcaps(base, hwcap):
                     yield Candidate(place=place, path=f"{base}/glibc-hwcaps/{hwcap}/{name}")
             yield Candidate(place=place, path=f"{base}/{name}")
+
+    def _has_hwcaps(self, base: str, hwcap: str) -> bool:
+        folder = f"{base}/glibc-hwcaps/{hwcap}"
+        if folder not in self._hwcaps_folders:
+            self._hwcaps_folders[folder] = self._files.is_folder(folder)
+        return self._hwcaps_folders[folder]
 
     def _listed(self, path: str, holder: Loaded) -> list[str]:
         return [self._expand(folder, holder) for folder in path.split(":")] if path else []
