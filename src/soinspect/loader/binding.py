@@ -1,7 +1,7 @@
 """What each symbol binds to: glibc's ``do_lookup_x`` and ``check_match``, and musl's ``find_sym``, for whole tables.
 
 The loader asks every object of the scope in turn, by hash. Here the question is turned round: the names that any
-object refers to are looked for once in each table, so that a program of a hundred libraries binds in a moment.
+object refers to are looked for once in each table, so that a program of many libraries binds in a moment.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ _DEFINITIONS = frozenset(
 )
 _BINDINGS = frozenset({SymbolBinding.GLOBAL, SymbolBinding.WEAK, SymbolBinding.UNIQUE})
 _LOCAL_VISIBILITIES = frozenset({SymbolVisibility.INTERNAL, SymbolVisibility.HIDDEN})
+# Names that only Go's linker makes; up to Go 1.19 with a dot.
+_GO_OWN = ("go:", "go.", "type:", "type.")
 _INDEX, _HIDDEN = 0x7FFF, 0x8000
 _FIRST_NAMED = 2  # version indexes 0 and 1 are the local and the global base version
 
@@ -216,7 +218,8 @@ def interpositions_of(bound: Sequence[Bound]) -> Iterator[Interposition]:
     """The definitions that lose against one of another object, for the object's own use.
 
     Left out is what is meant to be so: what a program copies (``stdout``) or gives its own address (a function's
-    PLT entry), what libc and its loader share, and C++ code that every user of a header emits.
+    PLT entry), what libc and its loader share, C++ code that every user of a header emits, and the packages that a
+    Go plugin shares with its host.
     """
     copied = {(it.user, it.reference.row) for it in bound if it.reference.copies}
     lost: dict[tuple[Loaded, Loaded], list[str]] = {}
@@ -233,6 +236,8 @@ def interpositions_of(bound: Sequence[Bound]) -> Iterator[Interposition]:
         if not meant and not _is_vague(it):
             lost.setdefault((it.user, winner), []).append(it.table.names[row])
     for (user, winner), symbols in lost.items():
+        if any(name.startswith(_GO_OWN) for name in symbols):
+            continue
         yield Interposition(definer=user.path, by=winner.path, symbols=tuple(symbols))
 
 

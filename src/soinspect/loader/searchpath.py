@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from soinspect.loader.environment import LoaderEnv
@@ -84,7 +84,7 @@ class SearchPath:
         for folder in self._system.folders:
             yield Candidate(place=FoundBy.DEFAULT, path=f"{folder}/{name}")
 
-    def _in_folders(self, place: FoundBy, folders: Iterator[str] | list[str] | tuple[str, ...], name: str
+    def _in_folders(self, place: FoundBy, folders: Iterable[str], name: str
                     ) -> Iterator[Candidate]:  # fmt: skip
         for folder in folders:
             base = folder.rstrip("/") if folder else "."
@@ -111,7 +111,7 @@ class SearchPath:
     @property
     def _lib(self) -> str:
         """``$LIB``: what the loader was built with is the last part of its first default folder."""
-        first = self._system.folders[0]
+        first = next(iter(self._system.folders), "")
         return first[1:] if first.startswith("/lib") else first.rpartition("/")[2]
 
     def _is_default(self, path: str) -> bool:

@@ -319,7 +319,7 @@ def _explained(binding: Binding, hint: SymbolHint) -> tuple[tuple[str, ...], str
     """The evidence that a hint gives, and the fix that follows from it."""
     symbol = binding.symbol
     if hint.hidden_in is not None:
-        fix = f"link {hint.hidden_in} with -rdynamic"
+        fix = f"link {hint.hidden_in} with -rdynamic  (where {symbol} is neither static nor hidden)"
         return (f"{hint.hidden_in} defines {symbol}, and does not export it",), fix
     if hint.versions:
         return (f"{symbol} is provided in {', '.join(hint.versions)} only",), (
