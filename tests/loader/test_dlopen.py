@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,9 @@ import pytest
 from conftest import FIXTURES, Compile
 from soinspect import api
 from soinspect.loader.environment import LoaderEnv, hwcaps_of
-from soinspect.model.loadplan import DlopenProblem, Effect
+from soinspect.loader.plan import dlopen_plans
+from soinspect.model.loadplan import DlopenProblem, Effect, ProblemKind
+from soinspect.verdict.dlopen import dlopen_problems
 
 FOLDER = FIXTURES / "plugins-for-dlopen"
 CASES = sorted(path for path in FOLDER.iterdir() if path.name not in ("host.c", "README.md"))
@@ -150,3 +153,49 @@ def test_lib_stands_for_the_folder_that_the_loader_was_built_with(host: Path, cc
     plan = api.dependencies(str(host / "plugin.so"), LoaderEnv())
     listed = subprocess.run(["ldd", host / "plugin.so"], capture_output=True, text=True, check=True).stdout
     assert f"libapi.so => {plan.objects[1].path} " in listed
+
+
+@pytest.mark.parametrize(
+    ("libc_version", "effect"),
+    [("2.36", Effect.RISKY), ("2.40", Effect.RISKY), ("2.41", Effect.REFUSED), ("2.100", Effect.REFUSED),
+     (None, Effect.UNDECIDED)],
+)  # fmt: skip
+def test_executable_stacks_are_refused_from_glibc_2_41_on(
+    libc_version: str | None, effect: Effect, host: Path, cc: Compile
+) -> None:
+    cc("int run(void) { return 0; }", "-Wl,-z,execstack", name="plugin.so")
+    (plan,) = dlopen_plans("./host", ["./plugin.so"], LoaderEnv())
+    assert plan.host.libc_version == platform.libc_ver()[1]
+    (problem,) = dlopen_problems(replace(plan, host=replace(plan.host, libc_version=libc_version)))
+    assert (problem.kind, problem.effect) == (ProblemKind.EXECUTABLE_STACK, effect)
+    if effect is Effect.REFUSED:
+        assert problem.message == (
+            "./plugin.so: cannot enable executable stack as shared object requires: Invalid argument"
+        )
+
+
+def test_a_host_whose_own_stack_is_executable_accepts_such_plugins(host: Path, cc: Compile) -> None:
+    cc("int run(void) { return 0; }", "-Wl,-z,execstack", name="plugin.so")
+    subprocess.run(["gcc", FOLDER / "host.c", "-o", host / "host", "-ldl", "-Wl,-z,execstack"], check=True)
+    assert api.dlopen_problems("./host", ["./plugin.so"], LoaderEnv()) == ((),)
+
+
+def test_a_static_host_is_undecided(host: Path, cc: Compile) -> None:
+    cc("int run(void) { return 0; }", name="plugin.so")
+    (host / "main.c").write_text("int main(void) { return 0; }")
+    subprocess.run(["gcc", "-static", host / "main.c", "-o", host / "host"], check=True)
+    ((problem, *_),) = api.dlopen_problems("./host", ["./plugin.so"], LoaderEnv())
+    assert (problem.kind, problem.effect) == (ProblemKind.HOST, Effect.UNDECIDED)
+    assert "statically linked" in problem.message
+
+
+def test_a_host_that_does_not_start_is_undecided(host: Path, cc: Compile) -> None:
+    cc("int run(void) { return 0; }", "-Wl,-soname,libgone.so", name="libgone.so")
+    cc("int run(void) { return 0; }", name="plugin.so")
+    subprocess.run(
+        ["gcc", FOLDER / "host.c", "-o", host / "host", "-ldl", "-Wl,--no-as-needed", host / "libgone.so"], check=True
+    )
+    (host / "libgone.so").unlink()
+    ((problem,),) = api.dlopen_problems("./host", ["./plugin.so"], LoaderEnv())
+    assert (problem.kind, problem.effect) == (ProblemKind.HOST, Effect.UNDECIDED)
+    assert problem.evidence == ("libgone.so: cannot open shared object file: No such file or directory",)
