@@ -18,6 +18,8 @@ from soinspect.model.absence import Absent
 # Every command is to start fast, and each class of values costs its share: the imports of one question stand in the
 # function that answers it.
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from soinspect.call.toolchain import CallEnvironment
     from soinspect.loader.environment import LoaderEnv
     from soinspect.model.calling import CallRequest, CallResult, HostKind
@@ -291,12 +293,12 @@ def dependencies(path: str, environment: LoaderEnv) -> LoadPlan:
     return load_plan(path, environment)
 
 
-def dlopen_problems(host: str, plugin: str, environment: LoaderEnv) -> tuple[DlopenProblem, ...]:
-    """What goes wrong, or may, when the program ``host`` opens ``plugin`` with dlopen: in the loader's own order.
+def dlopen_problems(host: str, plugins: Sequence[str], environment: LoaderEnv) -> tuple[tuple[DlopenProblem, ...], ...]:
+    """What goes wrong, or may, when the program ``host`` opens ``plugins`` with dlopen, for each in the loader's order.
 
     :raises InputError: the host cannot be read, or is for a machine whose loader is not known.
     """
-    from soinspect.loader.plan import dlopen_plan
+    from soinspect.loader.plan import dlopen_plans
     from soinspect.verdict.dlopen import dlopen_problems as judge
 
-    return judge(dlopen_plan(host, plugin, environment))
+    return tuple(map(judge, dlopen_plans(host, plugins, environment)))
