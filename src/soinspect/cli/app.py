@@ -16,7 +16,7 @@ from soinspect.cli.exits import Exit, report
 from soinspect.cli.options import discard_output, leave_closed_pipe
 from soinspect.errors import SoinspectError
 
-COMMANDS = ("symbols", "info", "go", "call", "check", "diff", "rules", "schema")
+COMMANDS = ("symbols", "info", "go", "call", "check", "explain", "diff", "rules", "schema")
 
 
 def _print_version(value: bool) -> None:
