@@ -18,7 +18,7 @@ def _known(name: str, pattern: str, means: str, fix: str) -> LoaderMessage:
 
 MESSAGES = (
     # -- Go --------------------------------------------------------------------------------------------------
-    _known("go.package-hash", r"plugin was built with a different version of package (?P<name>[^\s\"')]+)",
+    _known("go.package-hash", r"plugin was built with a different version of package (?P<name>[^\s\\\"')]+)",
            "host and plugin share package {name}, and were compiled from different builds of it: another Go release,"
            " other flags (-trimpath, -race, -tags, -gcflags=all=), or another version of a module; {name} is only the"
            " first package that differs",
@@ -40,7 +40,7 @@ MESSAGES = (
     _known("go.not-implemented", r"plugin: not implemented",
            "the host was built without cgo, or for a system where Go has no plugins",
            "CGO_ENABLED=1 go build, of the host"),
-    _known("go.realpath", r"plugin\.Open\(\"?(?P<name>[^\")]+)\"?\): realpath failed",
+    _known("go.realpath", r"plugin\.Open\([\\\"]*(?P<name>[^\\\")]+)[\\\"]*\): realpath failed",
            "there is no file {name}, or its folder may not be read; the path is relative to the host's working"
            " directory, and no search path is used",
            "ls -l {name}"),
