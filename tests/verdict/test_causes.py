@@ -33,17 +33,12 @@ def verdict(host: Path, plugin: Path, *requirements: Requirement) -> PluginVerdi
         ("plain", "trimpath", "plugin built with -trimpath, host without", f"{BUILD} {END}"),
         ("unoptimised", "plain", "host built with -gcflags=all=-N -l, plugin without",
          f"{BUILD} '-gcflags=all=-N -l' {END}"),
-        ("race", "plain", "host built with -race, plugin without", f"{BUILD} -race {END}"),
         ("tags", "plain", "host built with -tags=timetzdata, plugin without", f"{BUILD} -tags=timetzdata {END}"),
         ("experiment", "plain", "host built with GOEXPERIMENT=fieldtrack, plugin without",
          f"GOEXPERIMENT=fieldtrack {BUILD} {END}"),
         ("plain", "experiment", "plugin built with GOEXPERIMENT=fieldtrack, host without",
          f"GOEXPERIMENT= {BUILD} {END}"),
         ("trimpath", "harmless", "host built with -trimpath, plugin without", f"{BUILD} -trimpath {END}"),
-        ("asan", "plain", "host built with -asan, plugin without",
-         "build host-asan without -asan: AddressSanitizer ends the process when a plugin has it too"),
-        ("race", "trimpath", "plugin built with -trimpath, host without; host built with -race, plugin without",
-         f"{BUILD} -race {END}"),
         ("library 1.0.0", "library 1.1.0", "example.com/library is v1.0.0 in host, v1.1.0 in plugin",
          f"go get example.com/library@v1.0.0 && {BUILD} -o PLUGIN example.com/second-with-library"),
         ("library 1.0.0", "library replaced",
@@ -59,6 +54,17 @@ def test_a_setting_that_differs_is_the_cause(pairs: GoPairs, host: str, plugin: 
     assert found.cause == cause
     assert re.fullmatch(r"\d+ of \d+ shared packages differs?: " + re.escape(cause), found.summary)
     assert found.fix == fix.replace("PLUGIN", opened.name)
+
+
+@pytest.mark.full
+def test_sanitizers_are_causes(pairs: GoPairs) -> None:
+    plugin = pairs.plugin(NEW, "trimpath")
+    (found,) = verdict(pairs.host(NEW, "race"), plugin).reasons
+    assert found.cause == "plugin built with -trimpath, host without; host built with -race, plugin without"
+    assert found.fix == f"{BUILD} -race -o {plugin.name} ."
+    (found,) = verdict(pairs.host(NEW, "asan"), pairs.plugin(NEW, "plain")).reasons
+    assert found.cause == "host built with -asan, plugin without"
+    assert found.fix.startswith("build host-asan without -asan")
 
 
 @pytest.mark.full  # the releases of the default run lay out module data differently

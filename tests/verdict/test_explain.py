@@ -95,7 +95,6 @@ def test_what_real_hosts_print_is_recognised_and_explained_by_their_files(pairs:
         (pairs.host(NEW, "plain"), pairs.plugin(OLD, "plain")),
         (pairs.host(NEW, "without cgo"), pairs.plugin(NEW, "plain")),
         (pairs.host(NEW, "plain"), pairs.plugin(NEW, "renamed path")),
-        (pairs.host(NEW, "plain"), pairs.plugin(NEW, "asan")),
     ):
         (seen,) = really_open(host, [plugin])
         assert seen.message
