@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from soinspect.call.toolchain import CallEnvironment
     from soinspect.loader.environment import LoaderEnv
     from soinspect.model.calling import CallRequest, CallResult, HostKind
+    from soinspect.model.explanation import Explanation
     from soinspect.model.facts import Facts
     from soinspect.model.finding import Comparison, Profile, Suppression
     from soinspect.model.goreport import GoQuery, GoReport
@@ -247,6 +248,20 @@ def check(host: str, plugins: Sequence[str], *, requirements: tuple[Requirement,
         with open_elf(path) as elf:
             guests.append(read_guest(elf))
     return judge(host, program, guests, requirements)
+
+
+def explain(text: str, host: str | None = None, plugins: Sequence[str] = ()) -> Explanation | Absent:
+    """What the words of a loader in ``text`` mean, and whether ``host`` opening ``plugins`` explains them.
+
+    :raises InputError: one of the files cannot be read.
+    """
+    from soinspect.verdict.explain import explain as recognise
+    from soinspect.verdict.explain import hold_against
+
+    explanation = recognise(text)
+    if isinstance(explanation, Absent) or host is None:
+        return explanation
+    return hold_against(explanation, check(host, plugins))
 
 
 def call(request: CallRequest, environment: CallEnvironment, *, host: HostKind | str | None = None) -> CallResult:

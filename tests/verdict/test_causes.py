@@ -10,8 +10,10 @@ import pytest
 
 from gopairs import GoPairs
 from soinspect import api
-from soinspect.model.golang import GoBuildInfo, GoFacts
-from soinspect.model.verdict import Outcome, PluginVerdict, Requirement
+from soinspect.model.absence import Absent
+from soinspect.model.golang import GoBuildInfo, GoBuildSetting, GoFacts, GoPlugin
+from soinspect.model.goloading import GoHost, Guest
+from soinspect.model.verdict import Outcome, PluginVerdict, Reason, Requirement
 from soinspect.verdict.goplugin import open_in_order
 
 NEW, OLD = "1.27.3", "1.24.11"
@@ -31,17 +33,12 @@ def verdict(host: Path, plugin: Path, *requirements: Requirement) -> PluginVerdi
         ("plain", "trimpath", "plugin built with -trimpath, host without", f"{BUILD} {END}"),
         ("unoptimised", "plain", "host built with -gcflags=all=-N -l, plugin without",
          f"{BUILD} '-gcflags=all=-N -l' {END}"),
-        ("race", "plain", "host built with -race, plugin without", f"{BUILD} -race {END}"),
         ("tags", "plain", "host built with -tags=timetzdata, plugin without", f"{BUILD} -tags=timetzdata {END}"),
         ("experiment", "plain", "host built with GOEXPERIMENT=fieldtrack, plugin without",
          f"GOEXPERIMENT=fieldtrack {BUILD} {END}"),
         ("plain", "experiment", "plugin built with GOEXPERIMENT=fieldtrack, host without",
          f"GOEXPERIMENT= {BUILD} {END}"),
         ("trimpath", "harmless", "host built with -trimpath, plugin without", f"{BUILD} -trimpath {END}"),
-        ("asan", "plain", "host built with -asan, plugin without",
-         "build host-asan without -asan: AddressSanitizer ends the process when a plugin has it too"),
-        ("race", "trimpath", "plugin built with -trimpath, host without; host built with -race, plugin without",
-         f"{BUILD} -race {END}"),
         ("library 1.0.0", "library 1.1.0", "example.com/library is v1.0.0 in host, v1.1.0 in plugin",
          f"go get example.com/library@v1.0.0 && {BUILD} -o PLUGIN example.com/second-with-library"),
         ("library 1.0.0", "library replaced",
@@ -53,18 +50,29 @@ def test_a_setting_that_differs_is_the_cause(pairs: GoPairs, host: str, plugin: 
     opened = pairs.plugin(NEW, plugin)
     only = verdict(pairs.host(NEW, host), opened)
     assert only.outcome is Outcome.REJECTED
-    (reason,) = only.reasons
-    assert reason.cause == cause
-    assert re.fullmatch(r"\d+ of \d+ shared packages differs?: " + re.escape(cause), reason.summary)
-    assert reason.fix == fix.replace("PLUGIN", opened.name)
+    (found,) = only.reasons
+    assert found.cause == cause
+    assert re.fullmatch(r"\d+ of \d+ shared packages differs?: " + re.escape(cause), found.summary)
+    assert found.fix == fix.replace("PLUGIN", opened.name)
+
+
+@pytest.mark.full
+def test_sanitizers_are_causes(pairs: GoPairs) -> None:
+    plugin = pairs.plugin(NEW, "trimpath")
+    (found,) = verdict(pairs.host(NEW, "race"), plugin).reasons
+    assert found.cause == "plugin built with -trimpath, host without; host built with -race, plugin without"
+    assert found.fix == f"{BUILD} -race -o {plugin.name} ."
+    (found,) = verdict(pairs.host(NEW, "asan"), pairs.plugin(NEW, "plain")).reasons
+    assert found.cause == "host built with -asan, plugin without"
+    assert found.fix.startswith("build host-asan without -asan")
 
 
 @pytest.mark.full  # the releases of the default run lay out module data differently
 def test_another_release_is_the_cause(pairs: GoPairs) -> None:
     plugin = pairs.plugin(OLD, "trimpath")
-    (reason,) = verdict(pairs.host("1.23.9", "plain"), plugin).reasons
-    assert reason.cause == "host built by go1.23.9, plugin by go1.24.11; plugin built with -trimpath, host without"
-    assert reason.fix == f"GOTOOLCHAIN=go1.23.9 {BUILD} -o {plugin.name} ."
+    (found,) = verdict(pairs.host("1.23.9", "plain"), plugin).reasons
+    assert found.cause == "host built by go1.23.9, plugin by go1.24.11; plugin built with -trimpath, host without"
+    assert found.fix == f"GOTOOLCHAIN=go1.23.9 {BUILD} -o {plugin.name} ."
 
 
 def test_another_version_with_the_same_hash_is_a_risk(pairs: GoPairs) -> None:
@@ -99,3 +107,62 @@ def test_required_symbols(
     only = verdict(pairs.host(NEW, "plain"), pairs.plugin(NEW, "plain"), required)
     assert [reason.rule for reason in only.reasons] == ([rule] if rule else [])
     assert [(reason.message or "").startswith(message or "?") for reason in only.reasons] == ([True] if rule else [])
+
+
+# -- causes for which no pair is built -----------------------------------------------------------------------
+
+
+def differing(guest: Guest, *packages: str, info: GoBuildInfo | Absent, everything: bool = False) -> Guest:
+    """A plugin whose hashes of some packages (or all) are other ones, and which says this of its build."""
+    assert isinstance(guest.go, GoFacts)
+    assert isinstance(guest.go.plugin, GoPlugin)
+    plugin = guest.go.plugin
+    hashes = tuple(
+        replace(entry, hash="0" * 16) if everything or entry.package in packages else entry
+        for entry in plugin.package_hashes
+    )
+    return replace(guest, go=replace(guest.go, build_info=info, plugin=replace(plugin, package_hashes=hashes)))
+
+
+def reason(host: GoHost, guest: Guest) -> Reason:
+    (only,) = open_in_order(host, [guest])
+    (found,) = only.reasons
+    return found
+
+
+def info_of(guest: Guest, **settings: str) -> GoBuildInfo:
+    assert isinstance(guest.go, GoFacts)
+    assert isinstance(guest.go.build_info, GoBuildInfo)
+    more = tuple(GoBuildSetting(key=f"-{key}", value=value) for key, value in settings.items())
+    return replace(guest.go.build_info, settings=(*guest.go.build_info.settings, *more))
+
+
+def test_a_profile_is_the_cause(pairs: GoPairs) -> None:
+    host, guest = pairs.read_host(pairs.host(NEW, "plain")), pairs.read_guest(pairs.plugin(NEW, "plain"))
+    profiled = differing(guest, "runtime", "sync", info=info_of(guest, pgo="/src/default.pgo"))
+    found = reason(host, profiled)
+    assert found.cause == "plugin built with -pgo=/src/default.pgo, host without"
+    assert "-pgo=off" in found.fix
+
+
+def test_without_build_information_the_pattern_is_told(pairs: GoPairs) -> None:
+    """As for plugins of Go 1.20 and older."""
+    host, guest = pairs.read_host(pairs.host(NEW, "plain")), pairs.read_guest(pairs.plugin(NEW, "plain"))
+    found = reason(host, differing(guest, everything=True, info=Absent("none")))
+    assert found.cause is None
+    assert found.evidence[-1].startswith("plugin carries no build information: another Go release or -trimpath")
+    some = reason(host, differing(guest, "os", info=Absent("none")))
+    assert "build flags or dependencies may be the cause" in some.evidence[-1]
+
+
+def test_what_is_not_recorded_is_not_guessed(pairs: GoPairs) -> None:
+    host, guest = pairs.read_host(pairs.host(NEW, "plain")), pairs.read_guest(pairs.plugin(NEW, "plain"))
+    found = reason(host, differing(guest, everything=True, info=info_of(guest)))
+    assert found.cause is None
+    assert found.summary.endswith("the cause is not recorded in the files")
+    assert "a toolchain built from other sources" in found.evidence[-1]
+    host = pairs.read_host(pairs.host(NEW, "library 1.0.0"))
+    guest = pairs.read_guest(pairs.plugin(NEW, "library 1.0.0"))
+    found = reason(host, differing(guest, "example.com/library", info=info_of(guest)))
+    assert re.fullmatch(r"1 of \d+ shared packages differs: the cause is not recorded in the files", found.summary)
+    assert "another folder of the sources" in found.evidence[-1]

@@ -51,8 +51,8 @@ def test_one_cause_stands_for_all_packages(pairs: GoPairs, soinspect: Soinspect)
 def test_several_plugins_have_a_verdict_each_and_one_together(pairs: GoPairs, soinspect: Soinspect) -> None:
     host, first, second = pairs.host(NEW, "plain"), pairs.plugin(NEW, "plain"), pairs.plugin(NEW, "second")
     assert soinspect("check", host, first, second).out.startswith("OK all 2 plugins in host-plain, in this order\nOK ")
-    run = soinspect("check", host, first, pairs.plugin(NEW, "race"))
-    assert run.out.startswith("FAIL 1 of 2 plugins in host-plain: plugin-race.so\nOK ")
+    run = soinspect("check", host, first, pairs.plugin(NEW, "trimpath"))
+    assert run.out.startswith("FAIL 1 of 2 plugins in host-plain: plugin-trimpath.so\nOK ")
 
 
 def test_requirements(pairs: GoPairs, soinspect: Soinspect) -> None:
@@ -106,7 +106,7 @@ COPIES = Problem("copies", "risky", "two copies of libssl")
 
 
 def test_what_dlopen_refuses_does_not_reach_the_go_runtime(pairs: GoPairs) -> None:
-    host, guest = pairs.read_host(pairs.host(NEW, "plain")), pairs.read_guest(pairs.plugin(NEW, "race"))
+    host, guest = pairs.read_host(pairs.host(NEW, "plain")), pairs.read_guest(pairs.plugin(NEW, "trimpath"))
     (only,) = judge("host", host, [guest], problems={guest.path: (COPIES, UNDEFINED)}).plugins
     assert [reason.rule for reason in only.reasons] == ["check.dlopen.copies", "check.dlopen.symbol"]
     assert only.reasons[1].message == f'plugin.Open("{guest.path}"): plugin.so: undefined symbol: f'

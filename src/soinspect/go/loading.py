@@ -24,6 +24,7 @@ from soinspect.model.goloading import GoHost, Guest, ModuleShape, PluginSupport
 
 _HASH_SIZE = 8  # bytes, since Go 1.16
 _HASH_SYMBOL = re.compile(r"go[.:]link\.pkghashbytes\.(.+)")
+_OLDEST_HOST = 10  # older ones throw where newer ones return an error
 _OPEN_FOR_REAL = b"plugin.lastmoduleinit\0"  # a function of the runtime that only the real plugin.Open calls
 _OPEN_STUB = b"plugin: not implemented"
 
@@ -39,7 +40,7 @@ def read_host(elf: ElfFile) -> GoHost | Absent:
         facts=binary.facts,
         support=_support(elf, hashes),
         static=interpreter(elf) is None,
-        shape=_shape(binary.module, _next_offsets(binary.module, binary.facts.version)),
+        shape=_host_shape(binary),
         package_hashes=tuple(hashes.items()),
         needed=_needed(elf),
     )
@@ -90,6 +91,13 @@ def _shape(module: ModuleData | Absent, next_offsets: set[int]) -> ModuleShape |
     if len(next_offsets) != 1:
         return Absent(f"where moduledata links to the next module is not known ({module.layout.text})")
     return ModuleShape(next_offset=next_offsets.pop(), fields=module.layout.text)
+
+
+def _host_shape(binary: GoBinary) -> ModuleShape | Absent:
+    minor = minor_of(binary.facts.version.text)
+    if minor is not None and minor < _OLDEST_HOST:
+        return Absent(f"plugin.Open of go1.{minor} is not modelled, only from go1.{_OLDEST_HOST} on")
+    return _shape(binary.module, _next_offsets(binary.module, binary.facts.version))
 
 
 def _next_offsets(module: ModuleData | Absent, version: GoVersion) -> set[int]:

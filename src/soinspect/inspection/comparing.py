@@ -70,10 +70,10 @@ def unresolved_in(host: str, path: str) -> frozenset[str] | None:
     if is_saved(host) or is_saved(path):
         return None
     from soinspect.loader.environment import LoaderEnv
-    from soinspect.loader.plan import dlopen_plan
+    from soinspect.loader.plan import dlopen_plans
 
     try:
-        plan = dlopen_plan(host, path, LoaderEnv()).plugin
+        plan = dlopen_plans(host, (path,), LoaderEnv())[0].plugin
     except InputError:
         return None
     if plan.error or plan.missing or plan.unknown:
