@@ -13,6 +13,7 @@ import pytest
 
 import soinspect as package
 from conftest import FIXTURES, Soinspect
+from soinspect.cli.app import COMMANDS
 
 PLUGIN1, PLUGIN2 = FIXTURES / "plugin1.so", FIXTURES / "plugin2.so"
 
