@@ -32,7 +32,9 @@ def compare_facts(old: Facts, new: Facts, profile: Profile | None) -> Comparison
         old.snapshot, new.snapshot, identical=False, old_types=old.types, new_types=new.types, profile=profile
     )
     if with_baseline:
-        found = replace(found, not_compared=(*found.not_compared, "what a baseline leaves out: sizes of functions"))
+        found = replace(
+            found, not_compared=(*found.not_compared, "what a baseline leaves out: sizes of functions, aliases")
+        )
     same = old.types == new.types and _same(old.snapshot, new.snapshot)
     return without_findings(found) if same else found
 
