@@ -10,7 +10,7 @@ from soinspect.compare.pair import Pair
 from soinspect.compare.rules import RULES
 from soinspect.model.absence import Absent
 from soinspect.model.finding import Comparison, Finding, Profile, Severity
-from soinspect.model.golang import GoBinaryKind
+from soinspect.model.golang import GoBinaryKind, GoPlugin
 from soinspect.model.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -98,7 +98,8 @@ def _agreements(pair: Pair) -> Iterator[str]:
         after = {p.package: p.hash for p in new.package_hashes}
         common = [p for p in old.package_hashes if p.package in after and p.package != old.path]
         if all(after[p.package] == p.hash for p in common):
-            yield f"all {len(common)} shared packages have the same hash"
+            meaning = ": a host that opens one opens the other" if _open_alike(pair, old, new) else ""
+            yield f"all {len(common)} shared packages have the same hash{meaning}"
     if not isinstance(pair.old_types, Absent) and not isinstance(pair.new_types, Absent) and not pair.type_changes:
         described = len(pair.old_types.functions) + len(pair.old_types.variables)
         yield f"the types of {described} described exports agree"
@@ -106,6 +107,15 @@ def _agreements(pair: Pair) -> Iterator[str]:
         yield f"same Go release: {pair.go[0].version.text}"
     if pair.old_symbols and pair.old_symbols.keys() == pair.new_symbols.keys():
         yield f"exported symbols have the same names and versions: {len(pair.old_symbols)}"
+
+
+def _open_alike(pair: Pair, old: GoPlugin, new: GoPlugin) -> bool:
+    """Whether two plugins whose shared packages agree ask for nothing else that could tell them apart for a host."""
+    packages = [{p.package for p in plugin.package_hashes if p.package != plugin.path} for plugin in (old, new)]
+    symbols = [{symbol.symbol.versioned_name for symbol in facts.undefined} for facts in (pair.old, pair.new)]
+    releases = [facts.go.version.text for facts in (pair.old, pair.new) if facts.go]
+    lost = any(isinstance(export.address, Absent) for export in new.exports)
+    return packages[0] == packages[1] and symbols[1] <= symbols[0] and len(set(releases)) == 1 and not lost
 
 
 def _types_missing(pair: Pair) -> str | None:
