@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-pytest_plugins = ["gobinaries", "rulepairs"]
+pytest_plugins = ["gobinaries", "gopairs", "rulepairs"]
 
 ROOT = Path(__file__).parent.parent
 FIXTURES = ROOT / "fixtures"

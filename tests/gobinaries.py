@@ -78,6 +78,18 @@ def variant(go_build: GoBuild, tmp_path_factory: pytest.TempPathFactory) -> Vari
     return build
 
 
+@pytest.fixture(scope="session")
+def debian_go(test_cache: Path) -> str:
+    """The release of Debian's golang-1.19, which is kept where the others are: PyPI has none that old."""
+    place = test_cache / "go1.19.8" / "go"
+    if not (place / "VERSION").exists():
+        debian = Path("/usr/lib/go-1.19")
+        assert debian.exists(), "the full run needs Debian's golang-1.19"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.symlink_to(debian)
+    return "1.19.8"
+
+
 @pytest.fixture
 def open_go() -> Iterator[Callable[[Path], GoBinary]]:
     """Open a Go binary for the length of a test."""

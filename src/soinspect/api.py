@@ -18,9 +18,12 @@ from soinspect.model.absence import Absent
 # Every command is to start fast, and each class of values costs its share: the imports of one question stand in the
 # function that answers it.
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from soinspect.call.toolchain import CallEnvironment
     from soinspect.loader.environment import LoaderEnv
     from soinspect.model.calling import CallRequest, CallResult, HostKind
+    from soinspect.model.explanation import Explanation
     from soinspect.model.facts import Facts
     from soinspect.model.finding import Comparison, Profile, Suppression
     from soinspect.model.goreport import GoQuery, GoReport
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from soinspect.model.series import FolderComparison, Timeline
     from soinspect.model.snapshot import Snapshot
     from soinspect.model.symbolquery import SymbolListing, SymbolQuery
+    from soinspect.model.verdict import Requirement, Verdict
 
 STANDARD_INPUT = "-"
 _MAX_STANDARD_INPUT = 1 << 31
@@ -141,17 +145,18 @@ def _compare_for_host(old: str, new: str, host: str) -> Comparison:
 
 def _compare(old: str, new: str, profile: Profile | None) -> Comparison:
     from soinspect.compare.engine import compare as compare_snapshots
-    from soinspect.inspection.facts import comparable, types_of
+    from soinspect.inspection.facts import comparable, snapshot, types_of
 
     if is_saved(old) or is_saved(new):
         from soinspect.inspection.comparing import compare_facts
 
         return compare_facts(facts_of(old), facts_of(new), profile)
     with open_elf(old) as before, open_elf(new) as after:
-        identical = before.image.size == after.image.size and before.image.data[:] == after.image.data[:]
+        if before.image.same_bytes(after.image):
+            facts_of_both = snapshot(before)
+            renamed = replace(facts_of_both, path=after.path)
+            return compare_snapshots(facts_of_both, renamed, identical=True, profile=profile)
         facts = comparable(before), comparable(after)
-        if identical:
-            return compare_snapshots(*facts, identical=True, profile=profile)
         for elf, it in zip((before, after), facts, strict=True):
             if it.truncated:
                 raise elf.image.error(
@@ -226,6 +231,39 @@ def timeline(
     )
 
 
+def check(host: str, plugins: Sequence[str], *, requirements: tuple[Requirement, ...] = ()) -> Verdict:
+    """What becomes of ``plugins`` when the program at ``host`` opens them in this order; nothing is run.
+
+    Each plugin is to export what ``requirements`` name.
+
+    :raises InputError: one of the files cannot be read.
+    """
+    from soinspect.go.loading import read_guest, read_host
+    from soinspect.verdict.check import judge
+
+    with open_elf(host) as elf:
+        program = read_host(elf)
+    guests = []
+    for path in plugins:
+        with open_elf(path) as elf:
+            guests.append(read_guest(elf))
+    return judge(host, program, guests, requirements)
+
+
+def explain(text: str, host: str | None = None, plugins: Sequence[str] = ()) -> Explanation | Absent:
+    """What the words of a loader in ``text`` mean, and whether ``host`` opening ``plugins`` explains them.
+
+    :raises InputError: one of the files cannot be read.
+    """
+    from soinspect.verdict.explain import explain as recognise
+    from soinspect.verdict.explain import hold_against
+
+    explanation = recognise(text)
+    if isinstance(explanation, Absent) or host is None:
+        return explanation
+    return hold_against(explanation, check(host, plugins))
+
+
 def call(request: CallRequest, environment: CallEnvironment, *, host: HostKind | str | None = None) -> CallResult:
     """Load a file for real, in an isolated process, and carry out the steps of ``request``.
 
@@ -236,6 +274,7 @@ def call(request: CallRequest, environment: CallEnvironment, *, host: HostKind |
     :raises UsageError: a step names nothing that the file exports.
     :raises CannotRun: this machine cannot do it now; the error says what would help.
     """
+    from soinspect.call.elsewhere import describe_plugin, is_for_this_machine
     from soinspect.call.gohost import call_in_go_host
     from soinspect.call.gopreload import call_in_own_host
     from soinspect.call.native import call_native
@@ -252,6 +291,8 @@ def call(request: CallRequest, environment: CallEnvironment, *, host: HostKind |
         raise UsageError("--repeat works for native calls only, not in a Go host")
     if isinstance(facts.go, Absent):
         raise UsageError(f"{request.path} cannot be opened by a Go host: {facts.go.reason}")
+    if facts.go.plugin and not is_for_this_machine(facts.header):
+        return describe_plugin(request, facts.header, facts.go.plugin)
     if host is None or isinstance(host, HostKind):
         return call_in_go_host(request, facts.go, environment)
     return call_in_own_host(request, facts.go, environment, host)
@@ -267,12 +308,12 @@ def dependencies(path: str, environment: LoaderEnv) -> LoadPlan:
     return load_plan(path, environment)
 
 
-def dlopen_problems(host: str, plugin: str, environment: LoaderEnv) -> tuple[DlopenProblem, ...]:
-    """What goes wrong, or may, when the program ``host`` opens ``plugin`` with dlopen: in the loader's own order.
+def dlopen_problems(host: str, plugins: Sequence[str], environment: LoaderEnv) -> tuple[tuple[DlopenProblem, ...], ...]:
+    """What goes wrong, or may, when the program ``host`` opens ``plugins`` with dlopen, for each in the loader's order.
 
     :raises InputError: the host cannot be read, or is for a machine whose loader is not known.
     """
-    from soinspect.loader.plan import dlopen_plan
+    from soinspect.loader.plan import dlopen_plans
     from soinspect.verdict.dlopen import dlopen_problems as judge
 
-    return judge(dlopen_plan(host, plugin, environment))
+    return tuple(map(judge, dlopen_plans(host, plugins, environment)))

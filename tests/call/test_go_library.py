@@ -71,6 +71,14 @@ def test_prototypes_from_the_header_that_cgo_writes(go_build: GoBuild, tmp_path:
     assert step.value == '"A"'
 
 
+def test_without_a_prototype_the_header_is_asked_for(go_build: GoBuild, tmp_path: Path) -> None:
+    stripped = tmp_path / "stripped.so"
+    subprocess.run(["strip", "-o", stripped, go_build("1.27.3", SOURCE, mode="c-shared")], check=True)
+    result = call(stripped, 'Upper("a", 1)')
+    assert result.steps[0].outcome is Outcome.PANICKED
+    assert result.fix == f"soinspect call {stripped} 'Upper(\"a\", 1)' --header {stripped.with_suffix('.h')}"
+
+
 def test_settings_of_the_user_are_kept(go_build: GoBuild) -> None:
     built = go_build("1.27.3", SOURCE, mode="c-shared")
     assert call(built, 'Upper("a")', GODEBUG="madvdontneed=1").steps[0].value == '"A"'

@@ -9,6 +9,7 @@ import pytest
 
 from gohosts import MARK, survivors
 from soinspect.call.gochild import ChildRun, run_child
+from soinspect.errors import CannotRun
 from soinspect.model.calling import CallLimits, Sandbox
 
 OPEN = Sandbox(on=False)
@@ -122,3 +123,13 @@ def test_a_host_cannot_claim_to_be_the_launcher(tmp_path: Path) -> None:
     result = run(tmp_path, script, sandbox=Sandbox())
     assert [event.name for event in result.events] == ["opened", "wall"]
     assert "x" not in result.walls
+
+
+def test_a_gap_in_the_sandbox_is_told_or_with_strict_fatal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    launcher = tmp_path / "launcher.py"
+    line = '{"event":"no-wall","reason":"Landlock (Function not implemented)"}'
+    launcher.write_text(f"import os\nos.write(int(os.environ['SOINSPECT_FD']), b'{line}\\n')\n")
+    monkeypatch.setattr("soinspect.call.gochild._WORKER", launcher)
+    assert run(tmp_path, "", sandbox=Sandbox()).missing == ("Landlock (Function not implemented)",)
+    with pytest.raises(CannotRun, match=r"the sandbox would have a gap: Landlock \(Function not implemented\)"):
+        run(tmp_path, "", sandbox=Sandbox(strict=True))

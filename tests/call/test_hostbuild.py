@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gohosts import GoHosts, go_facts
-from soinspect.call.hostbuild import Host, HostSettings, host_settings, obtain_host, package_hashes
+from soinspect.call.hostbuild import Host, HostSettings, host_settings, obtain_host
 from soinspect.call.toolchain import CallEnvironment
+from soinspect.elf.file import ElfFile
 from soinspect.errors import CannotRun
+from soinspect.go.loading import package_hashes
 from soinspect.model.absence import Absent
 from soinspect.model.golang import GoBuildInfo, GoBuildSetting, GoFacts, GoPackageHash, GoVersion
 
@@ -118,7 +120,8 @@ def test_a_built_host_is_kept_and_needs_no_tools_any_more(demo: GoFacts, hosts: 
     assert again.executable == first.executable
     assert again.evidence[0] == "host: go1.27.3 with -trimpath, from the cache"
     assert [entry.name for entry in (tmp_path / "hosts").iterdir()] == [first.executable.parent.name]
-    assert package_hashes(first.executable) == again.hashes
+    with ElfFile.open(str(first.executable)) as elf:
+        assert package_hashes(elf) == again.hashes
 
 
 def test_a_damaged_host_is_built_anew(demo: GoFacts, hosts: GoHosts, tmp_path: Path) -> None:

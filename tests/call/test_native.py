@@ -13,7 +13,7 @@ import pytest
 from calls import FIXTURES, call
 from soinspect import api
 from soinspect.call.worker import thunk
-from soinspect.errors import CannotRun, FormatError, UsageError
+from soinspect.errors import FormatError, UsageError
 from soinspect.model.calling import (
     CallLimits,
     CallResult,
@@ -631,13 +631,19 @@ def test_a_program_is_not_loaded() -> None:
 
 
 def test_another_machine(cc: Compile) -> None:
-    library = cc(MISBEHAVING / "well_behaved.c")
+    library = cc(MISBEHAVING / "well_behaved.c", "-g")
     data = bytearray(library.read_bytes())
     data[18:20] = (183).to_bytes(2, "little")
     library.write_bytes(data)
-    with pytest.raises(CannotRun, match="is built for aarch64, this machine is x86-64") as refusal:
-        call(library, None)
-    assert "docker run --platform linux/arm64" in refusal.value.remedy
+    result = call(library, None, "answer", "greeting")
+    assert result.summary.endswith("is built for aarch64, this machine is x86-64: nothing was run")
+    assert [step.outcome for step in result.steps] == [Outcome.NOT_RUN] * 3
+    assert "first, second" in result.steps[0].detail
+    assert [step.detail for step in result.steps[1:]] == [
+        "int answer(void) (from DWARF)",
+        "const char[16] (from DWARF)",
+    ]
+    assert "docker run --platform linux/arm64" in str(result.fix)
 
 
 # -- Go

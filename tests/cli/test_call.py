@@ -153,3 +153,25 @@ def test_a_host_that_does_not_exist(soinspect: Soinspect) -> None:
     run = soinspect("call", "/bin/sh", "x", "--host", "bogus")
     assert run.code == 2
     assert run.err == "soinspect: --host bogus: neither auto, native nor go, and no program of that name is here\n"
+
+
+def test_a_library_of_another_machine_is_only_described(cc: Compile, soinspect: Soinspect) -> None:
+    library = cc("int add(int a, int b) { return a + b; }", "-g")
+    data = bytearray(library.read_bytes())
+    data[18:20] = (183).to_bytes(2, "little")
+    library.write_bytes(data)
+    run = soinspect("call", library, "add(1, 2)", "--format", "json")
+    assert run.code == 3
+    (step,) = run.json["steps"]
+    assert (step["outcome"], step["detail"]) == ("not-run", "int add(int a, int b) (from DWARF)")
+    assert soinspect("call", library, "nothing").code == 2
+
+
+@pytest.mark.full
+def test_a_plugin_of_another_machine_is_only_described(go_build: GoBuild, soinspect: Soinspect) -> None:
+    plugin = go_build(GO_VERSIONS[-1], DEMO / "plugins" / "plugin1.go", GOARCH="arm64", CC="aarch64-linux-gnu-gcc")
+    run = soinspect("call", plugin, "--init", "Run", "I")
+    assert run.code == 3
+    assert "is built for aarch64, this machine is x86-64: nothing was run" in run.out
+    assert "func Run()" in run.out
+    assert "var I int" in run.out

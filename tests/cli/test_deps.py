@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import jsonschema
@@ -112,3 +113,13 @@ def test_machines_whose_loader_is_not_known(tmp_path: Path, soinspect: Soinspect
 
 def test_the_root_must_be_a_folder(plugin: Path, soinspect: Soinspect) -> None:
     assert soinspect("deps", plugin, "--root", plugin).code == 2
+
+
+def test_a_program_without_its_loader(tmp_path: Path, soinspect: Soinspect) -> None:
+    program, interpreter = tmp_path / "app", "/lib/ld-nowhere.so.1"
+    (tmp_path / "app.c").write_text("int main(void) { return 0; }")
+    subprocess.run(["gcc", tmp_path / "app.c", "-o", program, f"-Wl,-dynamic-linker,{interpreter}"], check=True)
+    run = soinspect("deps", program)
+    assert run.code == 1
+    assert run.out.startswith(f"{program}: cannot load {interpreter}")
+    assert "so the kernel cannot start the program" in run.out

@@ -73,8 +73,8 @@ def test_foreign_machines_are_read_but_not_called(order: str, tmp_path: Path, so
     assert soinspect("diff", path, path).code == 0
     run = soinspect("call", path, "f")
     assert run.code == 3
-    assert "built for ppc64" in run.err
-    assert "fix:" in run.err
+    assert "built for ppc64" in run.out
+    assert "fix  " in run.out
 
 
 def test_errors_in_json(tmp_path: Path, soinspect: Soinspect) -> None:
@@ -118,4 +118,4 @@ def test_32_bit_libraries_are_read_but_not_called(cc: Compile, soinspect: Soinsp
     assert soinspect("diff", library, library).code == 0
     run = soinspect("call", library, "get")
     assert run.code == 3
-    assert "built for i386 (32-bit)" in run.err
+    assert "built for i386 (32-bit)" in run.out

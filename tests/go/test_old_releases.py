@@ -13,20 +13,9 @@ from soinspect.go.binary import GoBinary
 from soinspect.go.source import prove_source
 from soinspect.model.absence import Absent
 
-_DEBIAN = Path("/usr/lib/go-1.19")
 _VERSION = "1.19.8"
 
-pytestmark = pytest.mark.full
-
-
-@pytest.fixture(autouse=True)
-def _toolchain(test_cache: Path) -> None:
-    """Debian's toolchain where the others are kept."""
-    place = test_cache / f"go{_VERSION}" / "go"
-    if not (place / "VERSION").exists():
-        assert _DEBIAN.exists(), "the full run needs Debian's golang-1.19"
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.symlink_to(_DEBIAN)
+pytestmark = [pytest.mark.full, pytest.mark.usefixtures("debian_go")]
 
 
 @pytest.mark.parametrize("stripping", STRIPPED)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from conftest import FIXTURES
+from conftest import FIXTURES, Compile
 from soinspect import api
-from soinspect.loader.environment import LoaderEnv
-from soinspect.model.loadplan import DlopenProblem, Effect
+from soinspect.loader.environment import LoaderEnv, hwcaps_of
+from soinspect.loader.plan import dlopen_plans
+from soinspect.model.loadplan import DlopenProblem, Effect, ProblemKind
+from soinspect.verdict.dlopen import dlopen_problems
 
 FOLDER = FIXTURES / "plugins-for-dlopen"
 CASES = sorted(path for path in FOLDER.iterdir() if path.name not in ("host.c", "README.md"))
@@ -52,6 +55,18 @@ def run_host(folder: Path) -> tuple[int, str]:
     return done.returncode, (done.stdout + done.stderr).strip()
 
 
+def opened(folder: Path, *plugins: str) -> list[str]:
+    """What a real host says of each plugin, opened in this order."""
+    done = subprocess.run(["./host", *plugins], cwd=folder, capture_output=True, text=True, check=False, timeout=60)
+    return done.stdout.splitlines()
+
+
+def predicted(*plugins: str) -> list[str]:
+    """What each is predicted to say."""
+    answers = api.dlopen_problems("./host", plugins, LoaderEnv())
+    return [next((it.message for it in problems if stops(it)), "loaded") for problems in answers]
+
+
 def stops(problem: DlopenProblem) -> bool:
     return problem.effect in (Effect.REFUSED, Effect.ABORTS)
 
@@ -63,7 +78,7 @@ def test_the_prediction_is_what_dlopen_says(source: Path, tmp_path: Path, monkey
         environment = {**os.environ, "S": str(source), "F": str(FOLDER)}
         subprocess.run(["bash", "-euo", "pipefail", "-c", line], cwd=tmp_path, env=environment, check=True)
     monkeypatch.chdir(tmp_path)
-    problems = api.dlopen_problems("./host", "./plugin.so", LoaderEnv())
+    (problems,) = api.dlopen_problems("./host", ["./plugin.so"], LoaderEnv())
     code, said = run_host(tmp_path)
     stopping = next(filter(stops, problems), None)
     if case.effect == "accepted":
@@ -79,3 +94,108 @@ def test_the_prediction_is_what_dlopen_says(source: Path, tmp_path: Path, monkey
         assert code < 0 or (code == 127 and re.sub(r"\.c: \d+:", ".c:", said) == stopping.message)
     else:
         assert (code, said) == (0, stopping.message)
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    subprocess.run(["gcc", FOLDER / "host.c", "-o", tmp_path / "host", "-ldl"], check=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_plugin_that_is_loaded_answers_to_its_soname(host: Path, cc: Compile) -> None:
+    cc("int api(void) { return 1; }", "-Wl,-soname,libapi.so", name="first.so")
+    cc("int api(void); int run(void) { return api(); }", f"-L{host}", "-l:first.so", name="second.so")
+    for plugins in (("./first.so", "./second.so"), ("./second.so", "./first.so"), ("./first.so", "./first.so")):
+        assert predicted(*plugins) == opened(host, *plugins)
+    assert predicted("./second.so", "./first.so")[0] != "loaded"
+
+
+def test_what_a_refused_plugin_brought_is_gone(host: Path, cc: Compile) -> None:
+    cc("int api(void) { return 1; }", "-Wl,-soname,libapi.so", name="libapi.so")
+    cc("int api(void), gone(void); int run(void) { return api() + gone(); }",
+       f"-L{host}", "-lapi", "-Wl,-rpath,$ORIGIN", name="refused.so")  # fmt: skip
+    cc("int api(void); int run(void) { return api(); }", f"-L{host}", "-lapi", name="after.so")
+    plugins = ("./refused.so", "./after.so")
+    assert predicted(*plugins) == opened(host, *plugins)
+    assert predicted(*plugins)[1] == "libapi.so: cannot open shared object file: No such file or directory"
+
+
+def test_plugins_share_the_static_block(host: Path, cc: Compile) -> None:
+    names = [f"./tls{n}.so" for n in range(5)]
+    for name in names:
+        cc("__thread char block[480];\nchar *run(void) { return block; }", "-ftls-model=initial-exec", name=name[2:])
+    assert predicted(*names) == opened(host, *names)
+    assert predicted(*names)[-1] == "./tls4.so: cannot allocate memory in static TLS block"
+
+
+def test_the_folder_for_the_processor_comes_first(host: Path, cc: Compile) -> None:
+    usable = hwcaps_of(Path("/proc/cpuinfo").read_text())
+    (host / "libs/glibc-hwcaps").mkdir(parents=True)
+    cc("int api(void) { return 1; }", name="libs/libapi.so")
+    cc("int api(void); int run(void) { return api(); }", f"-L{host}/libs", "-lapi", "-Wl,-rpath,$ORIGIN/libs",
+       name="plugin.so")  # fmt: skip
+    for level in ("x86-64-v2", "x86-64-v3", "x86-64-v4"):
+        (host / f"libs/glibc-hwcaps/{level}").mkdir()
+        cc("int other(void) { return 1; }", name=f"libs/glibc-hwcaps/{level}/libapi.so")
+        environment = LoaderEnv(hwcaps=usable)
+        (problems,) = api.dlopen_problems("./host", ["./plugin.so"], environment)
+        assert [it.message for it in problems][:1] == [it for it in opened(host, "./plugin.so") if it != "loaded"]
+
+
+def test_lib_stands_for_the_folder_that_the_loader_was_built_with(host: Path, cc: Compile) -> None:
+    for folder in ("lib", "lib64", "lib/x86_64-linux-gnu", "lib/aarch64-linux-gnu"):
+        (host / folder).mkdir(exist_ok=True)
+        cc(f"int {folder.replace('/', '_').replace('-', '_')}(void) {{ return 1; }}", name=f"{folder}/libapi.so")
+    cc("int api(void);\nint run(void) { return api(); }", f"-L{host}/lib", "-Wl,--no-as-needed", "-lapi",
+       "-Wl,-rpath,$ORIGIN/$LIB", name="plugin.so")  # fmt: skip
+    assert predicted("./plugin.so") == opened(host, "./plugin.so")
+    plan = api.dependencies(str(host / "plugin.so"), LoaderEnv())
+    listed = subprocess.run(["ldd", host / "plugin.so"], capture_output=True, text=True, check=True).stdout
+    assert f"libapi.so => {plan.objects[1].path} " in listed
+
+
+@pytest.mark.parametrize(
+    ("libc_version", "effect"),
+    [("2.36", Effect.RISKY), ("2.40", Effect.RISKY), ("2.41", Effect.REFUSED), ("2.100", Effect.REFUSED),
+     (None, Effect.UNDECIDED)],
+)  # fmt: skip
+def test_executable_stacks_are_refused_from_glibc_2_41_on(
+    libc_version: str | None, effect: Effect, host: Path, cc: Compile
+) -> None:
+    cc("int run(void) { return 0; }", "-Wl,-z,execstack", name="plugin.so")
+    (plan,) = dlopen_plans("./host", ["./plugin.so"], LoaderEnv())
+    assert plan.host.libc_version == platform.libc_ver()[1]
+    (problem,) = dlopen_problems(replace(plan, host=replace(plan.host, libc_version=libc_version)))
+    assert (problem.kind, problem.effect) == (ProblemKind.EXECUTABLE_STACK, effect)
+    if effect is Effect.REFUSED:
+        assert problem.message == (
+            "./plugin.so: cannot enable executable stack as shared object requires: Invalid argument"
+        )
+
+
+def test_a_host_whose_own_stack_is_executable_accepts_such_plugins(host: Path, cc: Compile) -> None:
+    cc("int run(void) { return 0; }", "-Wl,-z,execstack", name="plugin.so")
+    subprocess.run(["gcc", FOLDER / "host.c", "-o", host / "host", "-ldl", "-Wl,-z,execstack"], check=True)
+    assert api.dlopen_problems("./host", ["./plugin.so"], LoaderEnv()) == ((),)
+
+
+def test_a_static_host_is_undecided(host: Path, cc: Compile) -> None:
+    cc("int run(void) { return 0; }", name="plugin.so")
+    (host / "main.c").write_text("int main(void) { return 0; }")
+    subprocess.run(["gcc", "-static", host / "main.c", "-o", host / "host"], check=True)
+    ((problem, *_),) = api.dlopen_problems("./host", ["./plugin.so"], LoaderEnv())
+    assert (problem.kind, problem.effect) == (ProblemKind.HOST, Effect.UNDECIDED)
+    assert "statically linked" in problem.message
+
+
+def test_a_host_that_does_not_start_is_undecided(host: Path, cc: Compile) -> None:
+    cc("int run(void) { return 0; }", "-Wl,-soname,libgone.so", name="libgone.so")
+    cc("int run(void) { return 0; }", name="plugin.so")
+    subprocess.run(
+        ["gcc", FOLDER / "host.c", "-o", host / "host", "-ldl", "-Wl,--no-as-needed", host / "libgone.so"], check=True
+    )
+    (host / "libgone.so").unlink()
+    ((problem,),) = api.dlopen_problems("./host", ["./plugin.so"], LoaderEnv())
+    assert (problem.kind, problem.effect) == (ProblemKind.HOST, Effect.UNDECIDED)
+    assert problem.evidence == ("libgone.so: cannot open shared object file: No such file or directory",)

@@ -197,6 +197,6 @@ def test_musl_says_what_is_predicted(tmp_path: Path, monkeypatch: pytest.MonkeyP
     for name, (source, more) in MUSL_PLUGINS.items():
         build(source, f"{name}.so", "-shared", *more)
     for name in (*MUSL_PLUGINS, "missing"):
-        problems = api.dlopen_problems("./host", f"./{name}.so", LoaderEnv())
+        (problems,) = api.dlopen_problems("./host", [f"./{name}.so"], LoaderEnv())
         done = subprocess.run(["./host", f"./{name}.so"], capture_output=True, text=True, check=True)
         assert done.stdout.strip() == (problems[0].message if problems else "loaded")

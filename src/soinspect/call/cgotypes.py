@@ -51,6 +51,7 @@ def _structure(name: str, *types: CType) -> CType:
 # For declarations that use these types and do not define them.
 GO_TYPES = {
     "GoString": _structure("GoString", _TEXT, _NUMBER),
+    "_GoString_": _structure("_GoString_", _TEXT, _NUMBER),
     "GoSlice": _structure("GoSlice", _POINTER, _NUMBER, _NUMBER),
     "GoInterface": _structure("GoInterface", _POINTER, _POINTER),
 }

@@ -20,10 +20,10 @@ from soinspect.call.gohost import plain_variables
 from soinspect.call.goreport import Report
 from soinspect.call.gostep import GoStep, find_export, parse_step
 from soinspect.call.gowords import Signature, Unfit, decode, encode_argument, encode_memory, memory_size, signature
-from soinspect.call.hostbuild import hashes_of
 from soinspect.call.toolchain import CallEnvironment, find_c_compiler
 from soinspect.elf.file import ElfFile
 from soinspect.errors import CannotRun, UsageError
+from soinspect.go.loading import package_hashes
 from soinspect.model.absence import Absent
 from soinspect.model.calling import CallRequest, CallResult, CallValue, HostKind, Outcome, StepResult
 from soinspect.model.golang import GoExport, GoExportKind, GoFacts, GoPlugin
@@ -86,7 +86,7 @@ def _compare(program: str, plugin: GoPlugin) -> tuple[int, tuple[str, ...]]:
         raise CannotRun(f"own host programs are served on {_MACHINE} only", "leave --host out")
     with ElfFile.open(program) as elf:
         symbols = elf.dynamic_symbols
-        hashes = hashes_of(elf)
+        hashes = package_hashes(elf)
         defined = {name for name in _NEEDED if symbols and (found := symbols.get(name)) and found.defined}
     missing = [name for name in _NEEDED if name not in defined]
     if missing or not hashes:

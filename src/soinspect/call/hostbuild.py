@@ -31,20 +31,18 @@ from soinspect.call.toolchain import (
 )
 from soinspect.elf.file import ElfFile
 from soinspect.errors import CannotRun
+from soinspect.go.loading import package_hashes
 from soinspect.model.absence import Absent
-from soinspect.model.golang import GoBuildInfo, GoFacts, GoPlugin
+from soinspect.model.golang import GoFacts, GoPlugin
 
 _SOURCE = Path(__file__).parent / "gohost_src"
 _BUILD_TIMEOUT = 900.0
-_HASH_SIZE = 8  # bytes, since Go 1.16
 _OLDEST_MINOR = 18  # the host's source needs it
-_HASH_SYMBOL = re.compile(r"go[.:]link\.pkghashbytes\.(.+)")
 
 # What may be handed on to the compiler: flags that change code. Others can write files, and the text comes
 # from the plugin file.
 _SAFE_GCFLAGS = re.compile(r"[\w./]+=(?: ?-(?:N|l|B|race|spectre=\w+|d=[\w/=,.]+|dwarf(?:=\w+)?|lang=go[\d.]+))+")
 _SAFE_WORDS = re.compile(r"[\w.,]+")
-_EXPERIMENTS = re.compile(r" X:([\w,]+)")
 _UNREPEATABLE = ("-asan", "-msan")
 
 
@@ -123,7 +121,7 @@ def host_settings(facts: GoFacts) -> tuple[HostSettings, ...]:
         flags.extend(_checked("-gcflags", gcflags, _SAFE_GCFLAGS))
     flags.extend(_checked("-tags", info.setting("-tags"), _SAFE_WORDS))
     variables = []
-    for name, value in (("GOEXPERIMENT", _experiments(info)), ("GOFIPS140", info.setting("GOFIPS140"))):
+    for name, value in (("GOEXPERIMENT", info.experiments), ("GOFIPS140", info.setting("GOFIPS140"))):
         if _checked(name, value, _SAFE_WORDS):
             variables.append((name, value or ""))
     return (HostSettings(flags=tuple(flags), variables=tuple(variables)),)
@@ -136,11 +134,6 @@ def _checked(name: str, value: str | None, safe: re.Pattern[str]) -> tuple[str, 
         raise CannotRun(f"the plugin says that it was built with {name}={value}, which soinspect does not repeat",
                         f"rebuild the plugin without {name}")  # fmt: skip
     return (f"{name}={value}",)
-
-
-def _experiments(info: GoBuildInfo) -> str | None:
-    match = _EXPERIMENTS.search(info.go_version)
-    return info.setting("GOEXPERIMENT") or (match.group(1) if match else None)
 
 
 def _profile_hint(facts: GoFacts) -> str:
@@ -249,7 +242,7 @@ def _build(toolchain: Toolchain, settings: HostSettings, environment: CallEnviro
             # The go line is the toolchain's own: an older one would bring that version's GODEBUG defaults.
             (source / "go.mod").write_text(f"module soinspect.invalid/host\n\ngo 1.{release.minor}\n")
             _compile(toolchain, settings, compiler, source, fresh / "host", environment)
-            (fresh / "hashes.json").write_text(json.dumps(package_hashes(fresh / "host"), indent=1))
+            (fresh / "hashes.json").write_text(json.dumps(_hashes(fresh / "host"), indent=1))
             _publish(fresh, folder)
     except OSError as error:
         raise CannotRun(f"the cache {environment.cache} cannot be used: {error.strerror}",
@@ -316,23 +309,6 @@ def _compile(
                         "check that toolchain and the C compiler")  # fmt: skip
 
 
-def package_hashes(path: Path) -> dict[str, str]:
-    """The package fingerprints (hex) that a Go program which uses plugins exports, by package.
-
-    :raises InputError: the file cannot be read.
-    """
-    with ElfFile.open(str(path)) as elf:
-        return hashes_of(elf)
-
-
-def hashes_of(elf: ElfFile) -> dict[str, str]:
-    """As :func:`package_hashes`, of an open file."""
-    symbols = elf.dynamic_symbols
-    if isinstance(symbols, Absent):
-        return {}
-    rows = zip(symbols.names, symbols.values, symbols.sizes, strict=True)
-    return {
-        match.group(1): elf.image.read(value, min(size, _HASH_SIZE)).hex()
-        for name, value, size in rows
-        if value and (match := _HASH_SYMBOL.fullmatch(name))
-    }
+def _hashes(program: Path) -> dict[str, str]:
+    with ElfFile.open(str(program)) as elf:
+        return package_hashes(elf)

@@ -14,12 +14,13 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from threading import Event
 
 from soinspect.call import ptrace, stopped
+from soinspect.call.channels import OUTPUT_KILL, Output, sealed_memory, write_all
 from soinspect.call.stopped import Stopped, read_scene
 from soinspect.call.worker import protocol
 from soinspect.errors import CannotRun
@@ -28,12 +29,10 @@ from soinspect.model.absence import Absent
 _WORKER = Path(__file__).parent / "worker" / "__main__.py"
 _PROCESSES = 64
 _THREADS = 1024
-_OUTPUT_KILL = 16 << 20
 _PAUSE = 0.001
 _LONG_PAUSE = 0.01
 _EAGER = 0.5  # seconds during which the short pause is used: almost every call ends within them
 _GRACE = 2.0  # seconds that the kernel gets to stop a thread, and to bury the killed
-_CHUNK = 1 << 16
 _REPORTS = 200  # taken in one go before limits are looked at again
 # Signals whose default is to stop a process; nobody would be there to continue it.
 _STOPPING = frozenset({signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU})
@@ -86,29 +85,6 @@ def watch(request: protocol.Request, *, timeout: float, kept_output: int, enviro
             cancelled.set()  # Ctrl-C comes here: the worker is ended before the executor is left
 
 
-@dataclass(slots=True)
-class _Output:
-    """What came through one pipe, cut at ``limit`` bytes."""
-
-    fd: int
-    limit: int
-    kept: bytearray = field(default_factory=bytearray)
-    total: int = 0
-
-    def drain(self) -> bool:
-        """Take what is there now; False when nothing will ever come again. The pipe does not block."""
-        while self.total <= _OUTPUT_KILL:
-            try:
-                chunk = os.read(self.fd, _CHUNK)
-            except BlockingIOError:
-                return True
-            if not chunk:
-                return False
-            self.total += len(chunk)
-            self.kept += chunk[: max(0, self.limit - len(self.kept))]
-        return True
-
-
 class _Watch:
     """One worker and its descendants, from start to burial."""
 
@@ -126,8 +102,8 @@ class _Watch:
         self._cancelled = cancelled
         self._mark = b"SOINSPECT_CALL=" + os.urandom(8).hex().encode()
         self._fds: list[int] = []
-        self._stdout = _Output(-1, kept_output)
-        self._stderr = _Output(-1, kept_output)
+        self._stdout = Output(-1, kept_output)
+        self._stderr = Output(-1, kept_output)
         self._log = -1
         self._main = 0
         self._traced = False
@@ -161,7 +137,7 @@ class _Watch:
         err_read, err_write = self._pipe()
         request_read, request_write = self._pipe()
         null = self._own(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
-        self._log = self._own(_sealed_memory(protocol.LOG_SIZE + protocol.SCENE_SIZE))
+        self._log = self._own(sealed_memory(protocol.LOG_SIZE + protocol.SCENE_SIZE))
         files = ((null, 0), (out_write, 1), (err_write, 2), (request_read, protocol.REQUEST_FD),
                  (self._log, protocol.LOG_FD))  # fmt: skip
         try:
@@ -190,7 +166,7 @@ class _Watch:
         # The worker does nothing before it has read this: it is traced by then.
         with suppress(BrokenPipeError):  # it is gone already; the watch will find out how
             self._request.untraced = not self._traced
-            _write(request_write, self._request.pack())
+            write_all(request_write, self._request.pack())
         self._close(request_write)
 
     def _attach(self) -> None:
@@ -234,7 +210,7 @@ class _Watch:
                 output = self._stdout if fd == self._stdout.fd else self._stderr
                 if not output.drain():
                     poll.unregister(fd)
-                if output.total > _OUTPUT_KILL:
+                if output.total > OUTPUT_KILL:
                     self._stopped_by = End.TOO_MUCH_OUTPUT
 
     @property
@@ -394,17 +370,3 @@ class _Watch:
         if not ptrace.supported():
             return f"processes are not observed on {os.uname().machine}"
         return "the kernel does not allow ptrace here"
-
-
-def _sealed_memory(size: int) -> int:
-    """Shared memory whose size nobody can change: a callee that shrank it would kill us with SIGBUS."""
-    fd = os.memfd_create("soinspect", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    os.ftruncate(fd, size)
-    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
-    return fd
-
-
-def _write(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]

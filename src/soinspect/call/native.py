@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Sequence
 
+from soinspect.call.elsewhere import describe_natively, is_for_this_machine
 from soinspect.call.header import read_header
 from soinspect.call.journal import read_journal
 from soinspect.call.monitor import Watched, watch
@@ -19,32 +20,22 @@ from soinspect.dwarf.callsignature import Descriptions, read_descriptions
 from soinspect.elf.file import ElfFile
 from soinspect.errors import CannotRun, FormatError, UsageError
 from soinspect.model.calling import CallRequest, CallResult, HostKind, NativeFacts, Outcome, StepResult
-from soinspect.model.constants import ElfClass, Machine
 from soinspect.model.image import ObjectKind
 from soinspect.model.symbol import ExplainedSymbol
 
-# Machine names of uname(2) to e_machine; all of them are 64-bit and, as Linux runs them, of one byte order.
-_MACHINES = {
-    "x86_64": (Machine.X86_64, "little"),
-    "aarch64": (Machine.AARCH64, "little"),
-    "riscv64": (Machine.RISCV, "little"),
-    "ppc64le": (Machine.PPC64, "little"),
-    "s390x": (Machine.S390, "big"),
-    "loongarch64": (Machine.LOONGARCH, "little"),
-}
-_DOCKER_PLATFORMS = {Machine.X86_64: "linux/amd64", Machine.AARCH64: "linux/arm64", Machine.I386: "linux/386"}
 _ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 
 
 def call_native(request: CallRequest, facts: NativeFacts, environment: CallEnvironment) -> CallResult:
     """Load ``request.path`` with dlopen in a fresh process, carry out the steps, and report.
 
+    A file for another machine is not run, only described.
+
     :raises InputError: a header cannot be read.
     :raises UsageError: a step names a symbol that the file does not export, or a header is refused.
     :raises FormatError: the file is cut short: loading it would only raise SIGBUS.
-    :raises CannotRun: the file is for another machine, no worker could be started, or headers cannot be read here.
+    :raises CannotRun: no worker could be started, or headers cannot be read here.
     """
-    _check_machine(request.path, facts)
     if facts.kind is not ObjectKind.SHARED_LIBRARY:
         return _refused(request, f"not a library but a {facts.kind}: dlopen loads only shared libraries")
     if facts.truncated:
@@ -56,6 +47,8 @@ def call_native(request: CallRequest, facts: NativeFacts, environment: CallEnvir
             why=f"{facts.truncated.where} {facts.truncated.what}",
         )
     plan = make_plan(request, facts, lambda symbols: _descriptions(request, symbols, environment))
+    if not is_for_this_machine(facts.header):
+        return describe_natively(request, facts, plan)
     watched = _run(request, plan)
     journal = read_journal(watched.log)
     gap = journal.first(protocol.NO_WALL)
@@ -108,21 +101,6 @@ def _descriptions(
 def _names(symbol: ExplainedSymbol) -> tuple[str, str]:
     """What a declaration may call a function: its raw name, or its readable one without parameters."""
     return symbol.symbol.name, symbol.explained.text.partition("(")[0]
-
-
-def _check_machine(path: str, facts: NativeFacts) -> None:
-    here = os.uname().machine
-    machine, byteorder = _MACHINES.get(here, (Machine.NONE, "little"))
-    header = facts.header
-    if (header.machine, header.byteorder, header.elf_class) == (machine, byteorder, ElfClass.ELF64):
-        return
-    bits = "" if header.elf_class is ElfClass.ELF64 else " (32-bit)"
-    platform = _DOCKER_PLATFORMS.get(header.machine)
-    machine_name = header.machine.name.lower().replace("x86_64", "x86-64")
-    remedy = f"run soinspect on a {machine_name} machine"
-    if platform:
-        remedy += f", for example with: docker run --platform {platform} ..."
-    raise CannotRun(f"{path} is built for {machine_name}{bits}, this machine is {here.replace('_', '-')}", remedy)
 
 
 def _search_path(request: CallRequest) -> dict[str, str]:

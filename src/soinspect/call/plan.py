@@ -58,6 +58,11 @@ class PlannedAction:
         return self.symbol.explained.text if self.symbol else self.name
 
     @property
+    def source(self) -> str:
+        """Where its type is known from."""
+        return self.prototype.source if self.prototype else "DWARF"
+
+    @property
     def doing(self) -> str:
         """What it does, as the start of a sentence."""
         return f"{_VERBS.get(self.action.kind, 'calling')} {self.text}"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import PurePath
 
 from soinspect.call.aggregates import value_text
 from soinspect.call.explain import Buffer, signal_name
@@ -77,7 +79,6 @@ class Report:
             )
             if self._go_death:
                 crash = replace(crash, why=f"it {_go_words(self._go_death)}")
-        go_failed = self._go_plugin is not None and not all(step.outcome.good for step in steps)
         return CallResult(
             host=HostKind.NATIVE,
             steps=steps,
@@ -87,7 +88,7 @@ class Report:
             stderr=self.watched.stderr,
             truncated=self.watched.truncated,
             crash=crash,
-            fix=self._go_command() if go_failed else None,
+            fix=None if all(step.outcome.good for step in steps) else self._fix(),
         )
 
     # -- what happened -------------------------------------------------------------------------------------
@@ -278,7 +279,8 @@ class Report:
             lines.append(f"sandbox: {', '.join(walls)}")
         lines += (f"sandbox without {e.text}" for e in self.journal.events if e.kind == protocol.NO_WALL)
         if not watched.traced:
-            lines.append("not watched through ptrace, which is not allowed or not known here: signal handlers stood in")
+            stood_in = "" if isinstance(watched.last, Absent) else ": a signal handler told where it was"
+            lines.append(f"not watched through ptrace, which is not allowed or not known here{stood_in}")
         if watched.processes > 1:
             lines.append(f"it started {_counted(watched.processes - 1, 'more process')}")
         if watched.left_behind:
@@ -290,9 +292,14 @@ class Report:
             lines.append(f"where it was is not known: {watched.last.reason}")
         return lines
 
-    def _go_command(self) -> str:
-        steps = " ".join(step.text for step in self.request.steps)
-        return f"soinspect call {self.request.path} {steps} --host go"
+    def _fix(self) -> str | None:
+        """A command that would do better: the Go host for a plugin, cgo's header for an untyped call of a library."""
+        words = " ".join(map(shlex.quote, (self.request.path, *(step.text for step in self.request.steps))))
+        if self._go_plugin:
+            return f"soinspect call {words} --host go"
+        if self._go_death and any(action.prototype is None for action in self.plan.actions):
+            return f"soinspect call {words} --header {shlex.quote(str(PurePath(self.request.path).with_suffix('.h')))}"
+        return None
 
 
 def _short(result: StepResult) -> str:

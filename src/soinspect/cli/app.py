@@ -17,7 +17,20 @@ from soinspect.cli.options import discard_output, leave_closed_pipe
 from soinspect.errors import SoinspectError
 
 _VERSION = frozenset({"--version", "-V"})
-COMMANDS = ("symbols", "info", "go", "deps", "call", "diff", "snapshot", "freeze", "rules", "schema")
+COMMANDS = (
+    "symbols",
+    "info",
+    "go",
+    "deps",
+    "check",
+    "explain",
+    "call",
+    "diff",
+    "snapshot",
+    "freeze",
+    "rules",
+    "schema",
+)
 
 
 def _print_version(value: bool) -> None:

@@ -136,8 +136,12 @@ def command(
         terminal = console()
         for line in call_lines(result, verbose=verbose):
             terminal.print(line)
-    misused = any(step.outcome is Outcome.UNFIT for step in result.steps)
-    raise typer.Exit(Exit.FINE if result.good else Exit.UNREADABLE if misused else Exit.FINDING)
+    outcomes = {step.outcome for step in result.steps}
+    if Outcome.NOT_RUN in outcomes:
+        raise typer.Exit(Exit.UNDECIDED)
+    if Outcome.UNFIT in outcomes:
+        raise typer.Exit(Exit.UNREADABLE)
+    raise typer.Exit(Exit.FINE if result.good else Exit.FINDING)
 
 
 def _host(text: str) -> HostKind | str | None:

@@ -14,20 +14,19 @@ def command(
     rule_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="One rule, whole.")] = None,
     output: Page = PageFormat.TEXT,
 ) -> None:
-    """List what diff can find, or explain one rule."""
+    """List what diff and check can find, or explain one rule."""
     from soinspect.compare.rules import RULES
     from soinspect.render.document import document
+    from soinspect.render.rules import rule_page, rule_table
+    from soinspect.verdict.gorules import RULES as REASON_RULES
 
-    rules = tuple(entry.rule for entry in RULES)
-    chosen = tuple(rule for rule in rules if rule_id in (None, rule.id))
-    if not chosen:
+    rules = [entry.rule for entry in RULES if rule_id in (None, entry.rule.id)]
+    reasons = [rule for rule in REASON_RULES if rule_id in (None, rule.id)]
+    if not rules and not reasons:
         raise UsageError(f"no rule is called {rule_id}; soinspect rules lists them")
     if output is PageFormat.JSON:
-        write(document("rules", files=(), rules=chosen))
+        write(document("rules", files=(), rules=rules, reasons=reasons))
     elif rule_id is None:
-        width = max(len(rule.id) for rule in rules)
-        write("".join(f"{rule.severity:<10}  {rule.id:<{width}}  {rule.title}\n" for rule in rules))
+        write(rule_table([*rules, *reasons]))
     else:
-        from soinspect.render.rules import rule_page
-
-        write(rule_page(chosen[0]))
+        write(rule_page(rules[0] if rules else reasons[0]))

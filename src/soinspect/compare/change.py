@@ -6,6 +6,17 @@ from dataclasses import dataclass
 
 from soinspect.model.finding import Severity
 
+# What changes how a function is called.
+SIGNATURE_RULES = frozenset(
+    (
+        "dwarf.func-param-added",
+        "dwarf.func-param-removed",
+        "dwarf.func-param-type-changed",
+        "dwarf.func-return-changed",
+        "dwarf.func-variadic-changed",
+    )
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
@@ -20,3 +31,11 @@ class Change:
     evidence: str = ""
     severity: Severity | None = None
     layout: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TypeChange:
+    """A change of an export or of a type it reaches: the id of the rule that reports it, and what it says."""
+
+    rule: str
+    change: Change

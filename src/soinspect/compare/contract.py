@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, KeysView, Mapping
+from collections.abc import Iterator, KeysView, Mapping, Sequence
 from functools import cached_property
 
 from soinspect.model.snapshot import Snapshot
@@ -11,12 +11,15 @@ from soinspect.model.symbol import Symbol, SymbolColumns, SymbolKind
 
 
 class Contract(Mapping[str, Symbol]):
-    """The symbols that others bind to, by ``name@version``; each is made when it is asked for."""
+    """The symbols that others bind to, by ``name@version``; each is made when it is asked for.
 
-    def __init__(self, columns: SymbolColumns) -> None:
+    ``columns`` are those of the whole table, ``rows`` tells the row of each ``name@version``.
+    """
+
+    def __init__(self, columns: SymbolColumns, rows: Sequence[int]) -> None:
+        names, versions = columns.names, columns.versions
         self.columns = columns
-        keys = [f"{name}@{version or ''}" for name, version in zip(columns.names, columns.versions, strict=True)]
-        self.rows = dict(zip(keys, range(len(keys)), strict=True))
+        self.rows = {f"{names[row]}@{versions[row] or ''}": row for row in rows}
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -34,12 +37,18 @@ class Contract(Mapping[str, Symbol]):
     @cached_property
     def by_name(self) -> dict[str, int]:
         """The row of each name; of the last one where a name has several versions."""
-        return dict(zip(self.columns.names, range(len(self.columns)), strict=True))
+        names = self.columns.names
+        return {names[row]: row for row in self.rows.values()}
 
     @cached_property
     def versions_of(self) -> Counter[str]:
         """How many versions each name has."""
         return Counter(map(self.columns.names.__getitem__, self.rows.values()))
+
+    @cached_property
+    def versions(self) -> frozenset[str]:
+        """The versions that the symbols have."""
+        return frozenset(filter(None, map(self.columns.versions.__getitem__, self.rows.values())))
 
 
 def contract_symbols(facts: Snapshot) -> Contract:
@@ -49,15 +58,8 @@ def contract_symbols(facts: Snapshot) -> Contract:
     names up in the plugin's own table of exports. The absolute symbols that stand for versions are left out.
     """
     if not facts.symbols:
-        return Contract(SymbolColumns.none())
+        return Contract(SymbolColumns.none(), ())
     symbols, kinds = facts.symbols.symbols, facts.symbols.kinds
     names, versions, sections = symbols.names, symbols.versions, symbols.sections
-    return Contract(
-        symbols.take(
-            [
-                row
-                for row in symbols.exported
-                if kinds[row] is SymbolKind.C and not (sections[row] == "ABS" and versions[row] == names[row])
-            ]
-        )
-    )
+    rows = [row for row in symbols.exported if kinds[row] is SymbolKind.C]
+    return Contract(symbols, [row for row in rows if sections[row] != "ABS" or versions[row] != names[row]])

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from soinspect.compare.pair import Pair
 from soinspect.compare.rules import RULES
 from soinspect.model.absence import Absent
 from soinspect.model.finding import Comparison, Finding, Profile, Severity
 from soinspect.model.golang import GoBinaryKind
-from soinspect.model.prototype import Prototypes
 from soinspect.model.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from soinspect.model.prototype import Prototypes
 
 _ORDER = tuple(Severity)
 NOT_READ = Absent("debug information was not read")
@@ -90,7 +93,8 @@ def _agreements(pair: Pair) -> Iterator[str]:
         old, new = pair.plugins
         before = {(e.name, e.kind, e.type) for e in old.exports}
         if before == {(e.name, e.kind, e.type) for e in new.exports}:
-            yield f"exports and their types agree: {', '.join(sorted(e.name for e in old.exports)) or 'none'}"
+            what = "types" if _structures(pair.old) == _structures(pair.new) else "signatures"
+            yield f"exports and their {what} agree: {', '.join(sorted(e.name for e in old.exports)) or 'none'}"
         after = {p.package: p.hash for p in new.package_hashes}
         common = [p for p in old.package_hashes if p.package in after and p.package != old.path]
         if all(after[p.package] == p.hash for p in common):
@@ -115,6 +119,11 @@ def _types_missing(pair: Pair) -> str | None:
     common = {symbol.versioned_name for symbol, _ in pair.common_symbols}
     lost = common.intersection(pair.new_types.missing).difference(pair.old_types.missing)
     return f"{pair.new.path}: {len(lost)} exports are not described, such as {min(lost)}" if lost else None
+
+
+def _structures(facts: Snapshot) -> set[tuple[str, str, int]]:
+    """The named types that a plugin's exports reach."""
+    return {(it.text, it.underlying, it.size) for it in facts.go.reached_types} if facts.go else set()
 
 
 def _not_compared(pair: Pair) -> Iterator[str]:

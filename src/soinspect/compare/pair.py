@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from soinspect.compare.change import Change
+from soinspect.compare.change import Change, TypeChange
 from soinspect.compare.contract import Contract, contract_symbols
 from soinspect.compare.renames import Renames
-from soinspect.compare.types import TypeChange, TypeComparison
 from soinspect.model.absence import Absent
 from soinspect.model.finding import Profile, Rule, Severity
 from soinspect.model.golang import GoFacts, GoPlugin
-from soinspect.model.prototype import Prototypes
 from soinspect.model.snapshot import Snapshot
 from soinspect.model.symbol import Symbol
+
+# Types are compared where both files describe them: what that takes is loaded then.
+if TYPE_CHECKING:
+    from soinspect.model.prototype import Prototypes
 
 SymbolColumn = Literal["sizes", "infos", "others", "sections"]
 
@@ -68,16 +70,17 @@ class Pair:
     def common_rows(self) -> tuple[tuple[int, int], ...]:
         """The rows of the contract symbols that both files have; also of those that only changed their one version."""
         old, new = self.old_symbols, self.new_symbols
-        pairs = [(row, new.rows[key]) for key, row in old.rows.items() if key in new.rows]
-        if len(pairs) < len(old.rows):
-            names = old.columns.names
-            before, after = old.versions_of, new.versions_of
-            pairs += [
-                (row, new.by_name[names[row]])
-                for key, row in old.rows.items()
-                if key not in new.rows and before[names[row]] == 1 == after[names[row]]
-            ]
-            pairs.sort()
+        names, there = old.columns.names, new.rows
+        if old.keys() <= new.keys():
+            return tuple((row, there[key]) for key, row in old.rows.items())
+        before, after, by_name = old.versions_of, new.versions_of, new.by_name
+        pairs: list[tuple[int, int]] = []
+        for key, row in old.rows.items():
+            twin = there.get(key)
+            if twin is None and after[names[row]] == 1 == before[names[row]]:
+                twin = by_name[names[row]]
+            if twin is not None:
+                pairs.append((row, twin))
         return tuple(pairs)
 
     @cached_property
@@ -111,13 +114,31 @@ class Pair:
         old, new = self.old_symbols, self.new_symbols
         removed = [old.columns.symbol(row) for name, row in old.by_name.items() if name not in new.by_name]
         added = [new.columns.symbol(row) for name, row in new.by_name.items() if name not in old.by_name]
-        return Renames(removed, added)
+        return Renames(removed, added, self._may_be_same)
+
+    def _may_be_same(self, old_name: str, new_name: str) -> bool:
+        """Whether an old and a new function have the same prototype, as far as both are described."""
+        old, new = self._prototypes
+        return old.get(old_name) == new.get(new_name) or old_name not in old or new_name not in new
+
+    @cached_property
+    def _prototypes(self) -> tuple[dict[str, str], dict[str, str]]:
+        """The prototypes of described functions in words, without their names."""
+        from soinspect.dwarf.declare import function_text
+
+        old, new = (
+            {} if isinstance(it, Absent) else {f.symbol: function_text(it, replace(f, name="")) for f in it.functions}
+            for it in (self.old_types, self.new_types)
+        )
+        return old, new
 
     @cached_property
     def type_changes(self) -> tuple[TypeChange, ...]:
         """How the types of both files differ; nothing where one of them has none."""
         if isinstance(self.old_types, Absent) or isinstance(self.new_types, Absent):
             return ()
+        from soinspect.compare.types import TypeComparison
+
         return tuple(TypeComparison(self.old_types, self.new_types, self.old.header.machine).changes())
 
     @cached_property

@@ -48,13 +48,21 @@ class Renaming:
 
 
 class Renames:
-    """The symbols that only the old and only the new file has, sorted into renamings and the rest."""
+    """The symbols that only the old and only the new file has, sorted into renamings and the rest.
 
-    def __init__(self, removed: Iterable[Symbol], added: Iterable[Symbol]) -> None:
+    ``may_be_same`` tells of an old and a new name whether their prototypes, as far as they are known, agree.
+    """
+
+    def __init__(
+        self, removed: Iterable[Symbol], added: Iterable[Symbol], may_be_same: Callable[[str, str], bool]
+    ) -> None:
+        self._may_be_same = may_be_same
         self._removed = {symbol.name: symbol for symbol in removed}
         self._added = {symbol.name: symbol for symbol in added}
+        self._texts: dict[str, str] = {}
         self.groups: tuple[Renaming, ...] = ()
         if self._removed and self._added:
+            self._texts = {name: demangle(name) for name in (*self._removed, *self._added)}
             self.groups = tuple(self._find())
 
     @property
@@ -81,20 +89,28 @@ class Renames:
         if pairs:
             yield Renaming(rule=rule, how=how, pairs=pairs)
 
-    def _same_key(self, rule: str, how: str, key: Callable[[str], str | None]) -> Iterator[Renaming]:
+    def _same_key(self, rule: str, how: str, key: Callable[[str, str], str | None]) -> Iterator[Renaming]:
         """Names that are equal but for what ``key`` leaves out; it gives None for names that have no such part."""
-        waiting = _by_key(self._added, key)
-        old = _by_key(self._removed, key) if waiting else {}
+        waiting = self._by_key(self._added, key)
+        old = self._by_key(self._removed, key) if waiting else {}
         pairs = (
             (name, twin) for k, names in old.items() for name, twin in zip(names, waiting.get(k, ()), strict=False)
         )
         yield from self._take(rule, how, pairs)
 
+    def _by_key(self, names: Iterable[str], key: Callable[[str, str], str | None]) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = defaultdict(list)
+        for name in names:
+            value = key(name, self._texts[name])
+            if value is not None:
+                found[value].append(name)
+        return found
+
     # -- namespaces ------------------------------------------------------------------------------------------
 
     def _other_scopes(self) -> Iterator[Renaming]:
-        added = {demangle(name): name for name in self._added}
-        removed = {demangle(name): name for name in self._removed}
+        added = {self._texts[name]: name for name in self._added}
+        removed = {self._texts[name]: name for name in self._removed}
         bare: dict[str, list[str]] = defaultdict(list)
         for text in added:
             bare[_SCOPE.sub("", text)].append(text)
@@ -145,19 +161,14 @@ class Renames:
             alike[symbol.type, symbol.size].append(name)
         for name, symbol in list(self._removed.items())[:_MOST_SINGLES] if len(self._added) <= _MOST_SINGLES else ():
             candidates = alike.get((symbol.type, symbol.size), ()) if symbol.size else ()
-            close = [other for other in candidates if other in self._added and _similar(name, other)]
+            close = [other for other in candidates if other in self._added and self._similar(name, other)]
             if len(close) == 1:
                 how = f"a similar name, and the same size of {symbol.size} bytes"
                 yield from self._take(RENAMED, how, [(name, close[0])])
 
-
-def _by_key(names: Iterable[str], key: Callable[[str], str | None]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = defaultdict(list)
-    for name in names:
-        value = key(name)
-        if value is not None:
-            found[value].append(name)
-    return found
+    def _similar(self, old: str, new: str) -> bool:
+        one, other = (self._texts[name].partition("(")[0] for name in (old, new))
+        return SequenceMatcher(a=one, b=other, autojunk=False).ratio() >= _SIMILAR and self._may_be_same(old, new)
 
 
 def _sample(names: list[str]) -> list[str]:
@@ -169,22 +180,22 @@ def _uses_cxx11(names: Iterable[str]) -> bool:
     return any("cxx11" in name for name in names)
 
 
-def _without_cxx11(name: str) -> str | None:
+def _without_cxx11(name: str, text: str) -> str | None:
     if not name.startswith("_Z"):
         return None
-    text = demangle(name).replace("std::__cxx11::", "std::").replace("[abi:cxx11]", "")
-    return _OLD_STRING.sub("std::string", text)
+    return _OLD_STRING.sub("std::string", text.replace("std::__cxx11::", "std::").replace("[abi:cxx11]", ""))
 
 
-def _without_hash(name: str) -> str | None:
+def _without_hash(name: str, _text: str) -> str | None:
     pattern = _RUST_CRATE if name.startswith("_R") else _RUST_HASH
     bare = _HASH_SUFFIX.sub("", pattern.sub("", name))
     return bare if bare != name else None
 
 
-def _without_parameters(name: str) -> str | None:
-    text = demangle(name) if name.startswith("_Z") else name
-    return text.partition("(")[0] if text.endswith((")", ") const")) and not text.startswith("(") else None
+def _without_parameters(name: str, text: str) -> str | None:
+    if not name.startswith("_Z") or text.startswith("(") or not text.endswith((")", ") const")):
+        return None
+    return text.partition("(")[0]
 
 
 def _scope_change(old: str, new: str) -> tuple[str, str] | None:
@@ -278,8 +289,3 @@ def _contained(name: str, lines: str) -> _Affixes | None:
         return None
     start, end = lines.rfind("\n", 0, at) + 1, lines.find("\n", at)
     return _Affixes("", lines[start:at], "", lines[at + len(name) : end if end >= 0 else len(lines)])
-
-
-def _similar(old: str, new: str) -> bool:
-    one, other = demangle(old).partition("(")[0], demangle(new).partition("(")[0]
-    return SequenceMatcher(a=one, b=other, autojunk=False).ratio() >= _SIMILAR

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from difflib import SequenceMatcher
 
-from soinspect.dwarf.declare import LayoutLine
+from soinspect.model.layout import LayoutLine
 
 _MAX_LINES = 2000
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
-from soinspect.compare.change import Change
+from soinspect.compare.change import Change, TypeChange
 from soinspect.compare.relations import Relation, TypePair, TypeRelations
 from soinspect.compare.sidebyside import side_by_side
 from soinspect.compare.wording import few
@@ -30,26 +29,9 @@ from soinspect.model.prototype import (
     Typedef,
 )
 
-SIGNATURE_RULES = frozenset(
-    (
-        "dwarf.func-param-added",
-        "dwarf.func-param-removed",
-        "dwarf.func-param-type-changed",
-        "dwarf.func-return-changed",
-        "dwarf.func-variadic-changed",
-    )
-)
 _MAX_TYPEDEFS = 200
 
 _Described = TypeVar("_Described", ExportedFunction, ExportedVariable)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TypeChange:
-    """A change of an export or of a type it reaches: the id of the rule that reports it, and what it says."""
-
-    rule: str
-    change: Change
 
 
 class TypeComparison:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 
+from soinspect.model.layout import LayoutLine
 from soinspect.model.prototype import (
     Aggregate,
     AggregateKind,
@@ -59,16 +59,6 @@ def function_text(side: Prototypes, function: ExportedFunction) -> str:
 def variable_text(side: Prototypes, variable: ExportedVariable) -> str:
     """The declaration of an exported variable: ``const char *const names[2]``."""
     return type_text(side, variable.type, variable.name)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LayoutLine:
-    """A line of a layout: where its member starts (``"16"``, or ``"16:3"`` with a bit number; ``""`` for lines
-    that place nothing), and its text.
-    """
-
-    place: str
-    text: str
 
 
 def layout_lines(side: Prototypes, index: int) -> tuple[LayoutLine, ...]:

@@ -6,50 +6,53 @@ file. No debug information is needed.
 
 from __future__ import annotations
 
-from soinspect.elf.dynamic import DynamicSection
+from collections.abc import Iterable, Iterator
+from struct import Struct
+
 from soinspect.elf.file import ElfFile
-from soinspect.elf.relocs import iter_relocations, relr_addresses
+from soinspect.elf.relocs import relr_addresses
 from soinspect.elf.symtab import SymbolTable
+from soinspect.model.absence import Absent
 from soinspect.model.classtable import ClassTable
 from soinspect.model.constants import Machine, SymbolType
 
 _PREFIXES = ("_ZTV", "_ZTI")
 _MAX_WORDS = 1 << 20
 _WORD = 8
-_SIGN = 1 << 63
 
 
 def class_tables(elf: ElfFile) -> tuple[ClassTable, ...]:
     """The tables of all classes whose symbols are exported; of files for x86-64 and AArch64 only."""
     symbols = elf.dynamic_symbols
     known = elf.image.header.machine in (Machine.X86_64, Machine.AARCH64) and elf.image.header.word_size == _WORD
-    if not symbols or not isinstance(elf.dynamic, DynamicSection) or not known:
+    extents = _extents(elf, symbols) if symbols and known else {}
+    if not symbols or not extents:
         return ()
-    extents = _extents(elf, symbols)
-    if not extents:
-        return ()
-    wanted = {start + offset for start, size in extents.values() for offset in range(0, size, _WORD)}
-    pointers = _pointers(elf, elf.dynamic, symbols, wanted)
-    word = elf.image.layout.word
+    wanted = {at for start, size in extents.values() for at in range(start, start + size, _WORD)}
+    pointers = _pointers(elf, symbols, wanted)
+    numbers = {at: str(number) for at, number in _numbers(elf, extents.values()) if at not in pointers}
+    words = pointers | numbers
     return tuple(
-        ClassTable(
-            symbol=name,
-            words=tuple(
-                pointers[at] if at in pointers else str(_signed(word.unpack(elf.image.read(at, _WORD))[0]))
-                for at in range(start, start + size, _WORD)
-            ),
-        )
+        ClassTable(symbol=name, words=tuple(map(words.__getitem__, range(start, start + size, _WORD))))
         for name, (start, size) in extents.items()
     )
+
+
+def _numbers(elf: ElfFile, extents: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Address and value of each word, as the file has it, as a signed number."""
+    signed = Struct("<q" if elf.image.header.byteorder == "little" else ">q")
+    for start, size in extents:
+        for index, (number,) in enumerate(signed.iter_unpack(elf.image.read(start, size))):
+            yield start + index * _WORD, number
 
 
 def _extents(elf: ElfFile, symbols: SymbolTable) -> dict[str, tuple[int, int]]:
     """Address and size of each table, as far as the file holds it."""
     found: dict[str, tuple[int, int]] = {}
     budget = _MAX_WORDS * _WORD
-    for index, name in enumerate(symbols.names):
-        if name.startswith(_PREFIXES) and symbols.section_indexes[index]:
-            start, size = symbols.values[index], symbols.sizes[index]
+    for index in [n for n, name in enumerate(symbols.names) if name.startswith(_PREFIXES)]:
+        if symbols.section_indexes[index]:
+            name, start, size = symbols.names[index], symbols.values[index], symbols.sizes[index]
             budget -= size
             if budget < 0:
                 elf.image.remark("virtual tables", f"more than {_MAX_WORDS} words: the rest is not read")
@@ -59,18 +62,20 @@ def _extents(elf: ElfFile, symbols: SymbolTable) -> dict[str, tuple[int, int]]:
     return found
 
 
-def _pointers(elf: ElfFile, dynamic: DynamicSection, symbols: SymbolTable, wanted: set[int]) -> dict[int, str | None]:
+def _pointers(elf: ElfFile, symbols: SymbolTable, wanted: set[int]) -> dict[int, str | None]:
     """What the wanted words point to, by name; None where what they point to has none."""
+    if not elf.pointers or isinstance(elf.dynamic, Absent):
+        return {}
     shift = elf.image.layout.relocation_symbol_shift
     found: dict[int, str | None] = {}
-    addresses = {at: elf.pointer(at) for at in relr_addresses(elf.image, dynamic) if at in wanted}
-    for offset, info, addend in iter_relocations(elf.image, dynamic):
-        if offset in wanted:
-            symbol = (info >> shift) - 1  # the table is kept without the null symbol
-            if symbol < 0:
-                addresses[offset] = addend
-            elif symbol < len(symbols):
-                found[offset] = symbols.names[symbol]
+    relative = [at for at in relr_addresses(elf.image, elf.dynamic) if at in wanted]
+    addresses = dict(zip(relative, elf.pointers_at(relative), strict=True))
+    for offset, info, addend in elf.pointers.records(wanted):
+        symbol = (info >> shift) - 1  # the table is kept without the null symbol
+        if symbol < 0:
+            addresses[offset] = addend
+        elif symbol < len(symbols):
+            found[offset] = symbols.names[symbol]
     names = _names_by_address(elf, set(addresses.values()))
     return {offset: names.get(address) for offset, address in addresses.items()} | found
 
@@ -88,7 +93,3 @@ def _names_by_address(elf: ElfFile, wanted: set[int]) -> dict[int, str]:
                 if found.setdefault(value, name) != name:
                     folded.add(value)
     return {address: name for address, name in found.items() if address not in folded}
-
-
-def _signed(value: int) -> int:
-    return value - 2 * _SIGN if value & _SIGN else value

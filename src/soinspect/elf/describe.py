@@ -105,8 +105,7 @@ def _init_addresses(elf: ElfFile, dynamic: DynamicSection) -> Iterator[tuple[str
         if count > _MAX_INIT_FUNCTIONS:
             image.remark(f"DT_{array.name}", f"{count} entries: only the first {_MAX_INIT_FUNCTIONS} are read")
             count = _MAX_INIT_FUNCTIONS
-        for index in range(count):
-            address = elf.pointer(start + index * word)
+        for index, address in enumerate(elf.pointers_at([start + index * word for index in range(count)])):
             if address not in (0, 2 ** (8 * word) - 1):  # 0 and -1 are skipped by convention
                 yield f"DT_{array.name}[{index}]", address
 

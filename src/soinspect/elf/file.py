@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Self
 
@@ -64,7 +64,8 @@ class ElfFile:
         return read_notes(self.image)
 
     @cached_property
-    def _pointers(self) -> Pointers | None:
+    def pointers(self) -> Pointers | None:
+        """The words that relocation gives a value; None for what is not linked dynamically."""
         if isinstance(self.dynamic, Absent):
             return None
         return Pointers(self.image, self.dynamic, self.dynamic_symbols or None)
@@ -74,10 +75,14 @@ class ElfFile:
 
         :raises FormatError: the word is not inside of a loaded segment.
         """
-        value = self._pointers.get(vaddr) if self._pointers else None
+        value = self.pointers.get(vaddr) if self.pointers else None
         return self.image.unpack(self.image.layout.word, vaddr)[0] if value is None else value
 
-    @property
-    def pointers(self) -> Mapping[int, int]:
-        """The words that relocation gives a value known from the file alone: address to value."""
-        return self._pointers.all if self._pointers else {}
+    def pointers_at(self, vaddrs: Sequence[int]) -> list[int]:
+        """The words at several addresses, each as :meth:`pointer` gives it.
+
+        :raises FormatError: one of them is not inside of a loaded segment.
+        """
+        known = self.pointers.several(frozenset(vaddrs)) if self.pointers else {}
+        word = self.image.layout.word
+        return [known[at] if at in known else self.image.unpack(word, at)[0] for at in vaddrs]

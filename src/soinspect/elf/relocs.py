@@ -6,7 +6,7 @@ them in their addend, symbolic ones in the symbol, RELR ones in place.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from functools import cached_property
 from struct import Struct
 from typing import TYPE_CHECKING
@@ -76,9 +76,19 @@ class Pointers:
         for rows, infos, addends in self._indexed:
             row = rows.get(vaddr)
             if row is not None:
-                base = self._base(infos[row])
-                return None if base is None else base + addends[row] & _LAST_ADDRESS
+                return self._value(infos[row], addends[row])
         return None
+
+    def records(self, wanted: Container[int]) -> Iterator[tuple[int, int, int]]:
+        """The relocations of the wanted words: ``r_offset``, ``r_info``, ``r_addend`` (as an unsigned word)."""
+        for offsets, infos, addends in self._tables:
+            for row in [n for n, offset in enumerate(offsets) if offset in wanted]:
+                yield offsets[row], infos[row], addends[row]
+
+    def several(self, wanted: Container[int]) -> dict[int, int]:
+        """The values of the wanted words, of those that have one, found in one search."""
+        values = ((offset, self._value(info, addend)) for offset, info, addend in self.records(wanted))
+        return {offset: value for offset, value in values if value is not None}
 
     @cached_property
     def _indexed(self) -> tuple[tuple[dict[int, int], Sequence[int], Sequence[int]], ...]:
@@ -111,6 +121,10 @@ class Pointers:
                 column = words("Q", data, self._image.header.byteorder)
                 found.append((column[::3], column[1::3], column[2::3]))
         return tuple(found)
+
+    def _value(self, info: int, addend: int) -> int | None:
+        base = self._base(info)
+        return None if base is None else base + addend & _LAST_ADDRESS
 
     def _base(self, info: int) -> int | None:
         """What the addend is added to, if the file alone tells."""

@@ -145,7 +145,8 @@ def by_static_symbol(memory: Memory) -> Iterator[int]:
 def by_pclntab(memory: Memory) -> Iterator[int]:
     """The first word of moduledata points to the pclntab, which has a header that can be searched for."""
     for table in find_pclntabs(memory):
-        relocated = [address for address, value in memory.elf.pointers.items() if value == table]
+        known = memory.elf.pointers.all if memory.elf.pointers else {}
+        relocated = [address for address, value in known.items() if value == table]
         if not relocated:  # programs at a fixed address
             yield from memory.find(table.to_bytes(WORD, "little"), WORD, writable=True)
         else:

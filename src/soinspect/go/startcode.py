@@ -56,10 +56,24 @@ def registrations(memory: Memory) -> Iterator[Registration]:
 
 def next_offsets(memory: Memory) -> Iterator[tuple[int, int]]:
     """The ranges of releases whose ``moduledata.next`` lies where this plugin's code stores it."""
+    for offset in stored_next_offsets(memory):
+        yield from _NEXT_OFFSETS.get(offset, ())
+
+
+def stored_next_offsets(memory: Memory) -> Iterator[int]:
+    """Where this plugin's code stores the link from the host's last module to its own: ``moduledata.next``."""
     for registration in registrations(memory):
         code = _code(memory, _behind_jumps(memory, registration.target))
         offset = _stored_offset(memory.image.header.machine, code)
-        yield from _NEXT_OFFSETS.get(offset, ())
+        if offset:
+            yield offset
+
+
+def known_next_offsets(first: int, last: int) -> set[int]:
+    """The offsets of ``moduledata.next`` in the releases from go1.``first`` to go1.``last``."""
+    return {
+        offset for offset, ranges in _NEXT_OFFSETS.items() if any(low <= last and first <= high for low, high in ranges)
+    }
 
 
 def _code(memory: Memory, address: int) -> bytes:

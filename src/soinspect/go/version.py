@@ -139,9 +139,8 @@ def _own_string(memory: Memory) -> str | None:
 
 def _pointer_words(memory: Memory) -> Iterator[int]:
     """The addresses of words that may be the first half of a string header."""
-    relocated = memory.elf.pointers
-    if relocated:
-        yield from relocated
+    if memory.elf.pointers and memory.elf.pointers.all:
+        yield from memory.elf.pointers.all
         return
     for start, data in memory.blocks(writable=True):
         yield from range(start + -start % WORD, start + len(data) - 2 * WORD, WORD)

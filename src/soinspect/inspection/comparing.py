@@ -32,7 +32,9 @@ def compare_facts(old: Facts, new: Facts, profile: Profile | None) -> Comparison
         old.snapshot, new.snapshot, identical=False, old_types=old.types, new_types=new.types, profile=profile
     )
     if with_baseline:
-        found = replace(found, not_compared=(*found.not_compared, "what a baseline leaves out: sizes of functions"))
+        found = replace(
+            found, not_compared=(*found.not_compared, "what a baseline leaves out: sizes of functions, aliases")
+        )
     same = old.types == new.types and _same(old.snapshot, new.snapshot)
     return without_findings(found) if same else found
 
@@ -70,10 +72,10 @@ def unresolved_in(host: str, path: str) -> frozenset[str] | None:
     if is_saved(host) or is_saved(path):
         return None
     from soinspect.loader.environment import LoaderEnv
-    from soinspect.loader.plan import dlopen_plan
+    from soinspect.loader.plan import dlopen_plans
 
     try:
-        plan = dlopen_plan(host, path, LoaderEnv()).plugin
+        plan = dlopen_plans(host, (path,), LoaderEnv())[0].plugin
     except InputError:
         return None
     if plan.error or plan.missing or plan.unknown:

@@ -18,6 +18,8 @@ from soinspect.model.snapshot import Snapshot
 from soinspect.symbolquery import explain
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from soinspect.model.facts import Facts
     from soinspect.model.prototype import Prototypes
 
@@ -61,7 +63,11 @@ def types_of(elf: ElfFile, facts: Snapshot) -> Prototypes | Absent:
     from soinspect.compare.contract import contract_symbols
     from soinspect.dwarf.reader import read_prototypes
 
-    names = set(contract_symbols(facts).columns.names)
+    names: Collection[str] = ()
+    if facts.go:
+        names = contract_symbols(facts).by_name
+    elif facts.symbols and facts.symbols.symbols.exported:
+        names = frozenset(facts.symbols.symbols.names)
     if not names:
         return Absent("it exports nothing that callers bind to by name")
     try:

@@ -1,13 +1,14 @@
 """What each symbol binds to: glibc's ``do_lookup_x`` and ``check_match``, and musl's ``find_sym``, for whole tables.
 
 The loader asks every object of the scope in turn, by hash. Here the question is turned round: the names that any
-object refers to are looked for once in each table, so that a program of a hundred libraries binds in a moment.
+object refers to are looked for once in each table, so that a program of many libraries binds in a moment.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from soinspect.elf.relocs import iter_relocations
 from soinspect.elf.symtab import SymbolTable
@@ -27,6 +28,8 @@ _DEFINITIONS = frozenset(
 )
 _BINDINGS = frozenset({SymbolBinding.GLOBAL, SymbolBinding.WEAK, SymbolBinding.UNIQUE})
 _LOCAL_VISIBILITIES = frozenset({SymbolVisibility.INTERNAL, SymbolVisibility.HIDDEN})
+# Names that only Go's linker makes; up to Go 1.19 with a dot.
+_GO_OWN = ("go:", "go.", "type:", "type.")
 _INDEX, _HIDDEN = 0x7FFF, 0x8000
 _FIRST_NAMED = 2  # version indexes 0 and 1 are the local and the global base version
 
@@ -38,6 +41,14 @@ class Reference:
     row: int
     slots_only: bool
     copies: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The version of a reference; a hidden one is not content with a definition that has none."""
+
+    version: str
+    hidden: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,65 +141,57 @@ class Binder:
             protected = defined and table.others[row] & 3 != SymbolVisibility.DEFAULT
             if protected or table.infos[row] >> 4 == SymbolBinding.LOCAL:
                 continue  # it binds to the object itself, without a search
-            found = self._lookup(table.names[row], user, reference)
+            found = self._lookup(table.names[row], user, reference, self._wanted(table, row))
             provider = self._scope[found.place] if found else None
             yield Bound(user, table, reference, provider, found.row if found else -1)
 
-    def _lookup(self, name: str, user: Loaded, reference: Reference) -> Definition | None:
+    def _wanted(self, table: SymbolTable, row: int) -> Wanted | None:
+        """The version that a reference asks for, if it asks for one and the loader cares."""
+        version = table.versions.of(row + 1)[0]
+        if version is None or self._libc is Libc.MUSL:
+            return None
+        return Wanted(version, hidden=bool(table.versions.indexes[row + 1] & _HIDDEN))
+
+    def _lookup(self, name: str, user: Loaded, reference: Reference, wanted: Wanted | None) -> Definition | None:
         found = self._definitions.get(name, [])
-        table = user.symbols
-        assert table is not None  # noqa: S101
         if DynamicFlags.SYMBOLIC in user.flags:
-            own = [it for it in found if self._scope[it.place] is user]
-            found = [*own, *found]
-        wanted = table.versions.of(reference.row + 1)[0] if self._libc is Libc.GLIBC else None
-        hidden = bool(reference.row + 1 < len(table.versions.indexes)
-                      and table.versions.indexes[reference.row + 1] & _HIDDEN)  # fmt: skip
-        newest: Definition | None = None
-        newest_count = 0
-        for at, definition in enumerate(found):
-            provider = self._scope[definition.place]
-            if reference.copies and provider is user:
+            found = [*(it for it in found if self._scope[it.place] is user), *found]
+        for place, definitions in groupby(found, key=lambda definition: definition.place):
+            provider = self._scope[place]
+            if provider.symbols is None or (reference.copies and provider is user):
                 continue
-            match = self._matches(provider.symbols, definition.row, reference, wanted, wanted_hidden=hidden)
-            if match is True:
-                return definition
-            if match is None:
-                newest, newest_count = (definition, 1) if newest is None else (newest, newest_count + 1)
-            last = at + 1 == len(found) or found[at + 1].place != definition.place
-            if last and newest_count == 1:
-                return newest
-            if last:
-                newest, newest_count = None, 0
+            chosen = self._choose(provider.symbols, definitions, reference, wanted)
+            if chosen is not None:
+                return chosen
         return None
 
-    def _matches(
-        self,
-        table: SymbolTable | None,
-        row: int,
-        reference: Reference,
-        wanted: str | None,
-        *,
-        wanted_hidden: bool,
-    ) -> bool | None:
-        """Whether a definition fits; None for a versioned one to an unversioned reference: good if it is the only."""
-        assert table is not None  # noqa: S101  (rows come from tables)
-        if reference.slots_only and table.section_indexes[row] == SectionIndex.UNDEF:
-            return False
-        indexes = table.versions.indexes
-        if row + 1 >= len(indexes):
-            return True
-        raw = indexes[row + 1]
-        index = raw & _INDEX
-        if self._libc is Libc.MUSL:
-            return not raw & _HIDDEN
-        if wanted is None:
-            if index > _FIRST_NAMED:
-                return False if raw & _HIDDEN else None
-            return True
-        if index >= _FIRST_NAMED:
-            return table.versions.names.get(index) == wanted
-        return not wanted_hidden and not raw & _HIDDEN
+    def _choose(
+        self, table: SymbolTable, definitions: Iterable[Definition], reference: Reference, wanted: Wanted | None
+    ) -> Definition | None:
+        """The definition of one object that fits a reference, among several versions of the name."""
+        indexes, names = table.versions.indexes, table.versions.names
+        versioned: list[Definition] = []
+        for it in definitions:
+            if reference.slots_only and table.section_indexes[it.row] == SectionIndex.UNDEF:
+                continue
+            if it.row + 1 >= len(indexes):
+                return it  # an object without versions serves any reference
+            raw = indexes[it.row + 1]
+            index, hidden = raw & _INDEX, bool(raw & _HIDDEN)
+            if self._libc is Libc.MUSL:
+                fits = not hidden
+            elif wanted is None:
+                fits = index <= _FIRST_NAMED
+                if not fits and not hidden:
+                    versioned.append(it)
+            elif index < _FIRST_NAMED:
+                fits = not wanted.hidden and not hidden
+            else:
+                fits = names.get(index) == wanted.version
+            if fits:
+                return it
+        # A reference without a version takes a versioned definition if that is the only one.
+        return versioned[0] if len(versioned) == 1 else None
 
 
 def bindings_of(bound: Sequence[Bound], libc: Libc) -> Iterator[Binding]:
@@ -216,7 +219,8 @@ def interpositions_of(bound: Sequence[Bound]) -> Iterator[Interposition]:
     """The definitions that lose against one of another object, for the object's own use.
 
     Left out is what is meant to be so: what a program copies (``stdout``) or gives its own address (a function's
-    PLT entry), what libc and its loader share, and C++ code that every user of a header emits.
+    PLT entry), what libc and its loader share, C++ code that every user of a header emits, and the packages that a
+    Go plugin shares with its host.
     """
     copied = {(it.user, it.reference.row) for it in bound if it.reference.copies}
     lost: dict[tuple[Loaded, Loaded], list[str]] = {}
@@ -233,6 +237,8 @@ def interpositions_of(bound: Sequence[Bound]) -> Iterator[Interposition]:
         if not meant and not _is_vague(it):
             lost.setdefault((it.user, winner), []).append(it.table.names[row])
     for (user, winner), symbols in lost.items():
+        if any(name.startswith(_GO_OWN) for name in symbols):
+            continue
         yield Interposition(definer=user.path, by=winner.path, symbols=tuple(symbols))
 
 

@@ -24,10 +24,8 @@ _UNKNOWN_TO_MUSL = frozenset({_OSABI_INVALID, _ABI_VERSION_INVALID, _PADDING})
 _SMALLEST_PAGE = 4096
 _OSABI_SYSTEM_V, _OSABI_GNU = 0, 3
 _CANNOT_READ = "cannot read file data"
-# Where the two 64-bit ARM float ABIs or the RISC-V ones differ in e_flags, the loader passes the file over.
-_ABI_FLAGS = {Machine.ARM: 0x600, Machine.RISCV: 0x6, Machine.LOONGARCH: 0x7}
-
-
+# The bits of e_flags that name the float ABI: the loader passes over files of another one. Old ARM files name none.
+_FLOAT_ABI = {Machine.ARM: 0x600, Machine.RISCV: 0x6, Machine.LOONGARCH: 0x7}
 NOT_TRIED = "cannot open shared object file"
 _NOT_FOUND = f"{NOT_TRIED}: No such file or directory"
 _DENIED = f"{NOT_TRIED}: Permission denied"
@@ -98,10 +96,11 @@ def _verify_ident(start: bytes, expected: Header) -> Refusal | None:
 def _verify_header(header: Header, expected: Header) -> Refusal | None:
     """The tests on the rest of the header."""
     detail = None
-    mask = _ABI_FLAGS.get(header.machine, 0)
+    mask = _FLOAT_ABI.get(header.machine, 0)
+    unnamed = header.machine is Machine.ARM and not (header.flags & mask and expected.flags & mask)
     if header.machine != expected.machine:
         detail = f"built for {_name(header.machine)}, not {_name(expected.machine)}"
-    elif header.flags & mask != expected.flags & mask:
+    elif header.flags & mask != expected.flags & mask and not unnamed:
         detail = f"built for another ABI: e_flags {header.flags:#x}, not {expected.flags:#x}"
     if detail:
         return Refusal(said=_NOT_FOUND, detail=detail, passed_over=True)

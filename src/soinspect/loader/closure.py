@@ -22,7 +22,8 @@ from soinspect.model.loadplan import Attempt, Dependency, FoundBy, Libc
 
 # The libraries that musl keeps in its loader.
 _MUSL_OWN = tuple(f"lib{name}." for name in ("c", "pthread", "rt", "m", "dl", "util", "xnet", "crypt"))
-_MAX_OBJECTS = 5000
+# Far more than any program asks for: a file that names a million libraries is made to keep us busy.
+_MAX_ATTEMPTS = 50_000
 
 
 class Process:
@@ -70,6 +71,7 @@ class Process:
         self._search = SearchPath(files, env, self.libc, machine, system)
         self.objects: list[Loaded] = [self.main]
         self.dlopened = False
+        self._attempts = 0
 
     def __enter__(self) -> Self:
         return self
@@ -78,7 +80,10 @@ class Process:
         self._resources.close()
 
     def load_dependencies(self, first: Loaded) -> list[Loaded]:
-        """Load all that ``first`` needs; its search list: itself, then its dependencies breadth first."""
+        """Load all that ``first`` needs; its search list: itself, then its dependencies breadth first.
+
+        :raises Unsupported: it asks for more than any program does.
+        """
         found: dict[Loaded, None] = {first: None}
         queue = [first]
         for user in queue:  # grows while it is walked
@@ -98,6 +103,7 @@ class Process:
                 user.direct.append(loaded)
 
     def _load(self, name: str, user: Loaded) -> tuple[Dependency, Loaded | None]:
+        self._count_attempt()
         known = self.named(name)
         if known is not None:
             return Dependency(name=name, path=known.path, found_by=FoundBy.LOADED, attempts=(), error=None), known
@@ -108,6 +114,7 @@ class Process:
         for candidate in self._search.candidates(name, user, self.main):
             if candidate.path in attempts:
                 continue
+            self._count_attempt()
             opened = open_candidate(self.files, candidate.path, self.header, self.libc)
             if not isinstance(opened, Refusal):
                 return self._taken(name, candidate.path, candidate.place, user, opened, tuple(attempts.values()))
@@ -117,6 +124,26 @@ class Process:
             if not refused.wrong_class:
                 refused = opened
         return _failed(name, name, refused.said, tuple(attempts.values())), None
+
+    def program_loader(self) -> Dependency | None:
+        """The loader that the program names, without which the kernel does not start it; None for a library."""
+        if interpreter_of(self.main.elf) is None:
+            return None
+        found = self.files.identity(self.interpreter) is not None
+        return Dependency(
+            name=self.interpreter,
+            path=self.interpreter if found else None,
+            found_by=FoundBy.PATH if found else None,
+            attempts=(),
+            error=None if found else f"{self.interpreter}: no such file, so the kernel cannot start the program",
+        )
+
+    def _count_attempt(self) -> None:
+        self._attempts += 1
+        if self._attempts > _MAX_ATTEMPTS:
+            raise Unsupported(
+                self.main.path, f"asks for more than {_MAX_ATTEMPTS} paths", "no program asks for as many"
+            )
 
     def _taken(
         self, name: str, path: str, place: FoundBy, user: Loaded, elf: ElfFile, attempts: tuple[Attempt, ...]
@@ -136,13 +163,7 @@ class Process:
         return Dependency(name=name, path=path, found_by=place, attempts=attempts, error=None), loaded
 
     def add(self, elf: ElfFile, path: str, name: str, place: FoundBy, user: Loaded | None) -> Loaded:
-        """Map an open file as an object of the process.
-
-        :raises Unsupported: there are more objects than any program has.
-        """
-        if len(self.objects) == _MAX_OBJECTS:
-            elf.image.close()
-            raise Unsupported(self.main.path, f"needs more than {_MAX_OBJECTS} libraries", "fewer are served")
+        """Map an open file as an object of the process."""
         self._resources.callback(elf.image.close)
         loaded = Loaded(
             path=path,
@@ -155,6 +176,10 @@ class Process:
         )
         self.objects.append(loaded)
         return loaded
+
+    def unload(self, count: int) -> None:
+        """Forget all but the first ``count`` objects, as the loader does when dlopen fails."""
+        del self.objects[count:]
 
     def named(self, name: str) -> Loaded | None:
         """The object that answers to ``name``; musl knows no SONAMEs."""

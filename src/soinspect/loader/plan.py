@@ -14,12 +14,11 @@ from soinspect.loader.environment import LoaderEnv
 from soinspect.loader.filesystem import FileSystem
 from soinspect.loader.hints import hints_for
 from soinspect.loader.loaded import Loaded
-from soinspect.model.constants import SectionIndex, SegmentFlags, SegmentType
+from soinspect.model.constants import DynamicFlags, SectionIndex, SegmentFlags, SegmentType
 from soinspect.model.loadplan import Copies, DlopenPlan, FoundBy, Libc, LoadedObject, LoadPlan, VersionUse
 
 _GLIBC_BANNER = re.compile(rb"GNU C Library [^\n\0]{0,200}? version (\d+\.\d+)")
 _MUSL_BANNER = re.compile(rb"(?<!\d)(1\.\d{1,2}\.\d{1,3})(?:_git[-\w]{0,40})?\0")
-_VERSIONED_NAME = re.compile(r"(?P<stem>.+?)[-.]?\d*\.so(?:\.[\w.]+)?")
 
 
 def load_plan(path: str, env: LoaderEnv) -> LoadPlan:
@@ -31,8 +30,10 @@ def load_plan(path: str, env: LoaderEnv) -> LoadPlan:
         return _plan(process, process.load_dependencies(process.main), process.objects)
 
 
-def dlopen_plan(host: str, plugin: str, env: LoaderEnv) -> DlopenPlan:
-    """What happens when the running program ``host`` opens ``plugin`` with ``RTLD_NOW | RTLD_LOCAL``.
+def dlopen_plans(host: str, plugins: Sequence[str], env: LoaderEnv) -> tuple[DlopenPlan, ...]:
+    """What happens when the running program ``host`` opens ``plugins`` one after the other.
+
+    Each is opened with ``RTLD_NOW | RTLD_LOCAL``; those that load stay, and answer to their SONAMEs.
 
     :raises InputError: the host cannot be read, or is for a machine whose loader is not known.
     """
@@ -40,14 +41,27 @@ def dlopen_plan(host: str, plugin: str, env: LoaderEnv) -> DlopenPlan:
         main_scope = process.load_dependencies(process.main)
         program = _plan(process, main_scope, process.objects)
         process.dlopened = True
-        before = len(process.objects)
-        opened = _open_plugin(process, plugin)
-        if isinstance(opened, Refusal):
-            return DlopenPlan(host=program, plugin=_refused(process, plugin, opened))
-        own_scope = process.load_dependencies(opened)
-        return DlopenPlan(
-            host=program, plugin=_plan(process, [*main_scope, *own_scope], process.objects[before:] or [opened])
-        )
+        plans: list[DlopenPlan] = []
+        taken = 0
+        for plugin in plugins:
+            before = len(process.objects)
+            plan = _plugin_plan(process, plugin, main_scope)
+            plans.append(DlopenPlan(host=program, plugin=plan, static_tls_taken=taken))
+            if plan.complete:
+                taken += plan.static_tls
+            else:
+                process.unload(before)
+        return tuple(plans)
+
+
+def _plugin_plan(process: Process, plugin: str, main_scope: Sequence[Loaded]) -> LoadPlan:
+    before = len(process.objects)
+    opened = _open_plugin(process, plugin)
+    if isinstance(opened, Refusal):
+        return _refused(process, plugin, opened)
+    own_scope = process.load_dependencies(opened)
+    # A plugin that is loaded already is opened once more, and nothing happens.
+    return _plan(process, [*main_scope, *own_scope], process.objects[before:] or [opened])
 
 
 def _start(path: str, env: LoaderEnv) -> Process:
@@ -87,6 +101,7 @@ def _refused(process: Process, plugin: str, refusal: Refusal) -> LoadPlan:
         path=plugin,
         libc=process.libc,
         libc_version=_libc_version(process),
+        loader=None,
         error=refusal.said,
         objects=(),
         bindings=(),
@@ -110,6 +125,7 @@ def _plan(process: Process, scope: Sequence[Loaded], users: Sequence[Loaded]) ->
         path=users[0].path,
         libc=process.libc,
         libc_version=_libc_version(process),
+        loader=process.program_loader() if users[0] is process.main else None,
         error=None,
         objects=tuple(_object(process, user) for user in users),
         bindings=bindings,
@@ -143,7 +159,7 @@ def _object(process: Process, loaded: Loaded) -> LoadedObject:
         executable_stack=SegmentFlags.X in stack.flags if stack else process.machine.stack_is_executable,
         tls_size=storage.memsz if storage else 0,
         static_tls=reaches_static_tls(loaded, process.machine),
-        text_relocations=bool(loaded.dynamic and "TEXTREL" in (flag.name for flag in loaded.dynamic.flags)),
+        text_relocations=DynamicFlags.TEXTREL in loaded.flags,
         dynamic=loaded.dynamic is not None,
         truncated=f"{cut.where} {cut.what}" if cut else None,
     )
@@ -177,9 +193,9 @@ def _copies(objects: Sequence[Loaded]) -> Iterator[Copies]:
     """Objects whose SONAMEs differ in the version only."""
     by_stem: dict[str, list[str]] = {}
     for loaded in objects:
-        match = _VERSIONED_NAME.fullmatch(loaded.soname or "")
-        if match is not None:
-            by_stem.setdefault(match["stem"], []).append(loaded.path)
+        stem, so, _version = (loaded.soname or "").partition(".so")
+        if so:
+            by_stem.setdefault(stem, []).append(loaded.path)
     for stem, paths in by_stem.items():
         if len(paths) > 1:
             yield Copies(library=stem, paths=tuple(paths))

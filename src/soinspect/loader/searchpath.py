@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from soinspect.loader.environment import LoaderEnv
@@ -36,6 +36,7 @@ class SearchPath:
         self._env = env
         self._machine = machine
         self._system = system
+        self._hwcaps_folders: dict[str, bool] = {}
         self._search: Callable[[str, Loaded, Loaded], Iterator[Candidate]] = (
             self._musl if libc is Libc.MUSL else self._glibc
         )
@@ -83,14 +84,20 @@ class SearchPath:
         for folder in self._system.folders:
             yield Candidate(place=FoundBy.DEFAULT, path=f"{folder}/{name}")
 
-    def _in_folders(self, place: FoundBy, folders: Iterator[str] | list[str] | tuple[str, ...], name: str
+    def _in_folders(self, place: FoundBy, folders: Iterable[str], name: str
                     ) -> Iterator[Candidate]:  # fmt: skip
         for folder in folders:
             base = folder.rstrip("/") if folder else "."
             for hwcap in self._env.hwcaps:
-                if self._files.is_folder(f"{base}/glibc-hwcaps/{hwcap}"):
+                if self._has_hwcaps(base, hwcap):
                     yield Candidate(place=place, path=f"{base}/glibc-hwcaps/{hwcap}/{name}")
             yield Candidate(place=place, path=f"{base}/{name}")
+
+    def _has_hwcaps(self, base: str, hwcap: str) -> bool:
+        folder = f"{base}/glibc-hwcaps/{hwcap}"
+        if folder not in self._hwcaps_folders:
+            self._hwcaps_folders[folder] = self._files.is_folder(folder)
+        return self._hwcaps_folders[folder]
 
     def _listed(self, path: str, holder: Loaded) -> list[str]:
         return [self._expand(folder, holder) for folder in path.split(":")] if path else []
@@ -104,7 +111,7 @@ class SearchPath:
     @property
     def _lib(self) -> str:
         """``$LIB``: what the loader was built with is the last part of its first default folder."""
-        first = self._system.folders[0]
+        first = next(iter(self._system.folders), "")
         return first[1:] if first.startswith("/lib") else first.rpartition("/")[2]
 
     def _is_default(self, path: str) -> bool:

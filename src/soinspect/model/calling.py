@@ -37,6 +37,7 @@ class Outcome(StrEnum):
     VIOLATED = "abi-violated"
     OVERRAN = "wrote-outside"
     NOT_REACHED = "not-reached"
+    NOT_RUN = "not-run"
 
     @property
     def good(self) -> bool:
@@ -58,7 +59,7 @@ class CallLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sandbox:
-    """What a native call is kept from: the network, other processes, writing files, more privileges.
+    """What a call is kept from: the network, other processes, writing files, more privileges.
 
     ``on`` is whether there are walls at all; ``network`` and ``processes`` leave these open, ``writable`` are
     folders that may be written to besides a private temporary one. Walls that the system does not allow are

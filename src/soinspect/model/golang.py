@@ -53,6 +53,11 @@ class GoBuildInfo:
         """The value of a build setting such as ``-trimpath``, or None."""
         return next((s.value for s in self.settings if s.key == key), None)
 
+    @property
+    def experiments(self) -> str | None:
+        """The value of GOEXPERIMENT: of the build, else what the toolchain itself was built with."""
+        return self.setting("GOEXPERIMENT") or self.go_version.partition("X:")[2] or None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GoBuildSetting:

@@ -156,7 +156,8 @@ class SymbolHint:
 class LoadPlan:
     """The objects in load order, ``objects[0]`` being the file itself, and everything that binds.
 
-    ``error`` is what the loader says of the file itself when it refuses it; ``objects`` is empty then.
+    ``loader`` is the interpreter that a program names in PT_INTERP, None for anything else. ``error`` is what the
+    loader says of the file itself when it refuses it; ``objects`` is empty then.
     ``bindings`` are in the order of relocation (dependencies first), ``versions`` in the order in which they are
     checked. ``unknown`` says what could not be read, so that the plan may lack something; ``remarks`` what had to
     be assumed of the system.
@@ -165,6 +166,7 @@ class LoadPlan:
     path: str
     libc: Libc
     libc_version: str | None
+    loader: Dependency | None
     error: str | None
     objects: tuple[LoadedObject, ...]
     bindings: tuple[Binding, ...]
@@ -177,9 +179,10 @@ class LoadPlan:
 
     @property
     def missing(self) -> tuple[Dependency, ...]:
-        """The dependencies that the loader cannot load, each name once."""
-        failed = {need.name: need for it in self.objects for need in it.needs if need.error is not None}
-        return tuple(failed.values())
+        """What is needed and cannot be loaded, each name once; the loader itself first."""
+        needs = [need for it in self.objects for need in it.needs]
+        wanted = [self.loader, *needs] if self.loader is not None else needs
+        return tuple({need.name: need for need in wanted if need.error is not None}.values())
 
     @property
     def unresolved(self) -> tuple[Binding, ...]:
@@ -192,6 +195,11 @@ class LoadPlan:
         return tuple(it for it in self.versions if it.provided is False and not it.weak)
 
     @property
+    def static_tls(self) -> int:
+        """The bytes that must fit into the static block of thread-local storage."""
+        return sum(it.tls_size for it in self.objects if it.static_tls)
+
+    @property
     def complete(self) -> bool:
         """Whether nothing is missing, as far as it is known."""
         return not (self.error or self.missing or self.unresolved or self.version_problems)
@@ -202,10 +210,12 @@ class DlopenPlan:
     """A program as it runs, and a plugin that it opens with ``dlopen(plugin, RTLD_NOW | RTLD_LOCAL)``.
 
     ``plugin.objects`` are those that the plugin brings; what the host has loaded already is not among them.
+    ``static_tls_taken`` is what the plugins opened before have of the static block, in bytes.
     """
 
     host: LoadPlan
     plugin: LoadPlan
+    static_tls_taken: int
 
 
 class Effect(StrEnum):

@@ -73,6 +73,15 @@ class _Judge:
                 yield _assertion(binding)
         yield from self._static_tls()
         yield from self._risks()
+        if self.plan.plugin.unknown:
+            yield DlopenProblem(
+                kind=ProblemKind.FILE,
+                effect=Effect.UNDECIDED,
+                subject=self.plan.plugin.path,
+                message="parts of what would be loaded cannot be read",
+                evidence=self.plan.plugin.unknown,
+                fix=None,
+            )
 
     def _host(self) -> Iterator[DlopenProblem]:
         host = self.plan.host
@@ -221,7 +230,7 @@ class _Judge:
 
     def _static_tls(self) -> Iterator[DlopenProblem]:
         taking = [it for it in self._new if it.static_tls and it.tls_size]
-        total = sum(it.tls_size for it in taking)
+        total = self.plan.plugin.static_tls + self.plan.static_tls_taken
         if self._musl and taking:
             yield DlopenProblem(
                 kind=ProblemKind.STATIC_TLS,
@@ -231,7 +240,7 @@ class _Judge:
                 evidence=(f"{taking[0].path} has {taking[0].tls_size} bytes of initial-exec thread-local storage",),
                 fix=f"compile {taking[0].path} without -ftls-model=initial-exec, or preload it",
             )
-        elif total > _STATIC_TLS_SAFE:
+        elif taking and total > _STATIC_TLS_SAFE:
             last = taking[-1].path
             certain = total > _STATIC_TLS_SURPLUS
             yield DlopenProblem(
@@ -310,7 +319,7 @@ def _explained(binding: Binding, hint: SymbolHint) -> tuple[tuple[str, ...], str
     """The evidence that a hint gives, and the fix that follows from it."""
     symbol = binding.symbol
     if hint.hidden_in is not None:
-        fix = f"link {hint.hidden_in} with -rdynamic"
+        fix = f"link {hint.hidden_in} with -rdynamic  (where {symbol} is neither static nor hidden)"
         return (f"{hint.hidden_in} defines {symbol}, and does not export it",), fix
     if hint.versions:
         return (f"{symbol} is provided in {', '.join(hint.versions)} only",), (

@@ -8,9 +8,9 @@ from soinspect.compare.change import Change
 from soinspect.compare.pair import ComparisonRule, Pair
 from soinspect.compare.sidebyside import side_by_side
 from soinspect.compare.wording import few
-from soinspect.dwarf.declare import LayoutLine
 from soinspect.model.finding import Severity
 from soinspect.model.golang import GoKind, GoType
+from soinspect.model.layout import LayoutLine
 
 _IDENTITY = "https://go.dev/ref/spec#Type_identity"
 _METHOD_SETS = "https://go.dev/ref/spec#Method_sets"

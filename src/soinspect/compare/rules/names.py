@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 
-from soinspect.compare.change import Change
+from soinspect.compare.change import SIGNATURE_RULES, Change
 from soinspect.compare.pair import ComparisonRule, Pair
 from soinspect.compare.renames import DUAL_ABI, INLINE_NAMESPACE, RENAMED
-from soinspect.compare.types import SIGNATURE_RULES
 from soinspect.compare.wording import few, readable
 from soinspect.demangle.scheme import demangle
 from soinspect.model.finding import Severity
@@ -62,22 +61,39 @@ def _renamed(rule_id: str) -> Callable[[Pair], Iterator[Change]]:
 
 
 def _version_changed(pair: Pair) -> Iterator[Change]:
-    old, new = pair.old_symbols, pair.new_symbols
-    if not any(new.columns.versions):
+    new = pair.new_symbols
+    if not new.versions:
         return  # a file without versions satisfies any version: see elf.versioning-dropped
-    gone = [row for key, row in old.rows.items() if key not in new.rows]
-    # Who was linked when there were no versions is content with any.
-    lost = {old.columns.names[row]: row for row in gone if old.columns.versions[row]}
-    there: dict[str, list[str]] = {name: [] for name in lost if name in new.by_name}
-    for row, name in enumerate(new.columns.names) if there else ():
-        if name in there:
-            there[name].append(_version(new.columns, row))
     moved: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for name, versions in there.items():
-        moved[_version(old.columns, lost[name]), ", ".join(versions)].append(name)
+    for name, before, after in (*_moved(pair), *_lost(pair)):
+        moved[before, after].append(name)
     for (before, after), names in moved.items():
         subject = names[0] if len(names) == 1 else f"{len(names):,} symbols"
         yield Change(subject=subject, before=before, after=after, evidence=few(names) if len(names) > 1 else "")
+
+
+def _moved(pair: Pair) -> Iterator[tuple[str, str, str]]:
+    """Name, old and new version of the symbols whose only version has changed."""
+    old, new = pair.old_symbols.columns, pair.new_symbols.columns
+    versions = new.versions
+    for i, j in pair.common_rows:
+        # Who was linked when there were no versions is content with any.
+        if old.versions[i] != versions[j] and old.versions[i]:
+            yield old.names[i], _version(old, i), _version(new, j)
+
+
+def _lost(pair: Pair) -> Iterator[tuple[str, str, str]]:
+    """Name, a lost version and those that are left of the symbols that have several versions on one side."""
+    old, new = pair.old_symbols, pair.new_symbols
+    several = {name for it in (old, new) for name, count in it.versions_of.items() if count > 1}
+    left: dict[str, list[str]] = defaultdict(list)
+    for row in new.rows.values() if several else ():
+        if new.columns.names[row] in several:
+            left[new.columns.names[row]].append(_version(new.columns, row))
+    for key, row in old.rows.items() if several else ():
+        name = old.columns.names[row]
+        if name in left and key not in new.rows and old.columns.versions[row]:
+            yield name, _version(old.columns, row), ", ".join(left[name])
 
 
 def _version(columns: SymbolColumns, row: int) -> str:
@@ -87,10 +103,9 @@ def _version(columns: SymbolColumns, row: int) -> str:
 
 def _version_added(pair: Pair) -> Iterator[Change]:
     old, new = pair.old_symbols, pair.new_symbols
-    fresh = [row for key, row in new.rows.items() if key not in old.rows]
-    kept = {old.columns.names[row] for key, row in old.rows.items() if key in new.rows} if fresh else set[str]()
-    for row in fresh:
-        if new.columns.names[row] in kept:
+    kept = {old.columns.names[row] for key, row in old.rows.items() if key in new.rows}
+    for key, row in new.rows.items() if kept else ():
+        if key not in old.rows and new.columns.names[row] in kept:
             symbol = new.columns.symbol(row)
             yield Change(subject=symbol.name, after=symbol.versioned_name)
 
@@ -101,7 +116,7 @@ def _versions(facts: Snapshot) -> tuple[str, ...]:
 
 def _version_definition_removed(pair: Pair) -> Iterator[Change]:
     old, new = _versions(pair.old), _versions(pair.new)
-    used = set(pair.old_symbols.columns.versions)
+    used = pair.old_symbols.versions
     for version in old if new else ():
         if version not in new:
             # A program asks for the versions of the symbols it uses, so that nobody asks for one without symbols.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from soinspect.compare.change import Change
+from soinspect.compare.change import SIGNATURE_RULES, Change
 from soinspect.compare.pair import ComparisonRule, Pair
-from soinspect.compare.types import SIGNATURE_RULES
+from soinspect.compare.wording import few
 from soinspect.model.absence import Absent
 from soinspect.model.finding import Severity
 
@@ -31,8 +31,18 @@ def _debug_partial(pair: Pair) -> Iterator[Change]:
     common = {symbol.versioned_name for symbol, _ in pair.common_symbols}
     lost = [name for name in new.missing if name in common and name not in old.missing]
     if lost:
-        few = ", ".join(lost[:5]) + (f" and {len(lost) - 5} more" if len(lost) > 5 else "")
-        yield Change(subject=f"{len(lost)} exports", after="not described", evidence=few)
+        yield Change(subject=f"{len(lost)} exports", after="not described", evidence=few(lost))
+
+
+def _parameters_renamed(pair: Pair) -> Iterator[Change]:
+    found = [it.change for it in pair.type_changes if it.rule == "dwarf.func-param-renamed"]
+    yield from (change for change in found if change.severity is not None)
+    harmless = [change for change in found if change.severity is None]
+    if len(harmless) == 1:
+        yield harmless[0]
+    elif harmless:
+        evidence = few([f"{it.subject} ({it.before} -> {it.after})" for it in harmless])
+        yield Change(subject=f"{len(harmless)} functions", evidence=evidence)
 
 
 def _rule(rule_id: str, severity: Severity, title: str, why: str, fix: str, reference: str = _PSABI) -> ComparisonRule:
@@ -222,12 +232,14 @@ RULES = (
         "Compiled C code does not know names of types; source code must follow.",
         "Nothing for binaries.",
     ),
-    _rule(
+    ComparisonRule.of(
         "dwarf.func-param-renamed",
         Severity.INFO,
         "A parameter has another name",
         "Compiled code goes by order. Names that changed places are a risk: the meaning may have changed with them.",
         "Nothing, if the meaning is the same.",
+        _PSABI,
+        _parameters_renamed,
     ),
     ComparisonRule.of(
         "scan.debug-missing",

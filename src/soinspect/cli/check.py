@@ -1,0 +1,79 @@
+"""``soinspect check``."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from soinspect.cli.exits import Exit
+from soinspect.cli.options import Page, PageFormat, Verbose, console, write
+from soinspect.errors import UsageError
+from soinspect.model.verdict import Outcome, Requirement, Verdict
+
+
+class FailOn(StrEnum):
+    """From what on the exit code is 1."""
+
+    FAILURE = "failure"
+    RISKY = "risky"
+
+
+def command(
+    host: Annotated[str, typer.Argument(metavar="HOST", help="The program that opens the plugins.")],
+    plugins: Annotated[list[str], typer.Argument(metavar="PLUGIN...", help="The plugins, in the order of opening.")],
+    required: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--require",
+            metavar="SYMBOL[:TYPE]",
+            help="What each plugin must export; TYPE as the host asserts it: 'Run:func()', 'I:*int'.",
+        ),
+    ] = None,
+    fail_on: Annotated[
+        FailOn, typer.Option("--fail-on", help="Exit code 1 for plugins that fail, or for risks as well.")
+    ] = FailOn.FAILURE,
+    output: Page = PageFormat.TEXT,
+    verbose: Verbose = False,
+) -> None:
+    """Tell whether HOST will accept these plugins, in this order: all reasons, the cause, the fix. Nothing is run.
+
+    Exit code 1 if one is rejected or aborts the host, 3 if it cannot be decided.
+    """
+    from soinspect import api
+
+    verdict = api.check(host, plugins, requirements=tuple(_requirement(text) for text in required or ()))
+    if output is PageFormat.JSON:
+        from soinspect.render.document import document
+
+        files = [{"path": path} for path in (host, *plugins)]
+        verdicts = [
+            {"path": it.path, "outcome": it.outcome, "summary": it.summary, "reasons": it.reasons, "passed": it.passed}
+            for it in verdict.plugins
+        ]
+        write(document("check", files=files, outcome=verdict.outcome, plugins=verdicts))
+    else:
+        from soinspect.render.check import check_lines
+
+        terminal = console()
+        for line in check_lines(verdict, verbose=verbose, width=terminal.width if sys.stdout.isatty() else None):
+            terminal.print(line)
+    raise typer.Exit(_exit(verdict, fail_on))
+
+
+def _requirement(text: str) -> Requirement:
+    symbol, _, go_type = text.partition(":")
+    if not symbol:
+        raise UsageError(f"--require {text}: no symbol is named")
+    return Requirement(symbol=symbol, type=go_type or None)
+
+
+def _exit(verdict: Verdict, fail_on: FailOn) -> Exit:
+    match verdict.outcome:
+        case Outcome.REJECTED | Outcome.ABORTS_HOST:
+            return Exit.FINDING
+        case Outcome.UNDECIDED:
+            return Exit.UNDECIDED
+    return Exit.FINDING if verdict.risky and fail_on is FailOn.RISKY else Exit.FINE

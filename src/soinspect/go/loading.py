@@ -1,0 +1,120 @@
+"""The facts of host and plugin that ``plugin.Open`` depends on.
+
+Sources: src/plugin/plugin_dlopen.go and plugin_stubs.go, src/runtime/plugin.go, and for what a host exports
+symtab in src/cmd/link/internal/ld/symtab.go.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from soinspect.elf.file import ElfFile
+from soinspect.elf.kind import interpreter, object_kind
+from soinspect.errors import FormatError
+from soinspect.go.binary import GoBinary
+from soinspect.go.layouts import minor_of
+from soinspect.go.memory import Memory
+from soinspect.go.moduledata import ModuleData
+from soinspect.go.startcode import known_next_offsets, stored_next_offsets
+from soinspect.model.absence import Absent
+from soinspect.model.constants import DynamicTag
+from soinspect.model.golang import GoVersion
+from soinspect.model.goloading import GoHost, Guest, ModuleShape, PluginSupport
+
+_HASH_SIZE = 8  # bytes, since Go 1.16
+_HASH_SYMBOL = re.compile(r"go[.:]link\.pkghashbytes\.(.+)")
+_OLDEST_HOST = 10  # older ones throw where newer ones return an error
+_OPEN_FOR_REAL = b"plugin.lastmoduleinit\0"  # a function of the runtime that only the real plugin.Open calls
+_OPEN_STUB = b"plugin: not implemented"
+
+
+def read_host(elf: ElfFile) -> GoHost | Absent:
+    """A Go program as the host of plugins; Absent if the file is none."""
+    binary = GoBinary.of(elf)
+    if isinstance(binary, Absent):
+        return binary
+    hashes = package_hashes(elf)
+    return GoHost(
+        path=elf.path,
+        facts=binary.facts,
+        support=_support(elf, hashes),
+        static=interpreter(elf) is None,
+        shape=_host_shape(binary),
+        package_hashes=tuple(hashes.items()),
+        needed=_needed(elf),
+    )
+
+
+def read_guest(elf: ElfFile) -> Guest:
+    """Any ELF file as a plugin-to-be."""
+    binary = GoBinary.of(elf)
+    return Guest(
+        path=elf.path,
+        identity=str(Path(elf.path).resolve()),
+        kind=object_kind(elf),
+        go=binary if isinstance(binary, Absent) else binary.facts,
+        shape=binary if isinstance(binary, Absent) else _guest_shape(elf, binary),
+        needed=_needed(elf),
+    )
+
+
+def package_hashes(elf: ElfFile) -> dict[str, str]:
+    """The fingerprints (hexadecimal) of the packages that a Go program exports to plugins, by package.
+
+    Empty for programs that cannot open plugins.
+
+    :raises FormatError: a fingerprint lies outside of the file.
+    """
+    symbols = elf.dynamic_symbols
+    if isinstance(symbols, Absent):
+        return {}
+    rows = zip(symbols.names, symbols.values, symbols.sizes, strict=True)
+    return {
+        match[1]: elf.image.read(value, min(size, _HASH_SIZE)).hex()
+        for name, value, size in rows
+        if value and (match := _HASH_SYMBOL.fullmatch(name))
+    }
+
+
+def _support(elf: ElfFile, hashes: dict[str, str]) -> PluginSupport:
+    if hashes:
+        return PluginSupport.WORKING
+    if elf.image.data.find(_OPEN_FOR_REAL) >= 0:
+        return PluginSupport.NOTHING_EXPORTED
+    return PluginSupport.STUB if elf.image.data.find(_OPEN_STUB) >= 0 else PluginSupport.NONE
+
+
+def _shape(module: ModuleData | Absent, next_offsets: set[int]) -> ModuleShape | Absent:
+    if isinstance(module, Absent):
+        return module
+    if len(next_offsets) != 1:
+        return Absent(f"where moduledata links to the next module is not known ({module.layout.text})")
+    return ModuleShape(next_offset=next_offsets.pop(), fields=module.layout.text)
+
+
+def _host_shape(binary: GoBinary) -> ModuleShape | Absent:
+    minor = minor_of(binary.facts.version.text)
+    if minor is not None and minor < _OLDEST_HOST:
+        return Absent(f"plugin.Open of go1.{minor} is not modelled, only from go1.{_OLDEST_HOST} on")
+    return _shape(binary.module, _next_offsets(binary.module, binary.facts.version))
+
+
+def _next_offsets(module: ModuleData | Absent, version: GoVersion) -> set[int]:
+    """Where the releases that can have built a file have the link: of its version, else of its layout."""
+    minor = minor_of(version.text) if version.exact else None
+    if minor is not None:
+        return known_next_offsets(minor, minor)
+    return known_next_offsets(module.layout.first, module.layout.last) if module else set()
+
+
+def _guest_shape(elf: ElfFile, binary: GoBinary) -> ModuleShape | Absent:
+    try:
+        stored = set(stored_next_offsets(Memory(elf)))
+    except FormatError as error:
+        return Absent(f"the start-up code cannot be read: {error.reason}")
+    return _shape(binary.module, stored or _next_offsets(binary.module, binary.facts.version))
+
+
+def _needed(elf: ElfFile) -> tuple[str, ...]:
+    return elf.dynamic.strings_of(DynamicTag.NEEDED) if elf.dynamic else ()

@@ -1,0 +1,27 @@
+"""The page of ``soinspect explain``."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+
+from soinspect.model.explanation import Explanation
+from soinspect.render.page import Page
+
+_FILES = {
+    True: "these files explain it",
+    False: "these files do not explain it: they fail otherwise, or not at all",
+    None: "whether these files explain it cannot be told",
+}
+
+
+def explanation_page(explanation: Explanation) -> Page:
+    """What it means; with files, whether they explain it; what to do."""
+    page = Page(f"{explanation.message}: {explanation.means}")
+    fix = explanation.fix
+    if explanation.verdict is not None:
+        page.add("files", _FILES[explanation.foreseen])
+        for plugin in explanation.verdict.plugins:
+            page.add("check", f"{PurePath(plugin.path).name}: {plugin.outcome}: {plugin.summary}")
+            fix = next((reason.fix for reason in plugin.reasons if explanation.foreseen), fix)
+    page.add("fix", fix, "bold")
+    return page

@@ -1,0 +1,235 @@
+"""Why two Go builds of a package differ, and the command that builds the plugin as the other side was built.
+
+The hashes decide whether packages differ; build information only explains it. Which settings change hashes was
+measured on Go 1.19 to 1.27: GOAMD64, CGO_*, -ldflags, -cover, -buildvcs, -asmflags, GOFIPS140 and flags for package
+main alone never do.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from soinspect.model.golang import GoBuildInfo, GoFacts, GoModule, GoVersion
+
+_SWITCHES = ("-trimpath", "-race", "-msan", "-asan")
+_HARMLESS_COMPILER_FLAGS = re.compile(r" ?-(?:B|dwarf=\w+)(?= |$)")
+_UNVERSIONED = "(devel)"
+_RELEASE = re.compile(r"go1\.\d+(?:\.\d+)?(?:(?:beta|rc)\d+)?")
+_MINOR = re.compile(r"(?:\bgo|\b)1\.(\d+)")
+_FIRST_WITH_TOOLCHAIN_SWITCHING = 21
+_UNRECORDED = "what both files record of their builds agrees: "
+_OTHER_TOOLCHAIN = (
+    f"{_UNRECORDED}a toolchain built from other sources, or a profile (default.pgo) of other contents, may be the cause"
+)
+_OTHER_SOURCES = (
+    f"{_UNRECORDED}other contents or, without -trimpath, another folder of the sources (vendored?) may be the cause"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Build:
+    """One side: what to call it in a sentence, the name of its file, and what it says about itself."""
+
+    name: str
+    file: str
+    facts: GoFacts
+
+    @property
+    def info(self) -> GoBuildInfo | None:
+        """The build information, if there is any."""
+        return self.facts.build_info or None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """What lies behind differing packages (None: the files do not tell), and the command that removes it."""
+
+    text: str | None
+    fix: str
+    evidence: tuple[str, ...] = ()
+
+
+def why_packages_differ(theirs: Build, ours: Build, differing: Sequence[str], shared: Sequence[str]) -> Cause:
+    """Why packages of ``ours``, the plugin, differ from those of ``theirs``, which were in the process before."""
+    fix = rebuild_line(theirs, ours, shared)
+    release = _releases_differ(theirs, ours)
+    if not theirs.info or not ours.info:
+        silent = theirs if not theirs.info else ours
+        hint = "another Go release or -trimpath" if len(differing) == len(shared) else "build flags or dependencies"
+        unsaid = (f"{silent.name} carries no build information: {hint} may be the cause",)
+        return Cause(text=release, fix=fix, evidence=() if release else unsaid)
+    modules = tuple(text for _, text in _module_differences(theirs, ours, shared))
+    if any(_is_standard(package, theirs.info, ours.info) for package in differing):
+        # All that touches the standard library counts; what concerns single modules will show next.
+        settings = [text for text in (release, *_setting_differences(theirs, ours)) if text]
+        settings = settings or list(_value_difference(theirs, ours, "-tags"))
+        text = "; ".join(settings) or None
+        also = (f"once that is the same: {'; '.join(modules)}",) if modules else ()
+        return Cause(text=text, fix=fix, evidence=also if text else (_OTHER_TOOLCHAIN, *also))
+    concerned = tuple(text for _, text in _module_differences(theirs, ours, differing))
+    text = "; ".join(concerned or _value_difference(theirs, ours, "-tags")) or None
+    return Cause(text=text, fix=fix, evidence=() if text else (_OTHER_SOURCES,))
+
+
+# -- what differs ------------------------------------------------------------------------------------------------------
+
+
+def _releases_differ(theirs: Build, ours: Build) -> str | None:
+    before, after = theirs.facts.version, ours.facts.version
+    if before.exact and after.exact:
+        same = _release(before) == _release(after)
+    else:
+        same = bool(_minors(before.text) & _minors(after.text)) or not (_minors(before.text) and _minors(after.text))
+    return None if same else f"{theirs.name} built by {_release(before)}, {ours.name} by {_release(after)}"
+
+
+def _release(version: GoVersion) -> str:
+    """The version without what follows the name of a release: the experiments that the toolchain was built with."""
+    match = _RELEASE.match(version.text) if version.exact else None
+    return match[0] if match else version.text
+
+
+def _minors(text: str) -> set[int]:
+    found = [int(minor) for minor in _MINOR.findall(text)]
+    return set(range(min(found), max(found) + 1)) if found else set()
+
+
+def _setting_differences(theirs: Build, ours: Build) -> Iterator[str]:
+    for switch in _SWITCHES:
+        before, after = _setting(theirs, switch), _setting(ours, switch)
+        if before != after:
+            having, lacking = (theirs, ours) if before else (ours, theirs)
+            yield f"{having.name} built with {switch}, {lacking.name} without"
+    for name in ("GOEXPERIMENT", "-gcflags", "-pgo"):
+        yield from _value_difference(theirs, ours, name)
+
+
+def _value_difference(theirs: Build, ours: Build, name: str) -> Iterator[str]:
+    before, after = _setting(theirs, name), _setting(ours, name)
+    if before == after:
+        return
+    if before and after:
+        yield f"{theirs.name} built with {name}={before}, {ours.name} with {name}={after}"
+    else:
+        having, lacking = (theirs, ours) if before else (ours, theirs)
+        yield f"{having.name} built with {name}={before or after}, {lacking.name} without"
+
+
+def _setting(build: Build, name: str) -> str:
+    """A setting as far as it can change package hashes; empty if it is not set."""
+    info = build.info
+    if info is None:
+        return ""
+    if name == "GOEXPERIMENT":
+        return info.experiments or ""
+    value = info.setting(name) or ""
+    if name in _SWITCHES:
+        return value if value == "true" else ""
+    if name == "-gcflags":
+        # "pattern=flags"; without a pattern they concern package main only, which no two files share.
+        pattern, _, flags = value.partition("=")
+        effective = _HARMLESS_COMPILER_FLAGS.sub("", f" {flags}").strip()
+        return f"{pattern}={effective}" if effective and not value.startswith("-") else ""
+    return value
+
+
+def _module_differences(theirs: Build, ours: Build, packages: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The modules of ``packages`` that come at another version or from another place, each with both in words."""
+    if not theirs.info or not ours.info:
+        return
+    seen: set[str] = set()
+    for package in packages:
+        before, after = _module_of(package, theirs.info), _module_of(package, ours.info)
+        if before is None or after is None or before.path in seen:
+            continue
+        seen.add(before.path)
+        if _where(before) != _where(after):
+            yield before.path, f"{before.path} is {_where(before)} in {theirs.name}, {_where(after)} in {ours.name}"
+
+
+def _modules(info: GoBuildInfo) -> tuple[GoModule, ...]:
+    return (*info.dependencies, *filter(None, (info.main,)))
+
+
+def _module_of(package: str, info: GoBuildInfo) -> GoModule | None:
+    """The module that holds a package: the one with the longest path that begins its import path."""
+    holders = [m for m in _modules(info) if package == m.path or package.startswith(f"{m.path}/")]
+    return max(holders, key=lambda module: len(module.path), default=None)
+
+
+def _where(module: GoModule) -> str:
+    used = module.replacement
+    if used is None:
+        return module.version or _UNVERSIONED
+    return f"replaced by {used.path} {used.version.replace(_UNVERSIONED, '')}".rstrip()
+
+
+def _is_standard(package: str, *infos: GoBuildInfo) -> bool:
+    return "." not in package.partition("/")[0] and all(_module_of(package, info) is None for info in infos)
+
+
+def modules_at_other_versions(theirs: Build, ours: Build, packages: Sequence[str]) -> tuple[str, ...]:
+    """In words, the modules of ``packages`` that both sides took at different versions."""
+    return tuple(text for _, text in _module_differences(theirs, ours, packages))
+
+
+# -- how to build it ---------------------------------------------------------------------------------------------------
+
+
+def rebuild_line(theirs: Build, ours: Build, packages: Sequence[str] = ()) -> str:
+    """The command that builds ``ours`` with the release, the settings and the modules of ``theirs``."""
+    if _setting(theirs, "-asan"):
+        return f"build {theirs.file} without -asan: AddressSanitizer ends the process when a plugin has it too"
+    moves = [command for path, _ in _module_differences(theirs, ours, packages)
+             if (command := _module_command(path, theirs))]  # fmt: skip
+    return " && ".join((*moves, build_line(theirs, ours)))
+
+
+def build_line(model: Build, ours: Build) -> str:
+    """The command that builds ``ours`` as a plugin with the release and the settings of ``model``."""
+    words: list[str] = []
+    release = _release(model.facts.version)
+    go = "go"
+    if model.facts.version.exact and release != _release(ours.facts.version):
+        if min(_minors(release), default=0) >= _FIRST_WITH_TOOLCHAIN_SWITCHING:
+            words.append(f"GOTOOLCHAIN={release}")
+        else:
+            go = release  # golang.org/dl installs older releases as commands of that name
+    experiments, own = _setting(model, "GOEXPERIMENT"), _setting(ours, "GOEXPERIMENT")
+    if experiments or own:
+        words.append(f"GOEXPERIMENT={experiments}")
+    words += (go, "build", "-buildmode=plugin")
+    words += _flags(model)
+    if _setting(ours, "-pgo") and not _setting(model, "-pgo"):
+        words.append("-pgo=off")
+    return shlex.join((*words, "-o", ours.file, _target(ours)))
+
+
+def host_build_line(host: Build) -> str:
+    """The command that builds a host so that it can open plugins."""
+    return shlex.join(("CGO_ENABLED=1", "go", "build", *_flags(host), "-o", host.file, _target(host)))
+
+
+def _flags(build: Build) -> Iterator[str]:
+    yield from (switch for switch in _SWITCHES if _setting(build, switch))
+    yield from (f"{name}={value}" for name in ("-gcflags", "-tags", "-pgo") if (value := _setting(build, name)))
+
+
+def _target(build: Build) -> str:
+    path = build.info.path if build.info else ""
+    return path if path and path != "command-line-arguments" else "."
+
+
+def _module_command(path: str, model: Build) -> str | None:
+    """The command that makes the module at ``path`` the one that ``model`` was built with; None if none can."""
+    module = next((m for m in _modules(model.info) if m.path == path), None) if model.info else None
+    if module is None:
+        return None
+    used = module.replacement
+    if used is not None:
+        at = f"@{used.version}" if used.version.startswith("v") else ""
+        return shlex.join(("go", "mod", "edit", f"-replace={path}={used.path}{at}"))
+    return shlex.join(("go", "get", f"{path}@{module.version}")) if module.version.startswith("v") else None
