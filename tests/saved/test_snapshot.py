@@ -166,6 +166,25 @@ def test_no_type_is_made_of_itself(cc: Compile) -> None:
         read_snapshot(json.dumps(body), "saved")
 
 
+def test_types_made_to_explode_are_cut(cc: Compile, tmp_path: Path) -> None:
+    """Each structure without a name holds ten of the next: as a declaration it would have 10**15 lines."""
+    old, new = (types_of(cc) for _ in range(2))
+    for body, size in ((old, 8), (new, 16)):
+        types = body["facts"]["types"]["types"]
+        function = body["facts"]["types"]["functions"][0]
+        first = len(types)
+        function["signature"]["parameters"][0]["type"] = first
+        for depth in range(15):
+            members = [{"name": f"m{n}", "type": first + depth + 1, "offset": 0} for n in range(10)]
+            name = None if depth else "bomb"
+            types.append({"is": "Aggregate", "kind": "struct", "name": name, "size": size, "members": members})
+        types.append({"is": "BaseType", "name": "int", "size": 4, "encoding": "SIGNED"})
+    paths = tmp_path / "old.json", tmp_path / "new.json"
+    for path, body in zip(paths, (old, new), strict=True):
+        path.write_text(json.dumps(body))
+    assert "dwarf.type-size-changed" in {f.rule for f in api.compare(*map(str, paths)).findings}
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_damaged_snapshots_are_refused_or_harmless(seed: int, cc: Compile, tmp_path: Path) -> None:
     """Any byte may be another one: the answer is an error of ours, or facts that every reader of facts bears."""

@@ -43,7 +43,7 @@ def passed(side: Prototypes, index: int, aggregate: Aggregate, machine: Machine)
 def _classes(side: Prototypes, index: int) -> list[str] | None:
     """The register of each eight bytes; None if a scalar lies across its alignment, or is an x87 number."""
     found: dict[int, str] = {}
-    for offset, size, register in _scalars(side, index, 0):
+    for offset, size, register in _scalars(side, index):
         if size == 0 or offset % min(size, _EIGHTBYTE) or (register is _VECTOR_REGISTER and size > _EIGHTBYTE):
             return None
         part = offset // _EIGHTBYTE
@@ -52,27 +52,40 @@ def _classes(side: Prototypes, index: int) -> list[str] | None:
     return [found[part] for part in sorted(found)]
 
 
-def _scalars(side: Prototypes, index: int, start: int) -> Iterator[tuple[int, int, str]]:
-    """Offset, size and kind of register of each scalar in a type of at most sixteen bytes."""
-    match side.types[index]:
-        case Typedef(target=target):
-            yield from _scalars(side, target, start)
-        case DerivedType(derivation=derivation, target=target) if derivation.qualifies:
-            yield from _scalars(side, target, start)
-        case Aggregate(members=members, bases=bases):
-            for offset, part in ((it.offset, it.type) for parts in (bases, members) for it in parts):
-                if offset is not None and (side.size_of(part) or 0) <= _LARGEST - offset:
-                    yield from _scalars(side, part, start + offset)
-        case ArrayType(element=element, vector=False):
-            step, whole = side.size_of(element) or 0, side.size_of(index) or 0
-            for offset in range(0, whole, step) if 0 < step <= whole <= _LARGEST else ():
-                yield from _scalars(side, element, start + offset)
-        case BaseType(size=size, encoding=encoding):
-            yield start, size, _VECTOR_REGISTER if encoding in _VECTOR else _GENERAL_REGISTER
-        case MemberPointer():
-            for offset in range(0, side.size_of(index) or 0, side.word_size):
-                yield start + offset, side.word_size, _GENERAL_REGISTER
-        case ArrayType():
-            yield start, min(side.size_of(index) or 0, _EIGHTBYTE), _VECTOR_REGISTER
-        case _:
-            yield start, side.size_of(index) or 0, _GENERAL_REGISTER
+def _scalars(side: Prototypes, whole: int) -> Iterator[tuple[int, int, str]]:
+    """Offset, size and kind of register of each scalar in a type of at most sixteen bytes, in no order.
+
+    Each type is looked into once at each offset, whatever the debug information nests.
+    """
+    seen: set[tuple[int, int]] = set()
+    todo = [(whole, 0)]
+    while todo:
+        index, start = todo.pop()
+        if (index, start) in seen:
+            continue
+        seen.add((index, start))
+        match side.types[index]:
+            case Typedef(target=target):
+                todo.append((target, start))
+            case DerivedType(derivation=derivation, target=target) if derivation.qualifies:
+                todo.append((target, start))
+            case Aggregate(members=members, bases=bases):
+                parts = ((it.offset, it.type) for both in (bases, members) for it in both)
+                todo += (
+                    (part, start + offset)
+                    for offset, part in parts
+                    if offset is not None and offset >= 0 and start + offset + (side.size_of(part) or 0) <= _LARGEST
+                )
+            case ArrayType(element=element, vector=False):
+                step, size = side.size_of(element) or 0, side.size_of(index) or 0
+                offsets = range(0, size, step) if 0 < step <= size <= _LARGEST else ()
+                todo += ((element, start + offset) for offset in offsets)
+            case BaseType(size=size, encoding=encoding):
+                yield start, size, _VECTOR_REGISTER if encoding in _VECTOR else _GENERAL_REGISTER
+            case MemberPointer():
+                for offset in range(0, side.size_of(index) or 0, side.word_size):
+                    yield start + offset, side.word_size, _GENERAL_REGISTER
+            case ArrayType():
+                yield start, min(side.size_of(index) or 0, _EIGHTBYTE), _VECTOR_REGISTER
+            case _:
+                yield start, side.size_of(index) or 0, _GENERAL_REGISTER

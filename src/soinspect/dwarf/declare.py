@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 from soinspect.model.layout import LayoutLine
 from soinspect.model.prototype import (
@@ -41,6 +42,7 @@ _BYTE = 8
 # No declaration that somebody wrote has more parts, or parts nested deeper; one made to explode is cut.
 _MAX_PARTS = 400
 _MAX_DEPTH = 64
+_MAX_LINES = 10_000
 
 
 def type_text(side: Prototypes, index: int, name: str = "") -> str:
@@ -62,9 +64,9 @@ def variable_text(side: Prototypes, variable: ExportedVariable) -> str:
 def layout_lines(side: Prototypes, index: int) -> tuple[LayoutLine, ...]:
     """The declaration of a structure, class, union or enumeration with the offsets of its members in bytes.
 
-    Bytes that no member uses have a line of their own. Other types have one line.
+    Bytes that no member uses have a line of their own. Other types have one line. One made to explode is cut.
     """
-    return tuple(_layout(side, index, "", 0, ""))
+    return tuple(islice(_layout(side, index, "", 0, ""), _MAX_LINES))
 
 
 class _Declaration:

@@ -26,6 +26,7 @@ from soinspect.model.symbol import ExplainedSymbols
 # Deeper than any declaration that somebody wrote; the views go down as deep.
 _MAX_DEPTH = 200
 _BYTE = 256
+_WORD_SIZES = (4, 8)
 
 
 def sound(facts: Facts, path: str, what: str) -> Facts:
@@ -52,6 +53,8 @@ def _defect_of_columns(rows: ExplainedSymbols) -> str | None:
 
 def _defect(types: Prototypes) -> str | None:
     """What makes a type graph unusable, in words; None if it is sound."""
+    if types.word_size not in _WORD_SIZES:
+        return f"pointers of {types.word_size} bytes"
     number = len(types.types)
     if not number or not isinstance(types.types[VOID], UnspecifiedType):
         return "types[0] is not void"
