@@ -14,6 +14,7 @@ from soinspect.elf.image import Image
 from soinspect.errors import InputError, UsageError
 from soinspect.inspection.saved import is_saved, read_saved, read_saved_snapshot
 from soinspect.model.absence import Absent
+from soinspect.model.constants import DynamicTag
 
 # Every command is to start fast, and each class of values costs its share: the imports of one question stand in the
 # function that answers it.
@@ -144,18 +145,20 @@ def _compare_for_host(old: str, new: str, host: str) -> Comparison:
 
 
 def _compare(old: str, new: str, profile: Profile | None) -> Comparison:
-    from soinspect.compare.engine import compare as compare_snapshots
-    from soinspect.inspection.facts import comparable, snapshot, types_of
-
     if is_saved(old) or is_saved(new):
         from soinspect.inspection.comparing import compare_facts
 
         return compare_facts(facts_of(old), facts_of(new), profile)
     with open_elf(old) as before, open_elf(new) as after:
         if before.image.same_bytes(after.image):
-            facts_of_both = snapshot(before)
-            renamed = replace(facts_of_both, path=after.path)
-            return compare_snapshots(facts_of_both, renamed, identical=True, profile=profile)
+            from soinspect.model.finding import Comparison, Profile
+
+            linked = before.dynamic and before.dynamic.strings_of(DynamicTag.SONAME)
+            chosen = profile or (Profile.LINKED if linked else Profile.DLOPEN)
+            return Comparison.of_identical(before.path, after.path, chosen)
+        from soinspect.compare.engine import compare as compare_snapshots
+        from soinspect.inspection.facts import comparable, types_of
+
         facts = comparable(before), comparable(after)
         for elf, it in zip((before, after), facts, strict=True):
             if it.truncated:
@@ -166,7 +169,7 @@ def _compare(old: str, new: str, profile: Profile | None) -> Comparison:
                     f"it is no use comparing it: {it.truncated.where} {it.truncated.what}",
                 )
         old_types, new_types = (types_of(elf, it) for elf, it in zip((before, after), facts, strict=True))
-        return compare_snapshots(*facts, identical=False, old_types=old_types, new_types=new_types, profile=profile)
+        return compare_snapshots(*facts, old_types=old_types, new_types=new_types, profile=profile)
 
 
 def compare_folders(

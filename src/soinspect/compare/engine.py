@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from soinspect.compare.pair import Pair
 from soinspect.compare.rules import RULES
 from soinspect.model.absence import Absent
-from soinspect.model.finding import Comparison, Finding, Profile, Severity
+from soinspect.model.finding import IDENTICAL, Comparison, Finding, Profile, Severity
 from soinspect.model.golang import GoBinaryKind, GoPlugin
 from soinspect.model.snapshot import Snapshot
 
@@ -24,28 +24,27 @@ def compare(
     old: Snapshot,
     new: Snapshot,
     *,
-    identical: bool,
     old_types: Prototypes | Absent = NOT_READ,
     new_types: Prototypes | Absent = NOT_READ,
     profile: Profile | None = None,
 ) -> Comparison:
-    """How ``new`` differs from ``old``; ``identical`` tells that the files have the same bytes.
+    """How ``new`` differs from ``old``.
 
     ``profile`` None means: a file with a SONAME is linked against, any other is opened with dlopen.
     """
     chosen = profile or (Profile.LINKED if old.dynamic and old.dynamic.soname else Profile.DLOPEN)
     pair = Pair(old=old, new=new, old_types=old_types, new_types=new_types, profile=chosen)
-    findings = () if identical else in_order(_find(pair))
+    findings = in_order(_find(pair))
     return Comparison(
         old=old.path,
         new=new.path,
         profile=chosen,
-        identical=identical,
-        verdict=verdict_of(findings, identical=identical),
+        identical=False,
+        verdict=verdict_of(findings, identical=False),
         findings=findings,
         agreements=tuple(_agreements(pair)),
         not_compared=tuple(_not_compared(pair)),
-        types_missing=None if identical else _types_missing(pair),
+        types_missing=_types_missing(pair),
     )
 
 
@@ -77,7 +76,7 @@ def without_findings(comparison: Comparison) -> Comparison:
 def verdict_of(findings: tuple[Finding, ...], *, identical: bool) -> str:
     """The verdict in one sentence, with the number of findings of each severity."""
     if identical:
-        return "identical: the files have the same bytes"
+        return IDENTICAL
     totals = {severity: sum(f.severity is severity for f in findings) for severity in Severity}
     counts = ", ".join(f"{number} {severity}" for severity, number in totals.items() if number)
     if totals[Severity.BREAKING]:

@@ -28,9 +28,7 @@ def compare_facts(old: Facts, new: Facts, profile: Profile | None) -> Comparison
         from soinspect.saved.baseline import as_baseline
 
         old, new = as_baseline(old), as_baseline(new)
-    found = compare(
-        old.snapshot, new.snapshot, identical=False, old_types=old.types, new_types=new.types, profile=profile
-    )
+    found = compare(old.snapshot, new.snapshot, old_types=old.types, new_types=new.types, profile=profile)
     if with_baseline:
         found = replace(
             found, not_compared=(*found.not_compared, "what a baseline leaves out: sizes of functions, aliases")

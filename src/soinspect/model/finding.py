@@ -74,6 +74,9 @@ class SuppressedFinding:
     reason: str
 
 
+IDENTICAL = "identical: the files have the same bytes"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """How ``new`` differs from ``old``: findings by severity, then in the order of the rules.
@@ -96,6 +99,20 @@ class Comparison:
     remarks: tuple[str, ...] = ()
     host: str | None = None
     types_missing: str | None = None
+
+    @classmethod
+    def of_identical(cls, old: str, new: str, profile: Profile) -> Comparison:
+        """The comparison of two files that have the same bytes: nothing of them needs to be read."""
+        return cls(
+            old=old,
+            new=new,
+            profile=profile,
+            identical=True,
+            verdict=IDENTICAL,
+            findings=(),
+            agreements=(),
+            not_compared=(),
+        )
 
     @property
     def breaking(self) -> bool:
