@@ -119,7 +119,7 @@ def _open_alike(pair: Pair, old: GoPlugin, new: GoPlugin) -> bool:
 
 def _types_missing(pair: Pair) -> str | None:
     """Why the types of common exports were not compared, or not of all that the old file describes."""
-    if not pair.common_symbols:
+    if not pair.common_rows:
         return None
     if isinstance(pair.old_types, Absent):
         return f"{pair.old.path}: {pair.old_types.reason}"

@@ -6,7 +6,8 @@ them in their addend, symbolic ones in the symbol, RELR ones in place.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from functools import cached_property
 from struct import Struct
 from typing import TYPE_CHECKING
@@ -79,13 +80,13 @@ class Pointers:
                 return self._value(infos[row], addends[row])
         return None
 
-    def records(self, wanted: Container[int]) -> Iterator[tuple[int, int, int]]:
+    def records(self, wanted: AbstractSet[int]) -> Iterator[tuple[int, int, int]]:
         """The relocations of the wanted words: ``r_offset``, ``r_info``, ``r_addend`` (as an unsigned word)."""
-        for offsets, infos, addends in self._tables:
-            for row in [n for n, offset in enumerate(offsets) if offset in wanted]:
-                yield offsets[row], infos[row], addends[row]
+        for rows, infos, addends in self._indexed if wanted else ():
+            for offset in rows.keys() & wanted:
+                yield offset, infos[rows[offset]], addends[rows[offset]]
 
-    def several(self, wanted: Container[int]) -> dict[int, int]:
+    def several(self, wanted: AbstractSet[int]) -> dict[int, int]:
         """The values of the wanted words, of those that have one, found in one search."""
         values = ((offset, self._value(info, addend)) for offset, info, addend in self.records(wanted))
         return {offset: value for offset, value in values if value is not None}
