@@ -73,7 +73,7 @@ def report_return(step: Step, planned: PlannedAction, events: tuple[Event, ...],
     changed = tuple(_changed_buffers(planned, events))
     detail += "".join(f"; argument {change.argument} now holds {change.text}" for change in changed)
     overruns = tuple(_overruns(planned, events))
-    detail += "".join(f"; {overrun}" for overrun in overruns)
+    detail = "; ".join((*overruns, detail))
     if in_go_plugin:
         detail += _GO_PROVES_NOTHING
     abi = None
