@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from soinspect.model.finding import Comparison, Profile, Suppression
     from soinspect.model.goreport import GoQuery, GoReport
     from soinspect.model.loadplan import DlopenProblem, LoadPlan
+    from soinspect.model.pluginkind import GoHostProfile, PluginKind
     from soinspect.model.series import FolderComparison, Timeline
     from soinspect.model.snapshot import Snapshot
     from soinspect.model.symbolquery import SymbolListing, SymbolQuery
@@ -87,22 +88,40 @@ def list_symbols(path: str, query: SymbolQuery, *, with_static: bool = False) ->
         return list_open(elf, query, with_static=with_static)
 
 
-def inspect(path: str, *, with_witnesses: bool = False) -> Snapshot:
+def inspect(path: str, *, with_witnesses: bool = False, profile: GoHostProfile | None = None) -> Snapshot:
     """All facts of the file at ``path``; ``with_witnesses`` has pyelftools and LIEF read its symbols too.
 
-    :raises InputError: the file cannot be read.
+    ``profile`` is the host that a Go plugin is for.
+
+    :raises InputError: the file cannot be read, or is no Go plugin where there is a ``profile``.
     """
     from soinspect.inspection.facts import snapshot
+    from soinspect.kinds.recognise import plugin_kinds as kinds_of
 
     if is_saved(path) and not with_witnesses:
         return read_saved_snapshot(path)
     with open_elf(path) as elf:
         facts = snapshot(elf)
+        facts = replace(facts, plugin_kinds=kinds_of(elf, facts.go, profile))
         if not with_witnesses:
             return facts
         from soinspect.elf.crosscheck import cross_check
 
         return replace(facts, witnesses=cross_check(elf))
+
+
+def plugin_kinds(path: str, *, profile: GoHostProfile | None = None) -> tuple[PluginKind, ...]:
+    """What the file at ``path`` is a plugin for, and what of that does not fit; most files are one kind, or none.
+
+    ``profile`` is the host that a Go plugin is for.
+
+    :raises InputError: the file cannot be read, or is no Go plugin where there is a ``profile``.
+    """
+    from soinspect.go.facts import read_go
+    from soinspect.kinds.recognise import plugin_kinds as kinds_of
+
+    with open_elf(path) as elf:
+        return kinds_of(elf, read_go(elf), profile)
 
 
 def inspect_go(path: str, query: GoQuery) -> GoReport:

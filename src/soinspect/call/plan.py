@@ -11,10 +11,10 @@ from difflib import get_close_matches
 from soinspect.call.aggregates import returned_at, text_places, value_bytes
 from soinspect.call.arguments import Argument, encode_scalar, parse_step
 from soinspect.call.cgotypes import holds_go_memory
-from soinspect.call.conventions import Convention, convention_of
 from soinspect.call.typed import check_untyped, fit_arguments, result_room
 from soinspect.call.worker import protocol
 from soinspect.errors import UsageError
+from soinspect.kinds.catalogue import Convention, convention_of
 from soinspect.model.calling import CallRequest, NativeFacts
 from soinspect.model.constants import SymbolType
 from soinspect.model.signature import CType, Signature, TypeKind

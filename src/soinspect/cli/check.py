@@ -64,10 +64,10 @@ def command(
 
 
 def _requirement(text: str) -> Requirement:
-    symbol, _, go_type = text.partition(":")
-    if not symbol:
+    required = Requirement.parse(text)
+    if not required.symbol:
         raise UsageError(f"--require {text}: no symbol is named")
-    return Requirement(symbol=symbol, type=go_type or None)
+    return required
 
 
 def _exit(verdict: Verdict, fail_on: FailOn) -> Exit:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from soinspect.cli.exits import Exit, report
 from soinspect.cli.options import Files, Page, PageFormat, Verbose, console, write
-from soinspect.errors import SoinspectError
+from soinspect.errors import SoinspectError, UsageError
+
+if TYPE_CHECKING:
+    from soinspect.model.pluginkind import GoHostProfile
 
 
 def command(
@@ -20,17 +24,27 @@ def command(
             "--cross-check", help="Have pyelftools and LIEF read the symbols too; exit code 1 if they differ."
         ),
     ] = False,
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            "--profile",
+            metavar="HOST|FILE",
+            help="The host that Go plugins are for: krakend, tyk, nakama, ..., or a TOML file with what it looks up;"
+            " exit code 1 if a plugin lacks it.",
+        ),
+    ] = None,
     output: Page = PageFormat.TEXT,
     verbose: Verbose = False,
 ) -> None:
     """Show one page on each file: what it is, who built it, what it needs, what it offers, what is odd."""
     from soinspect import api
 
+    host = read_profile(profile) if profile else None
     errors: list[SoinspectError] = []
     snapshots = []
     for path in files:
         try:
-            snapshots.append(api.inspect(path, with_witnesses=cross_check))
+            snapshots.append(api.inspect(path, with_witnesses=cross_check, profile=host))
         except SoinspectError as error:
             errors.append(error)
     if output is PageFormat.JSON:
@@ -47,4 +61,21 @@ def command(
             for line in info_page(facts, verbose=verbose).lines(terminal.width if sys.stdout.isatty() else None):
                 terminal.print(line)
     differ = any(witness.agrees is False for facts in snapshots for witness in facts.witnesses)
-    raise typer.Exit(max((*(report(error) for error in errors), Exit.FINDING if differ else Exit.FINE)))
+    lacking = host is not None and any(kind.problems for facts in snapshots for kind in facts.plugin_kinds)
+    raise typer.Exit(max((*(report(error) for error in errors), Exit.FINDING if differ or lacking else Exit.FINE)))
+
+
+def read_profile(name: str) -> GoHostProfile:
+    """The profile of a known host, or of a TOML file."""
+    from soinspect.kinds.goprofiles import PROFILES, parse_profile
+
+    known = next((profile for profile in PROFILES if profile.id == name), None)
+    if known:
+        return known
+    try:
+        return parse_profile(Path(name).read_text("utf-8"), name)
+    except FileNotFoundError:
+        names = ", ".join(profile.id for profile in PROFILES)
+        raise UsageError(f"--profile {name}: no such file, and no known host; known are {names}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--profile {name}: cannot be read: {error}") from None

@@ -46,6 +46,14 @@ class StringTable:
             yield place
             place = self._data.find(needle, place + 1)
 
+    def find_tails(self, suffix: str) -> Iterator[range]:
+        """For each text that ends in ``suffix`` the offsets at which a name that ends so can begin."""
+        needle = suffix.encode("utf-8", "surrogateescape") + b"\0"
+        place = self._data.find(needle)
+        while place >= 0:
+            yield range(self._data.rfind(b"\0", 0, place) + 1, place + 1)
+            place = self._data.find(needle, place + 1)
+
     def get_all(self, offsets: Sequence[int]) -> list[str]:
         """The names at all ``offsets``, in order, and as :meth:`get` gives them."""
         # With bytes that are not ASCII, the offsets would not be those of the decoded text.

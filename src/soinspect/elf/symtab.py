@@ -109,6 +109,13 @@ class SymbolTable:
             if place in self._by_name_offset:
                 yield self.symbol(self._by_name_offset[place])
 
+    def ending_with(self, suffix: str) -> Iterator[Symbol]:
+        """The symbols whose names end so, as :meth:`starting_with`."""
+        for places in self._strings.find_tails(suffix):
+            for place in places:
+                if place in self._by_name_offset:
+                    yield self.symbol(self._by_name_offset[place])
+
     def symbol(self, index: int) -> Symbol:
         """The symbol at ``index``, counted without the null symbol."""
         version, default = self.versions.of(index + 1)

@@ -54,7 +54,10 @@ def facts_of(elf: ElfFile, *, with_types: bool) -> Facts:
 
     if not with_types:
         return Facts(snapshot=snapshot(elf), types=Absent("debug information was not read"))
+    from soinspect.kinds.recognise import plugin_kinds
+
     facts = comparable(elf)
+    facts = replace(facts, plugin_kinds=plugin_kinds(elf, facts.go))
     return Facts(snapshot=facts, types=types_of(elf, facts))
 
 

@@ -105,6 +105,11 @@ class GoExport:
             return f"func {self.name}{self.type.removeprefix('func')}"
         return f"var {self.name} {self.type}"
 
+    @property
+    def looked_up_type(self) -> str:
+        """The type of what ``plugin.Lookup`` returns: of a variable a pointer to it."""
+        return self.type if self.kind is GoExportKind.FUNCTION else f"*{self.type}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GoPackageHash:

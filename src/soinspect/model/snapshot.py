@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from soinspect.model.golang import GoFacts
     from soinspect.model.hardening import Hardening
     from soinspect.model.image import Anomaly, Header, ObjectKind
+    from soinspect.model.pluginkind import PluginKind
     from soinspect.model.symbol import ExplainedSymbol, ExplainedSymbols
 
 
@@ -92,6 +93,7 @@ class Snapshot:
     witnesses: tuple[Witness, ...] = ()
     read_only_sections: tuple[str, ...] = ()
     class_tables: tuple[ClassTable, ...] = ()
+    plugin_kinds: tuple[PluginKind, ...] = ()
 
     @property
     def truncated(self) -> Anomaly | None:

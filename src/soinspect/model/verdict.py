@@ -121,6 +121,21 @@ class Requirement:
     symbol: str
     type: str | None
 
+    @classmethod
+    def parse(cls, text: str) -> Requirement:
+        """What ``SYMBOL`` or ``SYMBOL:TYPE`` asks for."""
+        symbol, _, go_type = text.partition(":")
+        return cls(symbol=symbol, type=go_type or None)
+
+    def accepts(self, go_type: str) -> bool:
+        """Whether a symbol of this type is what the host asserts."""
+        return self.type is None or _words(go_type) == _words(self.type)
+
+
+def _words(go_type: str) -> str:
+    """A type without the blanks that gofmt would set otherwise, and with today's name for the empty interface."""
+    return "".join(go_type.split()).replace("interface{}", "any")
+
 
 def _worst(outcomes: Iterable[Outcome]) -> Outcome:
     """The worst of some outcomes; nothing at all is accepted."""

@@ -9,6 +9,7 @@ from soinspect.model.constants import ElfClass, Machine
 from soinspect.model.dynamic import VersionFloor
 from soinspect.model.golang import GoBinaryKind, GoFacts, GoPlugin
 from soinspect.model.hardening import Hardening
+from soinspect.model.pluginkind import PluginKind
 from soinspect.model.snapshot import Snapshot, Witness
 from soinspect.render.page import Page
 from soinspect.render.text import count, known
@@ -23,6 +24,8 @@ def info_page(facts: Snapshot, *, verbose: bool) -> Page:
     page = Page(answer=f"{facts.path}: {summary(facts)}")
     page.add("file", _file(facts))
     page.add("built by", _built_by(facts))
+    for kind in facts.plugin_kinds:
+        _add_kind(page, kind, few)
     if not isinstance(facts.dynamic, Absent):
         page.add("soname", known(facts.dynamic.soname))
         page.add("needs", facts.dynamic.needed or ("nothing",))
@@ -58,11 +61,17 @@ def summary(facts: Snapshot) -> str:
         machine += "; TRUNCATED, so what is missing below may only be cut off"
     go = facts.go
     if isinstance(go, Absent):
-        return f"{facts.kind}, {machine}; {_symbol_summary(facts)}"
+        purpose = "".join(f" ({kind.title})" for kind in facts.plugin_kinds)
+        return f"{facts.kind}{purpose}, {machine}; {_symbol_summary(facts)}{_refusal(facts)}"
     if isinstance(go.plugin, Absent):
         return f"Go {go.kind}, {go.version.text}, {machine}"
     names = ", ".join(export.name for export in go.plugin.exports) or "nothing"
-    return f"Go plugin, {go.version.text}, {machine}; exports {names}"
+    return f"Go plugin, {go.version.text}, {machine}; exports {names}{_refusal(facts)}"
+
+
+def _refusal(facts: Snapshot) -> str:
+    refused = any(problem.refused for kind in facts.plugin_kinds for problem in kind.problems)
+    return "; its host will refuse it" if refused else ""
 
 
 def _symbol_summary(facts: Snapshot) -> str:
@@ -172,6 +181,17 @@ def _witness(witness: Witness) -> str:
         f"{witness.name} disagrees: {count(witness.symbols, 'dynamic symbol')}, "
         f"{witness.only_ours:,} of ours it does not have, {witness.only_theirs:,} of its own we do not have"
     )
+
+
+def _add_kind(page: Page, kind: PluginKind, few: int | None) -> None:
+    """What the file is a plugin for, what it tells its host, and what its host will not like."""
+    page.add("plugin for", f"{kind.host}: {', '.join(kind.evidence)}")
+    page.add("", [f"{fact.name}: {known(fact.value)}" for fact in kind.facts])
+    if few is None:
+        page.add("entry points", [f"{entry.symbol}: {entry.prototype}" for entry in kind.entry_points])
+    for problem in kind.problems:
+        text = "refused" if problem.refused else "perhaps refused"
+        page.add("", (f"{text}: {problem.summary}", f"fix: {problem.fix}"), style="yellow")
 
 
 def _add_go(page: Page, go: GoFacts, few: int | None) -> None:

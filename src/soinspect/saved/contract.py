@@ -28,6 +28,7 @@ def contract_of(facts: Snapshot) -> Snapshot:
         go=facts.go if isinstance(facts.go, Absent) else _go_contract(facts.go),
         anomalies=(),
         witnesses=(),
+        plugin_kinds=(),
     )
 
 

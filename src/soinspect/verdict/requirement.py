@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from difflib import get_close_matches
 
-from soinspect.model.golang import GoExportKind, GoPlugin
+from soinspect.model.golang import GoPlugin
 from soinspect.model.verdict import Requirement, Step
 from soinspect.verdict.gorules import REQUIRED_SYMBOL, REQUIRED_TYPE
 
@@ -24,16 +24,11 @@ def check_requirements(plugin: GoPlugin, requirements: tuple[Requirement, ...]) 
                 evidence=(f"{hint}it exports {', '.join(exports) or 'nothing'}",),
             )
             continue
-        found = export.type if export.kind is GoExportKind.FUNCTION else f"*{export.type}"
-        if required.type is None or _words(found) == _words(required.type):
+        found = export.looked_up_type
+        if required.accepts(found):
             yield f"it exports {required.symbol}, which Lookup returns as {found}"
         else:
             yield REQUIRED_TYPE.found(
                 f"{required.symbol} is {found}, not {required.type}",
                 message=f"interface conversion: plugin.Symbol is {found}, not {required.type}",
             )
-
-
-def _words(go_type: str) -> str:
-    """A type without the blanks that gofmt would set otherwise, and with today's name for the empty interface."""
-    return "".join(go_type.split()).replace("interface{}", "any")
