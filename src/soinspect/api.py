@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from soinspect.model.scan import Scanned
     from soinspect.model.snapshot import Snapshot
     from soinspect.model.symbolquery import SymbolListing, SymbolQuery
+    from soinspect.scan.query import Query
 
 STANDARD_INPUT = "-"
 _MAX_STANDARD_INPUT = 1 << 31
@@ -224,3 +225,21 @@ def scanning(
         known = stack.enter_context(Cache(cache)) if cache is not None else None
         read = partial(read_batch, with_symbols=with_symbols)
         yield stack.enter_context(closing(run(find(paths, root), read, where, known)))
+
+
+def count_candidates(paths: Sequence[str], root: str = "/") -> int:
+    """How many files :func:`scanning` would look into, for those who show how far it is."""
+    from soinspect.scan.find import find
+
+    return sum(1 for _ in find(paths, root))
+
+
+def scan_query(sql: str) -> Query:
+    """A checked SQL statement about the tables ``files`` and ``symbols``, which are to be filled.
+
+    :raises UsageError: the statement is wrong.
+    :raises CannotRun: DuckDB is not installed.
+    """
+    from soinspect.scan.query import Query
+
+    return Query(sql)

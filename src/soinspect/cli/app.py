@@ -17,7 +17,7 @@ from soinspect.cli.options import discard_output, leave_closed_pipe
 from soinspect.errors import SoinspectError
 
 _VERSION = frozenset({"--version", "-V"})
-COMMANDS = ("symbols", "info", "go", "deps", "call", "diff", "rules", "schema")
+COMMANDS = ("symbols", "info", "go", "deps", "call", "diff", "scan", "rules", "schema")
 
 
 def _print_version(value: bool) -> None:

@@ -5,7 +5,7 @@ The fields are the columns of every table that is written of them (CSV, JSON, Pa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from types import NoneType, UnionType
@@ -101,3 +101,13 @@ def column_types(record: type[ScanRow | SymbolRows]) -> dict[str, type]:
         kind = get_origin(parts[0]) or parts[0]
         columns[name] = str if issubclass(kind, StrEnum) else kind
     return columns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanTotals:
+    """What a scan found: numbers of rows, by kind of object and of plugin; copies of others; errors."""
+
+    kinds: Mapping[ObjectKind, int]
+    plugin_kinds: Mapping[str, int]
+    copies: int
+    errors: int

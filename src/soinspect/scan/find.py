@@ -29,8 +29,10 @@ def find(paths: Sequence[str], root: str = "/") -> Iterator[Candidate | ScanRow]
     """
     finder = _Finder(FileSystem(root))
     for path in paths:
-        for given in finder.expand(path):
-            yield from finder.at(given)
+        matches = finder.expand(path)
+        for given in matches or (path,):
+            # What a pattern happens to match need not be an ELF file.
+            yield from finder.at(given, named=not matches)
 
 
 class _Finder:
@@ -40,16 +42,17 @@ class _Finder:
         self._walked: set[tuple[int, int]] = set()
 
     def expand(self, path: str) -> Sequence[str]:
-        """What a pattern stands for; a path that exists is no pattern, and one without a match is kept."""
+        """What a pattern stands for; a path that exists is no pattern, and stands for nothing."""
         given = self._files.given(path)
         if not has_magic(given) or self._files.identity(given) is not None:
-            return (given,)
+            return ()
         if self._files.root == "/":
-            return sorted(glob(given, recursive=True)) or (given,)  # noqa: PTH207
+            return sorted(glob(given, recursive=True))  # noqa: PTH207
         inside = glob(given.lstrip("/"), root_dir=self._files.root, recursive=True)  # noqa: PTH207
-        return sorted(f"/{match}" for match in inside) or (given,)
+        return sorted(f"/{match}" for match in inside)
 
-    def at(self, given: str) -> Iterator[Candidate | ScanRow]:
+    def at(self, path: str, *, named: bool) -> Iterator[Candidate | ScanRow]:
+        given = self._files.given(path)
         place = self._files.outside(given)
         try:
             real = os.path.realpath(place or "", strict=True)
@@ -60,7 +63,7 @@ class _Finder:
         if S_ISDIR(status.st_mode):
             yield from self._walk(real, given)
         elif S_ISREG(status.st_mode):
-            yield Candidate(path=real, shown=given, device=status.st_dev, inode=status.st_ino, named=True)
+            yield Candidate(path=real, shown=given, device=status.st_dev, inode=status.st_ino, named=named)
         else:
             yield ScanRow(path=given, error="is not a regular file")
 

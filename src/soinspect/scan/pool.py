@@ -47,11 +47,9 @@ def in_process() -> Pool:
 
 def processes(jobs: int) -> Pool:
     """``jobs`` processes of this machine."""
-    # Forked from a server without threads, which has imported what a worker needs.
-    context = get_context("forkserver")
-    context.set_forkserver_preload(["soinspect.scan.read"])
+    # Forked, they have all they need, and the caller's main module is not run again; the scan itself has no threads.
     # Ctrl-C ends workers without a word: telling of it is for the process that started them.
-    start = partial(ProcessPoolExecutor, jobs, context, signal.signal, (signal.SIGINT, signal.SIG_DFL))
+    start = partial(ProcessPoolExecutor, jobs, get_context("fork"), signal.signal, (signal.SIGINT, signal.SIG_DFL))
     return Pool(start=start, workers=jobs)
 
 

@@ -77,8 +77,8 @@ def _plugin_kinds(go: GoBinary | None) -> tuple[str, ...]:
     """What could open the file as a plugin; the one place to name other kinds than Go's."""
     if go is None:
         return ()
-    kind, _ = go.kind
-    return (f"Go {kind}",) if kind in (GoBinaryKind.PLUGIN, GoBinaryKind.C_SHARED) else ()
+    names = {GoBinaryKind.PLUGIN: ("Go plugin",), GoBinaryKind.C_SHARED: ("Go c-shared library",)}
+    return names.get(go.kind[0], ())
 
 
 def _or_none(fact: _Fact | Absent) -> _Fact | None:

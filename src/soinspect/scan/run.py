@@ -8,6 +8,7 @@ from concurrent.futures import BrokenExecutor, Future
 from dataclasses import dataclass
 from itertools import islice
 
+from soinspect.errors import CannotRun
 from soinspect.model.scan import Candidate, Scanned, ScanRow
 from soinspect.scan.cache import Cache
 from soinspect.scan.identical import Identical
@@ -18,6 +19,9 @@ Found = Candidate | ScanRow
 
 _BATCH = 128
 _BATCHES_A_WORKER = 4
+# So many dead processes in a row are not the fault of the files.
+_MAX_DEATHS = 16
+_REMEDY = "give it more memory, or fewer processes: --jobs 1"
 _DIED = "the process that read it died (killed, or out of memory?)"
 
 
@@ -56,6 +60,7 @@ class _Runner:
         self._cache = cache
         self._identical = Identical()
         self._executor = pool.start()
+        self._deaths = 0
         self.waiting: deque[_Batch] = deque()
 
     def submit(self, batch: list[Found]) -> None:
@@ -72,6 +77,7 @@ class _Runner:
         try:
             return self._executor.submit(self._read, unread)
         except BrokenExecutor:  # by a batch before this one
+            self._executor.shutdown()
             self._executor = self._pool.start()
             return self._executor.submit(self._read, unread)
 
@@ -94,9 +100,14 @@ class _Runner:
     def _read_alone(self, candidate: Candidate) -> Scanned:
         """Read one file of a batch that a worker died of: only one of them is to blame."""
         try:
-            return self._start([candidate]).result()[0]
+            answer = self._start([candidate]).result()[0]
         except self._pool.losses:
+            self._deaths += 1
+            if self._deaths == _MAX_DEATHS:
+                raise CannotRun(f"{_MAX_DEATHS} processes in a row died as they began to read", _REMEDY) from None
             return Scanned(rows=(ScanRow(path=candidate.shown, error=_DIED),))
+        self._deaths = 0
+        return answer
 
     def stop(self) -> None:
         for batch in self.waiting:
