@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from soinspect.model.constants import DynamicTag
 # Every command is to start fast, and each class of values costs its share: the imports of one question stand in the
 # function that answers it.
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from soinspect.call.toolchain import CallEnvironment
     from soinspect.loader.environment import LoaderEnv
@@ -30,10 +31,12 @@ if TYPE_CHECKING:
     from soinspect.model.goreport import GoQuery, GoReport
     from soinspect.model.loadplan import DlopenProblem, LoadPlan
     from soinspect.model.pluginkind import GoHostProfile, PluginKind
+    from soinspect.model.scan import Scanned
     from soinspect.model.series import FolderComparison, Timeline
     from soinspect.model.snapshot import Snapshot
     from soinspect.model.symbolquery import SymbolListing, SymbolQuery
     from soinspect.model.verdict import Requirement, Verdict
+    from soinspect.scan.query import Query
 
 STANDARD_INPUT = "-"
 _MAX_STANDARD_INPUT = 1 << 31
@@ -339,3 +342,58 @@ def dlopen_problems(host: str, plugins: Sequence[str], environment: LoaderEnv) -
     from soinspect.verdict.dlopen import dlopen_problems as judge
 
     return tuple(map(judge, dlopen_plans(host, plugins, environment)))
+
+
+@contextmanager
+def scanning(
+    paths: Sequence[str],
+    *,
+    root: str = "/",
+    jobs: int = 0,
+    dask: str | None = None,
+    cache: str | None = None,
+    with_symbols: bool = False,
+) -> Iterator[Iterator[Scanned]]:
+    """Look into all files at and below ``paths``: one answer a file, in a fixed order, as they are read.
+
+    ``jobs`` processes share the work (0: it is done in this one), or the Dask cluster whose scheduler is at the
+    address ``dask``. ``root`` is the folder that is ``/`` for the paths. What is read is kept in the file ``cache``,
+    and not read again until it changes.
+
+    :raises UsageError: the cache is of no use, or symbols are asked for, which it does not keep.
+    :raises CannotRun: there is no Dask, or no scheduler answers.
+    """
+    from soinspect.scan import pool
+    from soinspect.scan.cache import Cache
+    from soinspect.scan.find import find
+    from soinspect.scan.read import read_batch
+    from soinspect.scan.run import run
+
+    if cache is not None and with_symbols:
+        raise UsageError("--cache keeps no symbols: leave out one of --cache and --symbols")
+    with ExitStack() as stack:
+        if dask is not None:
+            where = stack.enter_context(pool.dask_cluster(dask))
+        else:
+            where = pool.processes(jobs) if jobs else pool.in_process()
+        known = stack.enter_context(Cache(cache)) if cache is not None else None
+        read = partial(read_batch, with_symbols=with_symbols)
+        yield stack.enter_context(closing(run(find(paths, root), read, where, known)))
+
+
+def count_candidates(paths: Sequence[str], root: str = "/") -> int:
+    """How many files :func:`scanning` would look into, for those who show how far it is."""
+    from soinspect.scan.find import find
+
+    return sum(1 for _ in find(paths, root))
+
+
+def scan_query(sql: str) -> Query:
+    """A checked SQL statement about the tables ``files`` and ``symbols``, which are to be filled.
+
+    :raises UsageError: the statement is wrong.
+    :raises CannotRun: DuckDB is not installed.
+    """
+    from soinspect.scan.query import Query
+
+    return Query(sql)

@@ -28,6 +28,7 @@ COMMANDS = (
     "diff",
     "snapshot",
     "freeze",
+    "scan",
     "rules",
     "schema",
 )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from soinspect.elf.dynamic import DynamicSection
 from soinspect.elf.file import ElfFile
@@ -130,29 +131,33 @@ def dynamic_linking(elf: ElfFile) -> DynamicLinking | Absent:
         runpath=next(iter(dynamic.strings_of(DynamicTag.RUNPATH)), None),
         flags=tuple(flag.name for flag in flags if flag.name),
         version_needs=versions.needed if versions else (),
-        version_floors=tuple(_version_floors(table)) if isinstance(table, SymbolTable) else (),
+        version_floors=tuple(_explained_floors(table)) if isinstance(table, SymbolTable) else (),
         defined_versions=versions.defined if versions else (),
         hash_styles=tuple(name for name, tag in _HASH_STYLES if dynamic.get(tag) is not None),
         isa_level=isa_level(elf),
     )
 
 
-def _version_floors(table: SymbolTable) -> Iterator[VersionFloor]:
-    """For each family of numbered versions the newest one that is needed, and which symbols force it."""
-    newest: dict[tuple[str, str], tuple[tuple[int, ...], VersionNeed]] = {}
-    for need in table.versions.needed:
+def version_floors(needed: Iterable[VersionNeed]) -> list[VersionFloor]:
+    """For each family of numbered versions the newest one that is needed; which symbols force it is left out."""
+    newest: dict[tuple[str, str], tuple[tuple[int, ...], VersionFloor]] = {}
+    for need in needed:
         # GLIBC_ABI_DT_RELR has no number; the first glibc to define it is 2.36.
         match = _NUMBERED_VERSION.fullmatch("GLIBC_2.36" if need.version == _DT_RELR else need.version)
         if match is None:
             continue
         number = tuple(int(part[:9]) for part in match["number"].split("."))
-        key = VersionFloor.key_of(match["family"], need.library)
-        if key not in newest or number > newest[key][0]:
-            newest[key] = (number, need)
+        floor = VersionFloor(family=match["family"], version=need.version, library=need.library, symbols=())
+        if floor.key not in newest or number > newest[floor.key][0]:
+            newest[floor.key] = (number, floor)
+    return [floor for _, floor in newest.values()]
+
+
+def _explained_floors(table: SymbolTable) -> Iterator[VersionFloor]:
+    """The newest version of each family, with the symbols that force it."""
     forced = _symbols_by_need(table)
-    for key, (_, need) in newest.items():
-        symbols = tuple(forced.get((need.library, need.version), ()))
-        yield VersionFloor(family=key[0], version=need.version, library=need.library, symbols=symbols)
+    for floor in version_floors(table.versions.needed):
+        yield replace(floor, symbols=tuple(forced.get((floor.library, floor.version), ())))
 
 
 def _symbols_by_need(table: SymbolTable) -> dict[tuple[str, str], list[str]]:

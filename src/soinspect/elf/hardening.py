@@ -64,9 +64,7 @@ def read_hardening(elf: ElfFile, *, is_go: bool) -> Hardening:
 
 def _imports(elf: ElfFile) -> frozenset[str]:
     table = elf.dynamic_symbols
-    if isinstance(table, Absent):
-        return frozenset()
-    return frozenset(n for n, i in zip(table.names, table.section_indexes, strict=True) if i == 0)
+    return frozenset() if isinstance(table, Absent) else frozenset(table.undefined_names)
 
 
 def _executable_stack(elf: ElfFile) -> bool | Absent:

@@ -71,6 +71,12 @@ class SymbolTable:
         return self._strings.get_all(self._name_offsets)
 
     @cached_property
+    def undefined_names(self) -> list[str]:
+        """The raw names of what other objects must provide, in table order; no other name is decoded."""
+        rows = zip(self._name_offsets, self.section_indexes, strict=True)
+        return self._strings.get_all([offset for offset, index in rows if index == SectionIndex.UNDEF])
+
+    @cached_property
     def _by_name(self) -> dict[str, int]:
         # Several versions of a name: the default one wins, then the first that is defined, then any.
         return self._index(self.names)

@@ -19,6 +19,7 @@ from soinspect.model.absence import Absent
 from soinspect.model.constants import ObjectType
 from soinspect.model.golang import (
     CgoExport,
+    GoBinaryKind,
     GoBuildInfo,
     GoFacts,
     GoFunction,
@@ -68,13 +69,12 @@ class GoBinary:
     def facts(self) -> GoFacts:
         """What describes the file as a whole."""
         from soinspect.go.cgo import c_functions
-        from soinspect.go.kind import kind_of
 
-        kind, kind_evidence = kind_of(self._elf, self.module, self.build_info, self.plugin)
+        kind, kind_evidence = self.kind
         return GoFacts(
             kind=kind,
             kind_evidence=kind_evidence,
-            version=self._version(),
+            version=self.version,
             build_id=find_build_id(self._elf),
             build_info=self.build_info,
             module_data=self.module.facts if self.module else self.module,
@@ -83,6 +83,24 @@ class GoBinary:
             c_imports=c_functions(self.functions),
             problems=self.problems,
         )
+
+    @cached_property
+    def kind(self) -> tuple[GoBinaryKind, str]:
+        """Which kind of Go binary it is, and how that is known."""
+        from soinspect.go.kind import kind_of
+
+        return kind_of(self._elf, self.module, self.build_info, self.plugin)
+
+    @cached_property
+    def version(self) -> GoVersion:
+        """The Go release that built it."""
+        from soinspect.go.version import read_version
+
+        try:
+            return read_version(self._memory, self.module or None, self.build_info or None, self.plugin or None)
+        except FormatError as error:
+            self._problem("the version", error)
+            return GoVersion(text="unknown", exact=False, evidence=())
 
     # -- tables --------------------------------------------------------------------------------------------
 
@@ -145,15 +163,6 @@ class GoBinary:
         except FormatError as error:
             self._problem("the plugin path", error)
             return _DAMAGED
-
-    def _version(self) -> GoVersion:
-        from soinspect.go.version import read_version
-
-        try:
-            return read_version(self._memory, self.module or None, self.build_info or None, self.plugin or None)
-        except FormatError as error:
-            self._problem("the version", error)
-            return GoVersion(text="unknown", exact=False, evidence=())
 
     def _cgo_exports(self) -> tuple[CgoExport, ...]:
         from soinspect.go.cgo import cgo_exports

@@ -39,6 +39,14 @@ def plugin_kinds(elf: ElfFile, go: GoFacts | Absent, profile: GoHostProfile | No
     return tuple(_describe(file, rule, evidence) for rule in KINDS if (evidence := _evidence(file, rule)))
 
 
+def kind_titles(elf: ElfFile) -> tuple[str, ...]:
+    """The titles of the kinds of plugin that a file which is not Go's is, without looking any further."""
+    if object_kind(elf) is not ObjectKind.SHARED_LIBRARY or isinstance(elf.dynamic_symbols, Absent):
+        return ()
+    file = PluginFile(elf, Absent("not Go's"), None)
+    return tuple(rule.title for rule in KINDS if _evidence(file, rule))
+
+
 def _evidence(file: PluginFile, rule: KindRule) -> tuple[str, ...]:
     """What the first sign that holds consists of; nothing if none does."""
     for sign in rule.signs:

@@ -41,4 +41,4 @@ class VersionFloor:
     def number(self) -> tuple[int, ...]:
         """The version's number, to be compared."""
         digits = self.version.rpartition("_")[2]
-        return tuple(int(part) for part in digits.split(".")) if digits[:1].isdigit() else (2, 36)
+        return tuple(int(part[:9]) for part in digits.split(".")) if digits[:1].isdigit() else (2, 36)

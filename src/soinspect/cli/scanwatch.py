@@ -1,0 +1,91 @@
+"""Watches a scan go by: counts what it finds, tells what cannot be read, and shows how far it is."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Self
+
+from soinspect.model.image import ObjectKind
+from soinspect.model.scan import Scanned, ScanRow, ScanTotals
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+
+_SECONDS_A_FRAME = 0.1
+
+
+class Watch:
+    """Counts the answers of a scan as they pass; a context manager for the progress bar.
+
+    ``tell`` prints errors on standard error, for answers that have no room for them.
+    """
+
+    def __init__(self, *, tell: bool) -> None:
+        self._tell = tell
+        self._kinds: Counter[ObjectKind] = Counter()
+        self._plugin_kinds: Counter[str] = Counter()
+        self._copies = self._errors = 0
+        self._progress: Progress | None = None
+        self._drawn = 0.0
+
+    def show_progress(self, total: int) -> None:
+        """Show a bar with rate and time left on standard error, ``total`` files long, as long as this is entered."""
+        self._progress = _bar()
+        self._progress.add_task("", total=total)
+
+    def __enter__(self) -> Self:
+        if self._progress:
+            self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._progress:
+            self._progress.stop()
+
+    def watch(self, answers: Iterator[Scanned]) -> Iterator[Scanned]:
+        """The answers as they are."""
+        for scanned in answers:
+            for row in scanned.rows:
+                self._count(row)
+            yield scanned
+            if self._progress:
+                self._progress.advance(self._progress.task_ids[0])
+                if time.monotonic() - self._drawn > _SECONDS_A_FRAME:
+                    self._drawn = time.monotonic()
+                    self._progress.refresh()
+        self.__exit__()  # what is shown next is not to mix with the bar
+
+    def _count(self, row: ScanRow) -> None:
+        if row.kind is not None:
+            self._kinds[row.kind] += 1
+        self._plugin_kinds.update(row.plugin_kinds)
+        self._copies += row.same_as is not None
+        if row.error is not None:
+            self._errors += 1
+            if self._tell:
+                from soinspect.render.text import printable
+
+                print(f"soinspect: {printable(f'{row.path}: {row.error}')}", file=sys.stderr)  # noqa: T201
+
+    @property
+    def totals(self) -> ScanTotals:
+        """What has been found so far."""
+        return ScanTotals(kinds=self._kinds, plugin_kinds=self._plugin_kinds, copies=self._copies, errors=self._errors)
+
+
+def _bar() -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TimeRemainingColumn
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.speed or 0:,.0f} files/s")
+
+    columns = (BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
+    # It draws when it is told to: workers are forked, so that no thread may run beside.
+    return Progress(*columns, console=Console(stderr=True), transient=True, auto_refresh=False)

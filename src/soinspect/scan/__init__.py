@@ -1,0 +1,1 @@
+"""Many files at once: finding them, reading them in parallel, keeping what was read."""

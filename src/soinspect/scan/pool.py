@@ -1,0 +1,73 @@
+"""Where batches are read: processes of this machine, a Dask cluster, or the calling process."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from typing import ParamSpec, TypeVar
+
+from soinspect.errors import CannotRun
+
+_CONNECT_SECONDS = 10
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """``start`` makes an executor with room for ``workers`` tasks at once; it is called again when one broke.
+
+    ``losses`` are what a future holds when the worker that ran it died.
+    """
+
+    start: Callable[[], Executor]
+    workers: int
+    losses: tuple[type[BaseException], ...] = (BrokenExecutor,)
+
+
+class _Caller(Executor):
+    """Runs each task at once, in the calling thread."""
+
+    def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
+        future: Future[_T] = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+
+def in_process() -> Pool:
+    """No other process: the simplest, and no protection from a file that exhausts the memory."""
+    return Pool(start=_Caller, workers=1)
+
+
+def processes(jobs: int) -> Pool:
+    """``jobs`` processes of this machine."""
+    # Forked, they have all they need, and the caller's main module is not run again; the scan itself has no threads.
+    # Ctrl-C ends workers without a word: telling of it is for the process that started them.
+    start = partial(ProcessPoolExecutor, jobs, get_context("fork"), signal.signal, (signal.SIGINT, signal.SIG_DFL))
+    return Pool(start=start, workers=jobs)
+
+
+@contextmanager
+def dask_cluster(address: str) -> Iterator[Pool]:
+    """The workers of the Dask cluster whose scheduler is at ``address``; they must see the same files.
+
+    :raises CannotRun: Dask is not installed, or no scheduler answers.
+    """
+    try:
+        from distributed import Client, KilledWorker
+    except ImportError:
+        raise CannotRun("--dask needs Dask, which is not installed", "pip install 'soinspect[dask]'") from None
+    try:
+        client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
+    except (OSError, ValueError) as error:
+        reason = f"no Dask scheduler can be reached at {address}: {error}"
+        raise CannotRun(reason, "start one: dask scheduler, then dask worker ADDRESS") from None
+    with client:
+        workers = sum(client.nthreads().values()) or 1
+        yield Pool(start=lambda: client.get_executor(pure=False), workers=workers, losses=(KilledWorker,))

@@ -1,0 +1,65 @@
+"""SQL over the result of a scan, through DuckDB."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from soinspect.errors import CannotRun, UsageError
+from soinspect.model.scan import ScanRow, SymbolRows, column_types
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+_TYPES = {str: "VARCHAR", int: "BIGINT", bool: "BOOLEAN", tuple: "VARCHAR[]"}
+_AT_ONCE = 4096
+
+
+class Query:
+    """One statement, checked before the scan begins, which may take long.
+
+    The tables are ``files``, with a row a file, and ``symbols``, with a row a symbol.
+    """
+
+    def __init__(self, sql: str) -> None:
+        """Check the statement.
+
+        :raises CannotRun: DuckDB is not installed.
+        :raises UsageError: the statement is wrong.
+        """
+        try:
+            import duckdb
+        except ImportError:
+            raise CannotRun("--query needs DuckDB, which is not installed", "pip install 'soinspect[sql]'") from None
+        self._error = duckdb.Error
+        self._sql = sql
+        self._database: DuckDBPyConnection = duckdb.connect()
+        for table, record in (("files", ScanRow), ("symbols", SymbolRows)):
+            columns = ", ".join(f'"{name}" {_TYPES[kind]}' for name, kind in column_types(record).items())
+            self._database.execute(f"CREATE TABLE {table} ({columns})")
+        self._run(f"EXPLAIN {sql}")
+
+    def load(self, table: str, path: str) -> None:
+        """Fill ``files`` or ``symbols`` with the JSON lines in the file at ``path``."""
+        record = {"files": ScanRow, "symbols": SymbolRows}[table]
+        columns = {name: _TYPES[kind] for name, kind in column_types(record).items()}
+        source = self._database.read_json(path, columns=columns, format="newline_delimited")
+        source.insert_into(table)
+
+    def answer(self) -> tuple[tuple[str, ...], Iterator[Sequence[object]]]:
+        """The names of the answer's columns, and its rows.
+
+        :raises UsageError: the statement cannot be carried out.
+        """
+        self._run(self._sql)
+        return tuple(column[0] for column in self._database.description or ()), self._rows()
+
+    def _rows(self) -> Iterator[Sequence[object]]:
+        while rows := self._database.fetchmany(_AT_ONCE):
+            yield from rows
+
+    def _run(self, sql: str) -> None:
+        try:
+            self._database.execute(sql)
+        except self._error as error:
+            raise UsageError(f"--query: {str(error).splitlines()[0]}") from None
