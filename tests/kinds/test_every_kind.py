@@ -6,28 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from conftest import FIXTURES, ROOT, Compile, Golden
+from conftest import ROOT, Compile, Golden
 from kindpage import kinds_page
+from pluginsources import IN_C, SOURCES, build
 from soinspect import api
 from soinspect.kinds.catalogue import KINDS
 from soinspect.kinds.rule import KindRule, Need
 from soinspect.model.pluginkind import PluginKind
 from soinspect.render.text import known
-
-SOURCES = FIXTURES / "plugin-kinds"
-# Go plugins are built by Go: test_go_profiles.py.
-IN_C = tuple(rule for rule in KINDS if rule.id != "go")
-
-
-def source_of(rule: KindRule) -> Path:
-    (source,) = (SOURCES / rule.id).glob("*.c")
-    return source
-
-
-def build(rule: KindRule, cc: Compile, *flags: str) -> Path:
-    """The plugin, named as its source says: ``libgsttoy.so.c`` gives ``libgsttoy.so``."""
-    source = source_of(rule)
-    return cc(source, "-w", *flags, name=source.stem)
 
 
 def the_kind(path: Path) -> PluginKind:

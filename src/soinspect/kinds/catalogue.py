@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from functools import cache
 
 from soinspect.kinds import languages, media, servers, systems, tools
-from soinspect.kinds.rule import KindRule
+from soinspect.kinds.rule import EntryPoint, KindRule
 
 KINDS: tuple[KindRule, ...] = (
     *languages.RULES,
@@ -36,12 +36,9 @@ def convention_of(name: str) -> Convention | None:
     Patterns that begin with ``*``, and names that are words of everyday use, say too little without the rest of the
     file.
     """
-    found = [
-        (rule, entry)
-        for rule in KINDS
-        for entry in rule.entry_points
-        if entry.pattern not in _EVERYDAY and not entry.pattern.startswith("*") and fnmatchcase(name, entry.pattern)
-    ]
+    exact, patterns = _by_name()
+    found = exact.get(name, [])
+    found = found + [one for prefix, suffix, one in patterns if name.startswith(prefix) and name.endswith(suffix)]
     if not found:
         return None
     prototypes = {entry.prototype for _, entry in found}
@@ -54,3 +51,22 @@ def convention_of(name: str) -> Convention | None:
 
 
 _EVERYDAY = ("init", "fini", "plugin_is_GPL_compatible", "plugin_name", "plugin_type", "plugin_version")
+_FINGERPRINTS = ("go:link.pkghashbytes.*", "go.link.pkghashbytes.*")  # nobody calls them
+_Found = tuple[KindRule, EntryPoint]
+
+
+@cache
+def _by_name() -> tuple[dict[str, list[_Found]], list[tuple[str, str, _Found]]]:
+    """The entry points by their whole names, and those with a ``*`` with what stands before and after it."""
+    exact: dict[str, list[_Found]] = {}
+    patterns: list[tuple[str, str, _Found]] = []
+    for rule in KINDS:
+        for entry in rule.entry_points:
+            prefix, star, suffix = entry.pattern.partition("*")
+            if not prefix or entry.pattern in (*_EVERYDAY, *_FINGERPRINTS):
+                continue
+            if star:
+                patterns.append((prefix, suffix, (rule, entry)))
+            else:
+                exact.setdefault(entry.pattern, []).append((rule, entry))
+    return exact, patterns

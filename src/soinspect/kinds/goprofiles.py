@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from soinspect.errors import UsageError
 from soinspect.kinds.pluginfile import PluginFile
 from soinspect.kinds.readers import fact
 from soinspect.model.absence import Absent
-from soinspect.model.golang import GoExport, GoPlugin
 from soinspect.model.pluginkind import GoHostProfile, KindFact, KindProblem
 from soinspect.model.verdict import Requirement
+
+# Most files are not Go's.
+if TYPE_CHECKING:
+    from soinspect.model.golang import GoExport, GoPlugin
 
 ANY_NAME = "*"
 _KEYS = ("title", "required", "any_of", "reference")
@@ -88,6 +91,8 @@ def parse_profile(text: str, path: str) -> GoHostProfile:
 
     :raises UsageError: it is not TOML, or not what it must be; the text names ``path``.
     """
+    import tomllib
+
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -7,12 +7,16 @@ from functools import cached_property
 from itertools import islice
 from pathlib import PurePath
 from struct import Struct
+from typing import TYPE_CHECKING
 
 from soinspect.elf.file import ElfFile
 from soinspect.model.absence import Absent
-from soinspect.model.golang import GoFacts, GoPlugin
-from soinspect.model.pluginkind import GoHostProfile
 from soinspect.model.symbol import Symbol
+
+# Most files are not Go's.
+if TYPE_CHECKING:
+    from soinspect.model.golang import GoFacts, GoPlugin
+    from soinspect.model.pluginkind import GoHostProfile
 
 # More exports of one pattern than any real plugin has are made to waste time.
 _MAX_MATCHES = 10_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from soinspect.elf.file import ElfFile
 from soinspect.elf.kind import object_kind
@@ -12,10 +13,13 @@ from soinspect.kinds.pluginfile import PluginFile
 from soinspect.kinds.rule import EntryPoint, KindRule, Need, Sign
 from soinspect.model.absence import Absent
 from soinspect.model.constants import SymbolType
-from soinspect.model.golang import GoFacts
 from soinspect.model.image import ObjectKind
 from soinspect.model.pluginkind import FoundEntryPoint, GoHostProfile, KindFact, KindProblem, PluginKind
 from soinspect.model.symbol import Symbol
+
+# Most files are not Go's.
+if TYPE_CHECKING:
+    from soinspect.model.golang import GoFacts
 
 _FUNCTIONS = (SymbolType.FUNC, SymbolType.IFUNC, SymbolType.NOTYPE)
 _FEW = 4
