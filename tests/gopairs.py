@@ -20,10 +20,12 @@ import pytest
 
 from soinspect.elf.file import ElfFile
 from soinspect.go.loading import read_guest, read_host
+from soinspect.loader.environment import LoaderEnv
+from soinspect.loader.plan import dlopen_plans
 from soinspect.model.absence import Absent
-from soinspect.model.goloading import GoHost, Guest
-from soinspect.model.verdict import Outcome, PluginVerdict
-from soinspect.verdict.goplugin import open_in_order
+from soinspect.model.goloading import GoHost, Guest, Program
+from soinspect.model.verdict import Outcome, PluginVerdict, Policy
+from soinspect.verdict.check import judge
 
 if TYPE_CHECKING:
     from conftest import GoToolchains
@@ -116,6 +118,13 @@ class GoPairs:
             with ElfFile.open(str(path)) as elf:
                 self._guests[path] = read_guest(elf)
         return self._guests[path]
+
+    def judged(self, host: Path, plugins: Sequence[Path]) -> Sequence[PluginVerdict]:
+        """What check says, from facts that are read once."""
+        program = Program(path=str(host), go=self.read_host(host), producers=())
+        real = [str(plugin.resolve()) for plugin in plugins]
+        plans = dlopen_plans(str(host), real, LoaderEnv(), into_global_scope=True)
+        return judge(program, [self.read_guest(plugin) for plugin in plugins], plans, Policy()).plugins
 
     # -- building ------------------------------------------------------------------------------------------
 
@@ -222,7 +231,6 @@ def compare(pairs: GoPairs, host: Path, *plugins: Path) -> tuple[list[Seen], lis
 
     Where no message is foreseen, the real one is left out.
     """
-    verdicts = open_in_order(pairs.read_host(host), [pairs.read_guest(plugin) for plugin in plugins])
-    real, expected = really_open(host, plugins), foreseen(verdicts)
+    real, expected = really_open(host, plugins), foreseen(pairs.judged(host, plugins))
     silent = [n for n, seen in enumerate(expected) if seen.message is None]
     return [replace(seen, message=None) if n in silent else seen for n, seen in enumerate(real)], expected

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from soinspect.model.series import FolderComparison, Timeline
     from soinspect.model.snapshot import Snapshot
     from soinspect.model.symbolquery import SymbolListing, SymbolQuery
-    from soinspect.model.verdict import Requirement, Verdict
+    from soinspect.model.verdict import Policy, Verdict
     from soinspect.scan.query import Query
 
 STANDARD_INPUT = "-"
@@ -256,26 +256,26 @@ def timeline(
     )
 
 
-def check(host: str, plugins: Sequence[str], *, requirements: tuple[Requirement, ...] = ()) -> Verdict:
+def check(
+    host: str, plugins: Sequence[str], *, environment: LoaderEnv | None = None, policy: Policy | None = None
+) -> Verdict:
     """What becomes of ``plugins`` when the program at ``host`` opens them in this order; nothing is run.
 
-    Each plugin is to export what ``requirements`` name.
+    ``environment`` says where libraries are sought; None: on this machine. ``policy`` is what is asked of each plugin
+    besides.
 
-    :raises InputError: one of the files cannot be read.
+    :raises InputError: the host cannot be read, or a plugin is not there.
     """
-    from soinspect.go.loading import read_guest, read_host
-    from soinspect.verdict.check import judge
+    from soinspect.inspection.checking import check as check_files
+    from soinspect.loader.environment import LoaderEnv
+    from soinspect.model.verdict import Policy
 
-    with open_elf(host) as elf:
-        program = read_host(elf)
-    guests = []
-    for path in plugins:
-        with open_elf(path) as elf:
-            guests.append(read_guest(elf))
-    return judge(host, program, guests, requirements)
+    return check_files(host, plugins, environment or LoaderEnv(), policy or Policy())
 
 
-def explain(text: str, host: str | None = None, plugins: Sequence[str] = ()) -> Explanation | Absent:
+def explain(
+    text: str, host: str | None = None, plugins: Sequence[str] = (), *, environment: LoaderEnv | None = None
+) -> Explanation | Absent:
     """What the words of a loader in ``text`` mean, and whether ``host`` opening ``plugins`` explains them.
 
     :raises InputError: one of the files cannot be read.
@@ -286,7 +286,7 @@ def explain(text: str, host: str | None = None, plugins: Sequence[str] = ()) -> 
     explanation = recognise(text)
     if isinstance(explanation, Absent) or host is None:
         return explanation
-    return hold_against(explanation, check(host, plugins))
+    return hold_against(explanation, check(host, plugins, environment=environment))
 
 
 def call(request: CallRequest, environment: CallEnvironment, *, host: HostKind | str | None = None) -> CallResult:

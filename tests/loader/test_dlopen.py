@@ -11,15 +11,25 @@ from pathlib import Path
 
 import pytest
 
-from conftest import FIXTURES, Compile
+from conftest import FIXTURES, Compile, Soinspect
 from soinspect import api
+from soinspect.errors import InputError
 from soinspect.loader.environment import LoaderEnv, hwcaps_of
 from soinspect.loader.plan import dlopen_plans
 from soinspect.model.loadplan import DlopenProblem, Effect, ProblemKind
+from soinspect.model.verdict import Outcome
 from soinspect.verdict.dlopen import dlopen_problems
+from soinspect.verdict.dlreason import dlopen_reason
 
 FOLDER = FIXTURES / "plugins-for-dlopen"
 CASES = sorted(path for path in FOLDER.iterdir() if path.name not in ("host.c", "README.md"))
+
+OUTCOMES = {
+    "accepted": Outcome.ACCEPTED,
+    "risky": Outcome.ACCEPTED,
+    "refused": Outcome.REJECTED,
+    "aborts": Outcome.ABORTS_HOST,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +55,13 @@ class Case:
             subject=subject,
             fix=fix,
         )
+
+
+def build(source: Path, folder: Path) -> None:
+    """Build the pair of a source in ``folder``."""
+    environment = {**os.environ, "S": str(source), "F": str(FOLDER)}
+    for line in Case.of(source).build:
+        subprocess.run(["bash", "-euo", "pipefail", "-c", line], cwd=folder, env=environment, check=True)
 
 
 def run_host(folder: Path) -> tuple[int, str]:
@@ -74,9 +91,7 @@ def stops(problem: DlopenProblem) -> bool:
 @pytest.mark.parametrize("source", CASES, ids=lambda path: path.stem)
 def test_the_prediction_is_what_dlopen_says(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     case = Case.of(source)
-    for line in case.build:
-        environment = {**os.environ, "S": str(source), "F": str(FOLDER)}
-        subprocess.run(["bash", "-euo", "pipefail", "-c", line], cwd=tmp_path, env=environment, check=True)
+    build(source, tmp_path)
     monkeypatch.chdir(tmp_path)
     (problems,) = api.dlopen_problems("./host", ["./plugin.so"], LoaderEnv())
     code, said = run_host(tmp_path)
@@ -86,7 +101,7 @@ def test_the_prediction_is_what_dlopen_says(source: Path, tmp_path: Path, monkey
     else:
         first = problems[0]
         assert (first.effect, first.kind, first.subject) == (case.effect, case.kind, case.subject)
-        assert case.fix in f"{first.fix} {first.evidence}"
+        assert case.fix in f"{first.fix} {first.cause}"
     if stopping is None:
         assert (code, said) == (0, "loaded")
     elif stopping.effect is Effect.ABORTS:
@@ -94,6 +109,35 @@ def test_the_prediction_is_what_dlopen_says(source: Path, tmp_path: Path, monkey
         assert code < 0 or (code == 127 and re.sub(r"\.c: \d+:", ".c:", said) == stopping.message)
     else:
         assert (code, said) == (0, stopping.message)
+    if source.stem == "plugin-missing":
+        with pytest.raises(InputError, match="no such file"):
+            api.check("./host", ["./plugin.so"])
+        return
+    (checked,) = api.check("./host", ["./plugin.so"]).plugins
+    assert checked.outcome is OUTCOMES[case.effect]
+    assert checked.reasons == tuple(dlopen_reason(it, "./plugin.so") for it in problems)
+
+
+FIRST_LINES = {
+    "host-does-not-export": "FAIL plugin.so in host: undefined symbol: host_api: "
+    "./host defines it, and does not export it",
+    "misspelt": "FAIL plugin.so in host: undefined symbol: host_register_handler: "
+    "what is provided is host_register_handlers",
+    "library-of-other-machine": "FAIL plugin.so in host: libapi.so: cannot open shared object file: "
+    "No such file or directory: built for aarch64, not x86-64",
+    "plugin-is-short": "FAIL plugin.so in host: file too short: a Git LFS pointer",
+    "truncated": "ABORT plugin.so in host: ./plugin.so is truncated: ",
+    "interposed": "OK plugin.so in host: ",
+}
+
+
+@pytest.mark.parametrize("name", FIRST_LINES)
+def test_the_first_line_is_the_answer_with_its_cause(name: str, tmp_path: Path, soinspect: Soinspect) -> None:
+    (source,) = FOLDER.glob(f"{name}.c*")
+    build(source, tmp_path)
+    run = soinspect("check", "./host", "./plugin.so", cwd=tmp_path)
+    assert run.out.startswith(FIRST_LINES[name])
+    assert run.code == (0 if FIRST_LINES[name].startswith("OK") else 1)
 
 
 @pytest.fixture
@@ -189,13 +233,34 @@ def test_a_static_host_is_undecided(host: Path, cc: Compile) -> None:
     assert "statically linked" in problem.message
 
 
-def test_a_host_that_does_not_start_is_undecided(host: Path, cc: Compile) -> None:
-    cc("int run(void) { return 0; }", "-Wl,-soname,libgone.so", name="libgone.so")
-    cc("int run(void) { return 0; }", name="plugin.so")
-    subprocess.run(
-        ["gcc", FOLDER / "host.c", "-o", host / "host", "-ldl", "-Wl,--no-as-needed", host / "libgone.so"], check=True
-    )
+def host_elsewhere(host: Path, cc: Compile) -> None:
+    """A host that is linked with a library which is not on this machine."""
+    gone = cc("int gone(void) { return 0; }", "-Wl,-soname,libgone.so", name="libgone.so")
+    subprocess.run(["gcc", FOLDER / "host.c", "-o", host / "host", "-ldl", "-Wl,--no-as-needed", gone], check=True)
+
+
+def test_a_host_whose_libraries_are_elsewhere_serves_what_asks_for_no_more(host: Path, cc: Compile) -> None:
+    host_elsewhere(host, cc)
+    cc('#include <stdio.h>\nint gone(void); int run(void) { return puts("") + gone(); }', f"-L{host}", "-lgone",
+       name="plugin.so")  # fmt: skip
     (host / "libgone.so").unlink()
     ((problem,),) = api.dlopen_problems("./host", ["./plugin.so"], LoaderEnv())
     assert (problem.kind, problem.effect) == (ProblemKind.HOST, Effect.UNDECIDED)
-    assert problem.evidence == ("libgone.so: cannot open shared object file: No such file or directory",)
+    assert problem.evidence == ("whether there are, where it does start, is not known: symbol gone",)
+    cc('#include <stdio.h>\nint run(void) { return puts(""); }', "-L.", name="plugin.so")
+    ((problem,),) = api.dlopen_problems("./host", ["./plugin.so"], LoaderEnv())
+    assert (problem.kind, problem.effect) == (ProblemKind.HOST, Effect.RISKY)
+    assert problem.message == (
+        "the host does not start here: libgone.so: cannot open shared object file: No such file or directory"
+    )
+
+
+def test_what_asks_for_more_than_such_a_host_is_undecided(host: Path, cc: Compile) -> None:
+    host_elsewhere(host, cc)
+    other = cc("int other(void) { return 0; }", "-Wl,-soname,libother.so", name="libother.so")
+    cc("int other(void); int run(void) { return other(); }", str(other), name="plugin.so")
+    (host / "libgone.so").unlink()
+    other.unlink()
+    ((problem,),) = api.dlopen_problems("./host", ["./plugin.so"], LoaderEnv())
+    assert problem.effect is Effect.UNDECIDED
+    assert problem.evidence == ("whether there are, where it does start, is not known: libother.so, symbol other",)

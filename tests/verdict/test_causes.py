@@ -13,8 +13,8 @@ from soinspect import api
 from soinspect.model.absence import Absent
 from soinspect.model.golang import GoBuildInfo, GoBuildSetting, GoFacts, GoPlugin
 from soinspect.model.goloading import GoHost, Guest
-from soinspect.model.verdict import Outcome, PluginVerdict, Reason, Requirement
-from soinspect.verdict.goplugin import open_in_order
+from soinspect.model.verdict import Outcome, PluginVerdict, Policy, Reason, Requirement
+from soinspect.verdict.goplugin import GoProcess
 
 NEW, OLD = "1.27.3", "1.24.11"
 BUILD = "go build -buildmode=plugin"
@@ -22,7 +22,7 @@ END = "-o PLUGIN ."
 
 
 def verdict(host: Path, plugin: Path, *requirements: Requirement) -> PluginVerdict:
-    (only,) = api.check(str(host), [str(plugin)], requirements=requirements).plugins
+    (only,) = api.check(str(host), [str(plugin)], policy=Policy(requirements=requirements)).plugins
     return only
 
 
@@ -83,7 +83,7 @@ def test_another_version_with_the_same_hash_is_a_risk(pairs: GoPairs) -> None:
     assert isinstance(guest.go.build_info, GoBuildInfo)
     newer = tuple(replace(module, version="v1.0.1") for module in guest.go.build_info.dependencies)
     altered = replace(guest, go=replace(guest.go, build_info=replace(guest.go.build_info, dependencies=newer)))
-    (only,) = open_in_order(host, [altered])
+    only = GoProcess.of(host).open(altered)
     assert only.outcome is Outcome.ACCEPTED
     (risk,) = only.reasons
     assert risk.rule == "check.go.other-version"
@@ -125,8 +125,7 @@ def differing(guest: Guest, *packages: str, info: GoBuildInfo | Absent, everythi
 
 
 def reason(host: GoHost, guest: Guest) -> Reason:
-    (only,) = open_in_order(host, [guest])
-    (found,) = only.reasons
+    (found,) = GoProcess.of(host).open(guest).reasons
     return found
 
 

@@ -6,21 +6,28 @@ import json
 import re
 import shlex
 import shutil
+import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import jsonschema
 import pytest
 
-from conftest import FIXTURES, ROOT, Soinspect
+from conftest import FIXTURES, ROOT, Compile, Soinspect
 from elfwriter import Sym, elf64
-from gopairs import GoPairs
-from soinspect.model.absence import Absent
-from soinspect.model.verdict import Outcome
-from soinspect.verdict.check import judge
+from gopairs import GoPairs, compare, really_open
+from soinspect import api
+from soinspect.model.verdict import Outcome, PluginVerdict
 
 NEW, OLD = "1.27.3", "1.24.11"
+PYTHON = Path(sys.executable).resolve()
+
+
+@pytest.fixture
+def c_host(tmp_path: Path) -> Path:
+    """A C program that opens its arguments with dlopen, and prints what dlerror says."""
+    subprocess.run(["gcc", FIXTURES / "plugins-for-dlopen/host.c", "-o", tmp_path / "host", "-ldl"], check=True)
+    return tmp_path / "host"
 
 
 def test_the_first_line_is_the_answer(pairs: GoPairs, soinspect: Soinspect) -> None:
@@ -33,7 +40,7 @@ def test_the_first_line_is_the_answer(pairs: GoPairs, soinspect: Soinspect) -> N
             1,
             "ABORT plugin-plain.so in host-plain: the host does not find",
         ),
-        (Path(sys.executable).resolve(), 3, f"UNDECIDED plugin-plain.so in {Path(sys.executable).resolve().name}: "),
+        (PYTHON, 1, f"ABORT plugin-plain.so in {PYTHON.name}: a Go plugin works in Go programs only: "),
         (pairs.plugin(NEW, "second"), 3, "UNDECIDED plugin-plain.so in plugin-second.so: the host is a Go plugin"),
         (Path("/lib/missing"), 2, ""),
     ):
@@ -66,18 +73,31 @@ def test_requirements(pairs: GoPairs, soinspect: Soinspect) -> None:
 
 def test_json_is_what_the_schema_says(pairs: GoPairs, soinspect: Soinspect) -> None:
     schema = json.loads(soinspect("schema").out)
-    for host in (pairs.host(NEW, "plain"), pairs.host(NEW, "trimpath"), Path(sys.executable)):
+    for host in (pairs.host(NEW, "plain"), pairs.host(NEW, "trimpath"), PYTHON):
         document = soinspect("check", host, pairs.plugin(NEW, "plain"), "--format", "json").json
         jsonschema.validate(document, schema)
-    assert document["outcome"] == document["plugins"][0]["outcome"] == "undecided"
+    assert document["outcome"] == document["plugins"][0]["outcome"] == "aborts_host"
 
 
-@pytest.mark.parametrize("content", [b"", b"hello", b"\x7fELF\x02\x01"])
-def test_files_that_cannot_be_read(content: bytes, pairs: GoPairs, soinspect: Soinspect, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"", "file too short: is empty (0 bytes)"), (b"hello", "file too short: a text file"),
+     (b"\x7fELF\x02\x01", "file too short"), (b"not in the least an object file" * 9, "invalid ELF header: a text")],
+)  # fmt: skip
+def test_plugins_that_are_not_elf_are_refused(
+    content: bytes, said: str, pairs: GoPairs, c_host: Path, soinspect: Soinspect, tmp_path: Path
+) -> None:
     path = tmp_path / "plugin.so"
     path.write_bytes(content)
-    run = soinspect("check", pairs.host(NEW, "plain"), path)
-    assert (run.code, run.out) == (2, "")
+    for host in (pairs.host(NEW, "plain"), c_host):
+        run = soinspect("check", host, path)
+        assert (run.code, run.out.startswith(f"FAIL plugin.so in {host.name}: {said}")) == (1, True), run.out
+    assert (
+        judged(pairs.host(NEW, "plain"), path)[0].reasons[0].message
+        == really_open(pairs.host(NEW, "plain"), [path])[0].message
+    )
+    assert soinspect("check", path, path).code == 2
+    assert soinspect("check", c_host, tmp_path / "missing.so").code == 2
 
 
 def test_damaged_plugins_never_end_in_a_traceback(pairs: GoPairs, soinspect: Soinspect, tmp_path: Path) -> None:
@@ -89,35 +109,54 @@ def test_damaged_plugins_never_end_in_a_traceback(pairs: GoPairs, soinspect: Soi
             assert soinspect("check", host, path).code in (1, 2, 3)
 
 
-# -- what dlopen objects to, before anything of Go -----------------------------------------------------------
+# -- what dlopen objects to ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Problem:
-    kind: str
-    effect: str
-    message: str
-    evidence: tuple[str, ...] = ()
-    fix: str | None = None
+def judged(host: Path, *plugins: Path) -> list[PluginVerdict]:
+    return list(api.check(str(host), [str(plugin) for plugin in plugins]).plugins)
 
 
-UNDEFINED = Problem("symbol", "refused", "plugin.so: undefined symbol: f")
-COPIES = Problem("copies", "risky", "two copies of libssl")
+def test_what_dlopen_refuses_does_not_reach_the_go_runtime(pairs: GoPairs, cc: Compile) -> None:
+    broken = cc("int nowhere(void); int f(void) { return nowhere(); }", name="broken.so")
+    missing = cc("int f(void);", "-Wl,--no-as-needed", str(cc("int gone;", name="libgone.so")), name="missing.so")
+    (broken.parent / "libgone.so").unlink()
+    host = pairs.host(NEW, "plain")
+    for plugin, rule in ((broken, "check.dlopen.symbol"), (missing, "check.dlopen.library")):
+        real, foreseen = compare(pairs, host, plugin, plugin)
+        assert real == foreseen
+        assert judged(host, plugin)[0].reasons[0].rule == rule
 
 
-def test_what_dlopen_refuses_does_not_reach_the_go_runtime(pairs: GoPairs) -> None:
-    host, guest = pairs.read_host(pairs.host(NEW, "plain")), pairs.read_guest(pairs.plugin(NEW, "trimpath"))
-    (only,) = judge("host", host, [guest], problems={guest.path: (COPIES, UNDEFINED)}).plugins
-    assert [reason.rule for reason in only.reasons] == ["check.dlopen.copies", "check.dlopen.symbol"]
-    assert only.reasons[1].message == f'plugin.Open("{guest.path}"): plugin.so: undefined symbol: f'
+def test_go_opens_plugins_into_the_global_scope(pairs: GoPairs, cc: Compile) -> None:
+    """What a refused C library defines, a later one finds."""
+    first, host = cc("int shared(void) { return 1; }", name="first.so"), pairs.host(NEW, "plain")
+    second = cc("int shared(void); int f(void) { return shared(); }", name="second.so")
+    opened = pairs.plugin(NEW, "plain")
+    real, foreseen = compare(pairs, host, opened, first, second)
+    assert real == foreseen
+    assert [it.outcome for it in real] == [Outcome.ACCEPTED, Outcome.REJECTED, Outcome.REJECTED]
+    assert [it.reasons[0].rule for it in judged(host, opened, first, second)[1:]] == ["check.go.not-a-plugin"] * 2
+    assert judged(host, opened, second)[1].reasons[0].rule == "check.dlopen.symbol"
 
 
-def test_other_hosts_are_judged_by_dlopen_alone(pairs: GoPairs) -> None:
-    guest = pairs.read_guest(pairs.plugin(NEW, "plain"))
-    for problems, outcome in (((), Outcome.ACCEPTED), ((COPIES,), Outcome.ACCEPTED), ((UNDEFINED,), Outcome.REJECTED)):
-        verdict = judge("host", Absent("not Go"), [guest], problems={guest.path: problems})
-        assert verdict.outcome is outcome
-        assert verdict.risky is bool(problems)
+def test_a_go_plugin_works_in_go_programs_only(c_host: Path, soinspect: Soinspect) -> None:
+    """dlopen loads it, and the call of any of its functions crashes."""
+    run = soinspect("check", c_host, FIXTURES / "plugin1.so")
+    assert run.code == 1
+    assert run.out.startswith("ABORT plugin1.so in host: a Go plugin works in Go programs only: ")
+    loaded = subprocess.run([c_host, FIXTURES / "plugin1.so"], capture_output=True, text=True, check=True)
+    assert loaded.stdout == "loaded\n"
+    called = soinspect("call", FIXTURES / "plugin1.so", "Run", "--host", "native")
+    assert (called.code, "SIGSEGV" in called.out) == (1, True)
+
+
+def test_libraries_are_no_hosts(cc: Compile, soinspect: Soinspect) -> None:
+    library = cc("int f(void) { return 0; }", name="library.so")
+    run = soinspect("check", library, library)
+    assert (run.code, run.out.splitlines()[0]) == (
+        3,
+        "UNDECIDED library.so in library.so: the host is a library, or a static program: it names no dynamic loader",
+    )
 
 
 # -- what the documentation shows ----------------------------------------------------------------------------

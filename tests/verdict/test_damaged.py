@@ -17,7 +17,7 @@ from soinspect.go.loading import read_guest, read_host
 from soinspect.model.golang import GoBinaryKind
 from soinspect.model.goloading import GoHost
 from soinspect.model.verdict import Requirement
-from soinspect.verdict.goplugin import open_in_order
+from soinspect.verdict.goplugin import GoProcess
 
 PLUGIN = FIXTURES / "plugin1.so"
 PER_REGION = 25
@@ -79,7 +79,9 @@ def test_a_damaged_file_gets_a_verdict_or_an_error(region: str) -> None:
         if isinstance(host, GoHost):
             hosts.append(replace(host, facts=replace(host.facts, kind=GoBinaryKind.EXECUTABLE)))
         for each in hosts:
-            for verdict in open_in_order(each, [guest, sound_guest], (Requirement(symbol="Run", type="func()"),)):
+            process = GoProcess.of(each)
+            for opened in (guest, sound_guest):
+                verdict = process.open(opened, (Requirement(symbol="Run", type="func()"),))
                 assert verdict.summary
                 assert all(reason.summary and reason.fix for reason in verdict.reasons)
     assert judged or region == "headers"

@@ -101,8 +101,8 @@ def test_other_files_than_plugins(pairs: GoPairs, go_build: GoBuild) -> None:
     host = pairs.host(NEW, "plain")
     c_shared = go_build(NEW, Path(__file__).parents[2] / "fixtures/go-c-shared-library/library.go", mode="c-shared")
     for other, rule in (
-        (pairs.host(OLD, "plain"), "check.go.executable"),
-        (pairs.host(NEW, "pie"), "check.go.executable"),
+        (pairs.host(OLD, "plain"), "check.dlopen.file"),
+        (pairs.host(NEW, "pie"), "check.dlopen.file"),
         (c_shared, "check.go.not-a-plugin"),
     ):
         real, foreseen = compare(pairs, host, other)

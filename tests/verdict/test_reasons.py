@@ -9,7 +9,7 @@ import pytest
 
 from soinspect.model.verdict import ReasonRule
 from soinspect.render.rules import reason_index, rule_page
-from soinspect.verdict.gorules import RULES
+from soinspect.verdict.reasons import RULES
 
 if TYPE_CHECKING:
     from conftest import Golden, Soinspect

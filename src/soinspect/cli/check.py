@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from soinspect.cli.exits import Exit
-from soinspect.cli.options import Page, PageFormat, Verbose, console, write
+from soinspect.cli.options import LibraryPath, Page, PageFormat, Root, Verbose, console, loader_environment, write
 from soinspect.errors import UsageError
-from soinspect.model.verdict import Outcome, Requirement, Verdict
+from soinspect.model.verdict import Outcome, Policy, Requirement, Verdict
+
+_NUMBER = re.compile(r"\d+(\.\d+)*")
 
 
 class FailOn(StrEnum):
@@ -32,6 +36,19 @@ def command(
             help="What each plugin must export; TYPE as the host asserts it: 'Run:func()', 'I:*int'.",
         ),
     ] = None,
+    glibc: Annotated[
+        str | None,
+        typer.Option(metavar="VERSION", help="The glibc of the target, 2.28 say: which symbols need a newer one?"),
+    ] = None,
+    glibcxx: Annotated[
+        str | None, typer.Option(metavar="VERSION", help="The newest GLIBCXX version of its libstdc++: 3.4.25, say.")
+    ] = None,
+    forbidden: Annotated[
+        list[str] | None,
+        typer.Option("--forbid-needed", metavar="GLOB", help="Libraries that no plugin may need: 'libssl.so*'."),
+    ] = None,
+    root: Root = "/",
+    library_path: LibraryPath = "",
     fail_on: Annotated[
         FailOn, typer.Option("--fail-on", help="Exit code 1 for plugins that fail, or for risks as well.")
     ] = FailOn.FAILURE,
@@ -44,7 +61,16 @@ def command(
     """
     from soinspect import api
 
-    verdict = api.check(host, plugins, requirements=tuple(_requirement(text) for text in required or ()))
+    verdict = api.check(
+        host,
+        plugins,
+        environment=loader_environment(root, library_path),
+        policy=Policy(
+            requirements=tuple(_requirement(text) for text in required or ()),
+            newest=tuple(_newest(("glibc", glibc), ("glibcxx", glibcxx))),
+            forbidden=tuple(forbidden or ()),
+        ),
+    )
     if output is PageFormat.JSON:
         from soinspect.render.document import document
 
@@ -68,6 +94,14 @@ def _requirement(text: str) -> Requirement:
     if not required.symbol:
         raise UsageError(f"--require {text}: no symbol is named")
     return required
+
+
+def _newest(*options: tuple[str, str | None]) -> Iterator[tuple[str, str]]:
+    for name, number in options:
+        if number is not None:
+            if not _NUMBER.fullmatch(number):
+                raise UsageError(f"--{name} {number}: a version is numbers with dots, as 2.28")
+            yield name.upper(), number
 
 
 def _exit(verdict: Verdict, fail_on: FailOn) -> Exit:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from soinspect.cli.exits import Exit, report
-from soinspect.cli.options import Files, Verbose, console, write
-from soinspect.errors import SoinspectError, UsageError
+from soinspect.cli.options import Files, LibraryPath, Root, Verbose, console, loader_environment, write
+from soinspect.errors import SoinspectError
 
 if TYPE_CHECKING:
-    from soinspect.loader.environment import LoaderEnv
     from soinspect.model.loadplan import LoadPlan
 
 
@@ -25,10 +22,6 @@ class DepsFormat(StrEnum):
     JSON = "json"
     DOT = "dot"
     MERMAID = "mermaid"
-
-
-Root = Annotated[str, typer.Option(metavar="DIR", help="The folder that is / for the file: an unpacked image.")]
-LibraryPath = Annotated[str, typer.Option(metavar="DIR:...", help="LD_LIBRARY_PATH of the program.")]
 
 
 def command(
@@ -56,23 +49,6 @@ def command(
             errors.append(error)
     _show(plans, errors, output, verbose=verbose)
     raise typer.Exit(max((*(report(error) for error in errors), *map(_verdict, plans), Exit.FINE)))
-
-
-def loader_environment(root: str, library_path: str) -> LoaderEnv:
-    """The loader's environment from the options; the processor is this machine's, unless another root is given.
-
-    :raises UsageError: the root is no folder.
-    """
-    from soinspect.loader.environment import LoaderEnv, hwcaps_of, split_library_path
-
-    if not Path(root).is_dir():
-        raise UsageError(f"--root {root}: is not a folder")
-    own = os.path.realpath(root) == "/"
-    return LoaderEnv(
-        root=root,
-        library_path=split_library_path(library_path),
-        hwcaps=hwcaps_of(Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")) if own else (),
-    )
 
 
 def _verdict(plan: LoadPlan) -> Exit:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from soinspect.cli.exits import Exit
-from soinspect.cli.options import Page, PageFormat, console, write
+from soinspect.cli.options import LibraryPath, Page, PageFormat, Root, console, loader_environment, write
 from soinspect.errors import UsageError
 from soinspect.model.absence import Absent
 
@@ -17,6 +17,8 @@ def command(
     text: Annotated[str, typer.Argument(metavar="TEXT", help="What was printed; - reads it from standard input.")],
     host: Annotated[str | None, typer.Argument(metavar="[HOST]", help="The program that opened the plugins.")] = None,
     plugins: Annotated[list[str] | None, typer.Argument(metavar="[PLUGIN...]", help="In the order of opening.")] = None,
+    root: Root = "/",
+    library_path: LibraryPath = "",
     output: Page = PageFormat.TEXT,
 ) -> None:
     """Explain an error of a loader: what it means, whether these files explain it, the fix.
@@ -27,7 +29,8 @@ def command(
 
     if host is not None and not plugins:
         raise UsageError(f"{host}: name the plugins that it opened, too")
-    explained = api.explain(sys.stdin.read() if text == "-" else text, host, plugins or ())
+    said = sys.stdin.read() if text == "-" else text
+    explained = api.explain(said, host, plugins or (), environment=loader_environment(root, library_path))
     if output is PageFormat.JSON:
         from soinspect.render.document import document
 

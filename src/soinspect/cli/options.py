@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
+    from soinspect.loader.environment import LoaderEnv
+
 
 _ROW_INDENT = 2
 _TEXT_COLUMN = 14
@@ -31,6 +33,8 @@ class PageFormat(StrEnum):
     JSON = "json"
 
 
+Root = Annotated[str, typer.Option(metavar="DIR", help="The folder that is / for the file: an unpacked image.")]
+LibraryPath = Annotated[str, typer.Option(metavar="DIR:...", help="LD_LIBRARY_PATH of the program.")]
 Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="ELF files or snapshots; - is standard input.")]
 OneFile = Annotated[str, typer.Argument(metavar="FILE", help="An ELF file; - is standard input.")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="OUT", help="Default: standard output.")]
@@ -106,3 +110,20 @@ def leave_closed_pipe() -> NoReturn:
 def discard_output() -> None:
     """Let nothing more be written to standard output: Python would complain when it flushes at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def loader_environment(root: str, library_path: str) -> LoaderEnv:
+    """The loader's environment from the options; the processor is this machine's, unless another root is given.
+
+    :raises UsageError: the root is no folder.
+    """
+    from soinspect.loader.environment import LoaderEnv, hwcaps_of, split_library_path
+
+    if not Path(root).is_dir():
+        raise UsageError(f"--root {root}: is not a folder")
+    own = os.path.realpath(root) == "/"
+    return LoaderEnv(
+        root=root,
+        library_path=split_library_path(library_path),
+        hwcaps=hwcaps_of(Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")) if own else (),
+    )

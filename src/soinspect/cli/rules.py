@@ -18,7 +18,7 @@ def command(
     from soinspect.compare.rules import RULES
     from soinspect.render.document import document
     from soinspect.render.rules import rule_page, rule_table
-    from soinspect.verdict.gorules import RULES as REASON_RULES
+    from soinspect.verdict.reasons import RULES as REASON_RULES
 
     rules = [entry.rule for entry in RULES if rule_id in (None, entry.rule.id)]
     reasons = [rule for rule in REASON_RULES if rule_id in (None, rule.id)]

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from soinspect.elf.describe import producers
 from soinspect.elf.file import ElfFile
-from soinspect.elf.kind import interpreter, object_kind
+from soinspect.elf.kind import interpreter
 from soinspect.errors import FormatError
 from soinspect.go.binary import GoBinary
 from soinspect.go.layouts import minor_of
@@ -19,7 +20,7 @@ from soinspect.go.moduledata import ModuleData
 from soinspect.go.startcode import known_next_offsets, stored_next_offsets
 from soinspect.model.absence import Absent
 from soinspect.model.constants import DynamicTag
-from soinspect.model.golang import GoVersion
+from soinspect.model.golang import GoBinaryKind, GoVersion
 from soinspect.model.goloading import GoHost, Guest, ModuleShape, PluginSupport
 
 _HASH_SIZE = 8  # bytes, since Go 1.16
@@ -49,13 +50,15 @@ def read_host(elf: ElfFile) -> GoHost | Absent:
 def read_guest(elf: ElfFile) -> Guest:
     """Any ELF file as a plugin-to-be."""
     binary = GoBinary.of(elf)
+    is_plugin = binary and binary.facts.kind is GoBinaryKind.PLUGIN
     return Guest(
         path=elf.path,
         identity=str(Path(elf.path).resolve()),
-        kind=object_kind(elf),
         go=binary if isinstance(binary, Absent) else binary.facts,
         shape=binary if isinstance(binary, Absent) else _guest_shape(elf, binary),
         needed=_needed(elf),
+        exports=() if is_plugin else _exports(elf),
+        producers=producers(elf),
     )
 
 
@@ -114,6 +117,13 @@ def _guest_shape(elf: ElfFile, binary: GoBinary) -> ModuleShape | Absent:
     except FormatError as error:
         return Absent(f"the start-up code cannot be read: {error.reason}")
     return _shape(binary.module, stored or _next_offsets(binary.module, binary.facts.version))
+
+
+def _exports(elf: ElfFile) -> tuple[str, ...]:
+    if isinstance(elf.dynamic_symbols, Absent):
+        return ()
+    columns = elf.dynamic_symbols.columns
+    return tuple(columns.names[row] for row in columns.exported)
 
 
 def _needed(elf: ElfFile) -> tuple[str, ...]:

@@ -38,6 +38,18 @@ class FileSystem:
             return real[len(self.root) :] if inside.startswith("..") else "/" + inside
         return path
 
+    def place(self, path: str) -> str:
+        """Where the file lies that the user gave as ``path``: inside of the root if it is there, else as given."""
+        named = self.given(path)
+        inside = self.outside(named) if self.identity(named) is not None else None
+        return inside or path
+
+    def real(self, path: str) -> str:
+        """What the program calls the file that the user gave, once all links are followed."""
+        real = os.path.realpath(self.place(path))
+        inside = self.root != "/" and real.startswith(self.root + "/")
+        return real[len(self.root) :] if inside else real
+
     def outside(self, path: str) -> str | None:
         """Where ``path`` lies on this machine: links are followed as if the root were ``/``; None where they loop."""
         if self.root == "/":

@@ -30,10 +30,13 @@ def load_plan(path: str, env: LoaderEnv) -> LoadPlan:
         return _plan(process, process.load_dependencies(process.main), process.objects)
 
 
-def dlopen_plans(host: str, plugins: Sequence[str], env: LoaderEnv) -> tuple[DlopenPlan, ...]:
+def dlopen_plans(
+    host: str, plugins: Sequence[str], env: LoaderEnv, *, into_global_scope: bool = False
+) -> tuple[DlopenPlan, ...]:
     """What happens when the running program ``host`` opens ``plugins`` one after the other.
 
     Each is opened with ``RTLD_NOW | RTLD_LOCAL``; those that load stay, and answer to their SONAMEs.
+    ``into_global_scope`` stands for RTLD_GLOBAL: later plugins bind to the symbols of earlier ones.
 
     :raises InputError: the host cannot be read, or is for a machine whose loader is not known.
     """
@@ -49,6 +52,8 @@ def dlopen_plans(host: str, plugins: Sequence[str], env: LoaderEnv) -> tuple[Dlo
             plans.append(DlopenPlan(host=program, plugin=plan, static_tls_taken=taken))
             if plan.complete:
                 taken += plan.static_tls
+                if into_global_scope:
+                    main_scope += process.objects[before:]
             else:
                 process.unload(before)
         return tuple(plans)
@@ -66,11 +71,9 @@ def _plugin_plan(process: Process, plugin: str, main_scope: Sequence[Loaded]) ->
 
 def _start(path: str, env: LoaderEnv) -> Process:
     files = FileSystem(env.root)
-    named = files.given(path)
-    inside = files.identity(named) is not None
-    elf = ElfFile.open((files.outside(named) if inside else None) or path)
+    elf = ElfFile.open(files.place(path))
     try:
-        return Process(env, files, elf, named)
+        return Process(env, files, elf, files.given(path))
     except InputError:
         elf.image.close()
         raise

@@ -1,4 +1,7 @@
-"""What decides whether a Go program accepts a Go plugin: the facts of each side that ``plugin.Open`` depends on."""
+"""What decides whether a program accepts plugins, beyond what the dynamic loader looks at.
+
+For Go that is what ``plugin.Open`` depends on.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from soinspect.model.absence import Absent
-from soinspect.model.golang import GoFacts
-from soinspect.model.image import ObjectKind
+from soinspect.model.golang import GoBinaryKind, GoFacts
 
 
 class PluginSupport(StrEnum):
@@ -53,12 +55,28 @@ class Guest:
     """A file that a host is to open as a plugin.
 
     ``path`` is as given, ``identity`` the same for the same file. ``go`` is Absent for what is not Go's, ``shape``
-    for what is no plugin.
+    for what is no plugin. ``exports`` are the symbols that dlsym finds; they are not read of Go plugins, whose
+    exports are in ``go``. ``producers`` are the compilers that it names.
     """
 
     path: str
     identity: str
-    kind: ObjectKind
     go: GoFacts | Absent
     shape: ModuleShape | Absent
     needed: tuple[str, ...]
+    exports: tuple[str, ...]
+    producers: tuple[str, ...]
+
+    @property
+    def is_go_plugin(self) -> bool:
+        """Whether it is a Go plugin, even one that cannot be read."""
+        return isinstance(self.go, GoFacts) and self.go.kind is GoBinaryKind.PLUGIN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """A file that is to open plugins; ``go`` is Absent for what is not Go's, ``producers`` as of :class:`Guest`."""
+
+    path: str
+    go: GoHost | Absent
+    producers: tuple[str, ...]

@@ -249,7 +249,8 @@ class DlopenProblem:
     """One thing that goes wrong, or may, when a plugin is opened.
 
     ``subject`` is the file, library, version or symbol that it is about, ``message`` what the loader will print
-    (for a risk, what is to be feared), ``fix`` a line to copy, or None.
+    (for a risk, what is to be feared), ``cause`` what lies behind it, None where that is all there is to say, ``fix``
+    a line to copy, or None.
     """
 
     kind: ProblemKind
@@ -258,3 +259,4 @@ class DlopenProblem:
     message: str
     evidence: tuple[str, ...]
     fix: str | None
+    cause: str | None = None

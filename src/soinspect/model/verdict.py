@@ -137,6 +137,19 @@ def _words(go_type: str) -> str:
     return "".join(go_type.split()).replace("interface{}", "any")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What is asked of every plugin.
+
+    ``newest`` are the newest versions that the target has, as (family, number) pairs: ``("GLIBC", "2.28")``.
+    ``forbidden`` are patterns of libraries that must not stand in DT_NEEDED.
+    """
+
+    requirements: tuple[Requirement, ...] = ()
+    newest: tuple[tuple[str, str], ...] = ()
+    forbidden: tuple[str, ...] = ()
+
+
 def _worst(outcomes: Iterable[Outcome]) -> Outcome:
     """The worst of some outcomes; nothing at all is accepted."""
     order = list(Outcome)

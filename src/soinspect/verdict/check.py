@@ -2,40 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from soinspect.model.absence import Absent
-from soinspect.model.goloading import GoHost, Guest
-from soinspect.model.verdict import PluginVerdict, Reason, Requirement, Verdict
-from soinspect.verdict.dlreason import DlopenProblem, dlopen_reason
-from soinspect.verdict.goplugin import open_in_order
-from soinspect.verdict.gorules import HOST_KIND
+from soinspect.model.golang import GoBinaryKind
+from soinspect.model.goloading import GoHost, Guest, PluginSupport, Program
+from soinspect.model.loadplan import DlopenPlan, DlopenProblem, ProblemKind
+from soinspect.model.verdict import PluginVerdict, Policy, Reason, Verdict
+from soinspect.verdict import dlrules as rules
+from soinspect.verdict.dlopen import dlopen_problems
+from soinspect.verdict.dlreason import dlopen_reason
+from soinspect.verdict.goplugin import GoProcess
+from soinspect.verdict.policy import breaches, for_target, missing_symbols
+from soinspect.verdict.rust import other_release
 
-Problems = Mapping[str, Sequence[DlopenProblem]]
-"""What dlopen objects to in each plugin, by the path of the plugin."""
-
-
-def judge(
-    path: str,
-    host: GoHost | Absent,
-    guests: Sequence[Guest],
-    requirements: tuple[Requirement, ...] = (),
-    problems: Problems | None = None,
-) -> Verdict:
-    """What becomes of ``guests``, opened in this order by the program at ``path``.
-
-    ``problems`` None means that nobody looked at what dlopen does.
-    """
-    if isinstance(host, GoHost):
-        found = {path: [dlopen_reason(it, opened_as=path) for it in each] for path, each in (problems or {}).items()}
-        return Verdict(host=path, plugins=tuple(open_in_order(host, guests, requirements, found)))
-    return Verdict(host=path, plugins=tuple(_opened_natively(host, guest, problems) for guest in guests))
+# Every Go plugin defines what its host defines, and Go's linker keeps the two apart.
+_NORMAL_IN_GO = (ProblemKind.INTERPOSED, ProblemKind.COPIES)
 
 
-def _opened_natively(host: Absent, guest: Guest, problems: Problems | None) -> PluginVerdict:
-    reasons: tuple[Reason, ...]
-    if problems is None:
-        reasons = (HOST_KIND.found(f"the host cannot be judged: {host.reason}"),)
-    else:
-        reasons = tuple(dlopen_reason(problem) for problem in problems.get(guest.path, ()))
-    return PluginVerdict(path=guest.path, reasons=reasons, passed=())
+def judge(program: Program, guests: Sequence[Guest], plans: Sequence[DlopenPlan], policy: Policy) -> Verdict:
+    """What becomes of ``guests``, opened in this order by ``program``; ``plans`` say what dlopen does with each."""
+    process = _Process(program, policy)
+    verdicts = tuple(process.open(guest, plan) for guest, plan in zip(guests, plans, strict=True))
+    return Verdict(host=program.path, plugins=verdicts)
+
+
+class _Process:
+    """A program, and the Go runtimes that are in it besides its own."""
+
+    def __init__(self, program: Program, policy: Policy) -> None:
+        self._program = program
+        self._policy = policy
+        self._go = GoProcess.of(program.go) if isinstance(program.go, GoHost) else None
+        self._runtimes = [program.path] if self._go else []
+
+    def open(self, guest: Guest, plan: DlopenPlan) -> PluginVerdict:
+        """What becomes of the next plugin."""
+        problems = dlopen_problems(for_target(plan, self._policy))
+        if self._go is not None and not self._is_opened_by_c_code(guest):
+            verdict = self._opened_by_go(self._go, guest, problems)
+        else:
+            verdict = self._opened_natively(guest, problems)
+        # What the owner of the host asks of plugins beyond their being loaded is asked of any.
+        return replace(verdict, reasons=(*verdict.reasons, *breaches(guest, plan, self._policy)))
+
+    def _is_opened_by_c_code(self, guest: Guest) -> bool:
+        """A Go program without package plugin can only mean dlopen when it opens what is no Go plugin."""
+        host = self._program.go
+        return isinstance(host, GoHost) and host.support is PluginSupport.NONE and not guest.is_go_plugin
+
+    def _opened_by_go(self, process: GoProcess, guest: Guest, problems: Sequence[DlopenProblem]) -> PluginVerdict:
+        of_go = [
+            it
+            for it in problems
+            if not (guest.is_go_plugin and it.kind in _NORMAL_IN_GO)
+            and not (process.host.static and it.kind is ProblemKind.HOST)  # which the model of Go's runtime knows
+        ]
+        reasons = [dlopen_reason(it, guest.identity, opened_as=guest.path) for it in of_go]
+        return process.open(guest, self._policy.requirements, reasons)
+
+    def _opened_natively(self, guest: Guest, problems: Sequence[DlopenProblem]) -> PluginVerdict:
+        reasons = [dlopen_reason(it, guest.path) for it in problems]
+        reasons += self._runtime(guest)
+        reasons += other_release(self._program, guest)
+        reasons += missing_symbols(guest, self._policy)
+        return PluginVerdict(path=guest.path, reasons=tuple(reasons), passed=())
+
+    def _runtime(self, guest: Guest) -> Iterator[Reason]:
+        if not guest.go:
+            return
+        if guest.is_go_plugin:
+            yield rules.GO_PLUGIN.found("a Go plugin works in Go programs only: nothing starts its runtime here")
+        elif guest.go.kind is GoBinaryKind.C_SHARED:
+            if self._runtimes:
+                yield rules.TWO_GO_RUNTIMES.found(
+                    f"a second Go runtime in one process: {self._runtimes[0]} has one already",
+                    evidence=(f"{guest.path} is a Go c-shared library built by {guest.go.version.text}",),
+                )
+            self._runtimes.append(guest.path)

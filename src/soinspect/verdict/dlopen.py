@@ -21,6 +21,7 @@ from soinspect.model.loadplan import (
     SymbolHint,
     VersionUse,
 )
+from soinspect.verdict.elsewhere import as_where_the_host_starts
 
 # dlopen makes no stack executable any more since this release of glibc.
 _REFUSES_EXECUTABLE_STACK = (2, 41)
@@ -30,6 +31,7 @@ _STATIC_TLS_SURPLUS = 1664 + 64
 _STATIC_TLS_SAFE = 512
 _CXX11_STRING = re.compile(r"St7__cxx11|B5cxx11")
 _NOT_FOUND = "No such file or directory"
+_FEW = 5
 _FILE_FIXES = {
     "cannot dynamically load position-independent executable": "link {path} with -shared instead of -pie",
     "cannot dynamically load executable": "link {path} with -shared -fPIC",
@@ -43,12 +45,15 @@ _FILE_FIXES = {
 
 def dlopen_problems(plan: DlopenPlan) -> tuple[DlopenProblem, ...]:
     """The problems in the loader's order: it stops at the first that refuses, what is only a risk comes last."""
+    if plan.host.missing:
+        return tuple(_Judge(*as_where_the_host_starts(plan)).problems())
     return tuple(_Judge(plan).problems())
 
 
 @dataclass(frozen=True, slots=True)
 class _Judge:
     plan: DlopenPlan
+    open_questions: tuple[str, ...] = ()
 
     @property
     def _musl(self) -> bool:
@@ -85,27 +90,36 @@ class _Judge:
 
     def _host(self) -> Iterator[DlopenProblem]:
         host = self.plan.host
-        if host.objects and not host.objects[0].dynamic:
-            yield DlopenProblem(
-                kind=ProblemKind.HOST,
-                effect=Effect.UNDECIDED,
-                subject=host.path,
-                message=f"{host.path} is statically linked: it has no dynamic loader of its own",
-                evidence=("no PT_DYNAMIC; a static glibc program opens only plugins of the very same glibc",),
-                fix=f"link {host.path} without -static",
-            )
+        effect = Effect.UNDECIDED
+        evidence: tuple[str, ...] = ()
+        if host.loader is None and host.objects[0].dynamic:
+            message = "the host is a library, or a static program: it names no dynamic loader"
+            fix = "name the program that opens the plugin"
+        elif host.loader is None:
+            message = "the host is statically linked: it has no dynamic loader of its own"
+            evidence = ("no PT_DYNAMIC; a static glibc program opens only plugins of the very same glibc",)
+            fix = f"link {host.path} without -static"
+        elif host.missing:
+            message = f"the host does not start here: {host.missing[0].error}"
+            if self.open_questions:
+                wanted = ", ".join(self.open_questions[:_FEW])
+                more = f" and {len(self.open_questions) - _FEW} more" if self.open_questions[_FEW:] else ""
+                evidence = (f"whether there are, where it does start, is not known: {wanted}{more}",)
+            else:
+                effect = Effect.RISKY
+                evidence = ("wherever it starts, the plugin finds what it needs of libraries",)
+            fix = "--root DIR  (the file system that it runs on)"
         elif not host.complete:
-            missing = [need.error or need.name for need in host.missing]
-            missing += [f"undefined symbol: {it.symbol}" for it in host.unresolved]
+            message = "the host itself does not load here"
+            missing = [f"undefined symbol: {it.symbol}" for it in host.unresolved]
             missing += [f"version `{it.version}' not found" for it in host.version_problems]
-            yield DlopenProblem(
-                kind=ProblemKind.HOST,
-                effect=Effect.UNDECIDED,
-                subject=host.path,
-                message=f"{host.path} itself does not load here, or is a library",
-                evidence=tuple(missing[:5]),
-                fix=f"soinspect deps {host.path}",
-            )
+            evidence = tuple(missing[:_FEW])
+            fix = f"soinspect deps {host.path}"
+        else:
+            return
+        yield DlopenProblem(
+            kind=ProblemKind.HOST, effect=effect, subject=host.path, message=message, evidence=evidence, fix=fix
+        )
 
     # -- files ---------------------------------------------------------------------------------------------
 
@@ -127,8 +141,9 @@ class _Judge:
             effect=effect,
             subject=plugin.path,
             message=message,
-            evidence=plugin.remarks,
+            evidence=(),
             fix=fix.format(path=plugin.path) if fix else None,
+            cause="; ".join(plugin.remarks) or None,
         )
 
     def _mapping(self) -> Iterator[DlopenProblem]:
@@ -194,6 +209,7 @@ class _Judge:
             message=message,
             evidence=(f"needed by {user.path}", *evidence),
             fix=fix,
+            cause=next((it.result for it in need.attempts if it.result != "no such file"), None),
         )
 
     # -- names ---------------------------------------------------------------------------------------------
@@ -201,14 +217,15 @@ class _Judge:
     def _version(self, use: VersionUse) -> DlopenProblem:
         forced = f"forced by {', '.join(use.symbols)}" if use.symbols else "no symbol asks for it"
         host = self.plan.host
-        newest = f"; the host's glibc is {host.libc_version}" if use.version.startswith("GLIBC_") else ""
+        known = use.version.startswith("GLIBC_") and host.libc_version is not None
         return DlopenProblem(
             kind=ProblemKind.VERSION,
             effect=Effect.REFUSED,
             subject=use.version,
             message=f"{use.provider}: version `{use.version}' not found (required by {use.user})",
-            evidence=(forced + newest,),
+            evidence=(forced,),
             fix=f"build {use.user} against the {use.library} that {host.path} runs with, or an older one",
+            cause=f"the host's glibc is {host.libc_version}" if known else None,
         )
 
     def _symbol(self, binding: Binding, hint: SymbolHint | None) -> DlopenProblem:
@@ -216,14 +233,15 @@ class _Judge:
         message = f"{binding.user}: undefined symbol: {binding.symbol}{version}"
         if self._musl:
             message = f"Error relocating {binding.user}: {binding.symbol}: symbol not found"
-        evidence, fix = _explained(binding, hint) if hint else ((), None)
+        cause, fix = _explained(binding, hint) if hint else (None, None)
         return DlopenProblem(
             kind=ProblemKind.SYMBOL,
             effect=Effect.REFUSED,
             subject=binding.symbol,
             message=message,
-            evidence=(f"neither {self.plan.host.path} nor any library provides it", *evidence),
+            evidence=(f"neither {self.plan.host.path} nor any library provides it",),
             fix=fix,
+            cause=cause,
         )
 
     # -- what may go wrong ---------------------------------------------------------------------------------
@@ -279,7 +297,7 @@ class _Judge:
                     kind=ProblemKind.INTERPOSED,
                     effect=Effect.RISKY,
                     subject=lost.definer,
-                    message=f"{lost.definer} is bound to {lost.by} for its own {', '.join(lost.symbols[:5])}",
+                    message=f"{lost.definer} is bound to {lost.by} for its own {', '.join(lost.symbols[:_FEW])}",
                     evidence=(f"{len(lost.symbols)} symbols are defined by both, the host's come first",),
                     fix=f"link {lost.definer} with -Wl,-Bsymbolic, or compile it with -fvisibility=hidden",
                 )
@@ -315,24 +333,23 @@ def _musl_reason(said: str) -> str:
     return _NOT_FOUND if said.endswith(_NOT_FOUND) else "Exec format error"
 
 
-def _explained(binding: Binding, hint: SymbolHint) -> tuple[tuple[str, ...], str | None]:
-    """The evidence that a hint gives, and the fix that follows from it."""
+def _explained(binding: Binding, hint: SymbolHint) -> tuple[str | None, str | None]:
+    """The cause that a hint gives, and the fix that follows from it."""
     symbol = binding.symbol
     if hint.hidden_in is not None:
-        fix = f"link {hint.hidden_in} with -rdynamic  (where {symbol} is neither static nor hidden)"
-        return (f"{hint.hidden_in} defines {symbol}, and does not export it",), fix
+        cause = f"{hint.hidden_in} defines it, and does not export it"
+        return cause, f"link {hint.hidden_in} with -rdynamic  (where {symbol} is neither static nor hidden)"
     if hint.versions:
-        return (f"{symbol} is provided in {', '.join(hint.versions)} only",), (
-            f"build {binding.user} against the library that is installed"
-        )
+        cause = f"it is provided in {', '.join(hint.versions)} only"
+        return cause, f"build {binding.user} against the library that is installed"
     if not hint.twins:
-        return (), None
-    evidence = (f"provided are {', '.join(hint.twins)}",)
+        return None, None
+    cause = f"what is provided is {', '.join(hint.twins)}"
     twin = hint.twins[0]
     if symbol.startswith("_Z") != twin.startswith("_Z"):
         where = binding.user if symbol.startswith("_Z") else "the host"
-        return evidence, f'declare it extern "C" in the sources of {where}'
+        return cause, f'declare it extern "C" in the sources of {where}'
     new_abi, provided_new = bool(_CXX11_STRING.search(symbol)), bool(_CXX11_STRING.search(twin))
     if new_abi != provided_new:
-        return evidence, f"compile {binding.user} with -D_GLIBCXX_USE_CXX11_ABI={int(provided_new)}"
-    return evidence, None
+        return cause, f"compile {binding.user} with -D_GLIBCXX_USE_CXX11_ABI={int(provided_new)}"
+    return cause, None

@@ -2,54 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
+from soinspect.model.loadplan import DlopenProblem, Effect
 from soinspect.model.verdict import Outcome, Reason
+from soinspect.verdict.dlrules import DLOPEN_RULES
 
 _OUTCOMES = {
-    "refused": Outcome.REJECTED,
-    "aborts": Outcome.ABORTS_HOST,
-    "undecided": Outcome.UNDECIDED,
-    "risky": Outcome.ACCEPTED,
+    Effect.REFUSED: Outcome.REJECTED,
+    Effect.ABORTS: Outcome.ABORTS_HOST,
+    Effect.UNDECIDED: Outcome.UNDECIDED,
+    Effect.RISKY: Outcome.ACCEPTED,
 }
 
 
-class DlopenProblem(Protocol):
-    """One thing that goes wrong, or may: ``effect`` is refused, aborts, undecided or risky."""
-
-    @property
-    def kind(self) -> str:
-        """What it is about: ``version``, ``symbol``, ..."""
-
-    @property
-    def effect(self) -> str:
-        """What it does."""
-
-    @property
-    def message(self) -> str:
-        """What dlerror will say."""
-
-    @property
-    def evidence(self) -> tuple[str, ...]:
-        """What was found in the files."""
-
-    @property
-    def fix(self) -> str | None:
-        """What to do, if that is known."""
-
-
-def dlopen_reason(problem: DlopenProblem, *, opened_as: str | None = None) -> Reason:
-    """The reason that a problem is; ``opened_as`` is the path that a Go host gave to plugin.Open."""
+def dlopen_reason(problem: DlopenProblem, plugin: str, *, opened_as: str | None = None) -> Reason:
+    """The reason that a problem with the file ``plugin`` is; ``opened_as`` is what a Go host gave to plugin.Open."""
     outcome = _OUTCOMES[problem.effect]
-    said = problem.message
-    if opened_as is not None and outcome is Outcome.REJECTED:
-        said = f'plugin.Open("{opened_as}"): {said}'
-    return Reason(
-        rule=f"check.dlopen.{problem.kind}",
+    # That it is about the plugin is said in front of the summary.
+    summary = problem.message.removeprefix(f"{plugin}: ")
+    message: str | None = problem.message
+    if outcome in (Outcome.UNDECIDED, Outcome.ACCEPTED):
+        message = None
+    elif opened_as is not None and outcome is Outcome.REJECTED:
+        message = f'plugin.Open("{opened_as}"): {message}'
+    return DLOPEN_RULES[problem.kind].found(
+        f"{summary}: {problem.cause}" if problem.cause else summary,
         outcome=outcome,
-        summary=problem.message,
-        message=None if outcome in (Outcome.UNDECIDED, Outcome.ACCEPTED) else said,
+        message=message,
         evidence=problem.evidence,
-        cause=None,
-        fix=problem.fix or "",
+        cause=problem.cause,
+        fix=problem.fix,
     )

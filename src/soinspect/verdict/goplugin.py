@@ -5,14 +5,14 @@ A model of src/plugin/plugin_dlopen.go and of plugin_lastmoduleinit in src/runti
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
+from typing import Self
 
 from soinspect.model.absence import Absent
 from soinspect.model.golang import GoBinaryKind, GoFacts, GoPackageHash, GoPlugin
 from soinspect.model.goloading import GoHost, Guest, PluginSupport
-from soinspect.model.image import ObjectKind
 from soinspect.model.verdict import Outcome, PluginVerdict, Reason, ReasonRule, Requirement, Step
 from soinspect.verdict import gorules as rules
 from soinspect.verdict.gocause import (
@@ -33,30 +33,9 @@ _ASAN_LATE = (
 )
 _LIBASAN = "libasan.so"
 _HOST_KINDS = (GoBinaryKind.EXECUTABLE, GoBinaryKind.PIE)
-_PROGRAMS = {
-    ObjectKind.EXECUTABLE: "executable",
-    ObjectKind.STATIC_EXECUTABLE: "executable",
-    ObjectKind.PIE: "position-independent executable",
-    ObjectKind.STATIC_PIE: "position-independent executable",
-}
 # These link modules at the same offset, and find a nil pointer where the other has something else.
 _NIL_POINTER = {"go1.21 to go1.25", "go1.26"}
 _FEW = 8
-
-
-def open_in_order(
-    host: GoHost,
-    guests: Iterable[Guest],
-    requirements: tuple[Requirement, ...] = (),
-    dlopen: Mapping[str, Sequence[Reason]] | None = None,
-) -> list[PluginVerdict]:
-    """What becomes of ``guests``, opened in this order in one process of ``host``.
-
-    ``dlopen`` are the reasons, by path, that come before any of Go's.
-    """
-    packages = {name: _Package(hash=value, brought_by=None) for name, value in host.package_hashes}
-    process = _Process(host=host, packages=packages, dlopen=dlopen or {})
-    return [_verdict(guest, process.open(guest, requirements)) for guest in guests]
 
 
 def _verdict(guest: Guest, steps: Iterable[Step]) -> PluginVerdict:
@@ -77,8 +56,8 @@ class _Package:
 
 
 @dataclass(slots=True, kw_only=True)
-class _Process:
-    """The host after the plugins so far.
+class GoProcess:
+    """A Go host after the plugins so far.
 
     ``loaded`` are the plugins by plugin path. ``files`` are those that plugin.Open returned, by identity, ``refused``
     the error that it remembers for a file, ``stuck`` the files whose next Open never returns. ``last_is_loaded`` says
@@ -88,7 +67,6 @@ class _Process:
 
     host: GoHost
     packages: dict[str, _Package]
-    dlopen: Mapping[str, Sequence[Reason]]
     loaded: dict[str, Guest] = field(default_factory=dict)
     files: set[str] = field(default_factory=set)
     refused: dict[str, str] = field(default_factory=dict)
@@ -98,9 +76,22 @@ class _Process:
     ended_by: Guest | None = None
     undecided: Guest | None = None
 
-    def open(self, guest: Guest, requirements: tuple[Requirement, ...]) -> Iterator[Step]:
-        """The checks of one plugin, up to the first that fails: what stands behind its ``yield`` does not run."""
-        for step in self._steps(guest, requirements):
+    @classmethod
+    def of(cls, host: GoHost) -> Self:
+        """The host as it starts."""
+        return cls(
+            host=host, packages={name: _Package(hash=value, brought_by=None) for name, value in host.package_hashes}
+        )
+
+    def open(
+        self, guest: Guest, requirements: tuple[Requirement, ...] = (), dlopen: Sequence[Reason] = ()
+    ) -> PluginVerdict:
+        """What becomes of the next plugin; ``dlopen`` are the reasons that come before any of Go's."""
+        return _verdict(guest, self._up_to_failure(guest, self._steps(guest, requirements, dlopen)))
+
+    def _up_to_failure(self, guest: Guest, steps: Iterable[Step]) -> Iterator[Step]:
+        """The checks up to the first that fails: what stands behind its ``yield`` does not run."""
+        for step in steps:
             yield step
             if not isinstance(step, Reason) or step.outcome is Outcome.ACCEPTED:
                 continue
@@ -110,7 +101,7 @@ class _Process:
                 self.undecided = guest
             return
 
-    def _steps(self, guest: Guest, requirements: tuple[Requirement, ...]) -> Iterator[Step]:
+    def _steps(self, guest: Guest, requirements: tuple[Requirement, ...], dlopen: Sequence[Reason]) -> Iterator[Step]:
         yield from self._host_opens_plugins()
         if self.ended_by is not None:
             yield rules.HOST_GONE.found(f"the host does not outlive {_file(self.ended_by)}")
@@ -118,8 +109,8 @@ class _Process:
         if guest.identity in self.files:
             yield "opened before: plugin.Open returns the same plugin again"
         else:
-            yield from self.dlopen.get(guest.path, ())
-            yield from self._is_a_library(guest)
+            yield from (it for it in dlopen if it.outcome is not Outcome.UNDECIDED)
+            yield from self._has_no_sanitizer(guest)
             yield from self._host_exports()
             yield from self._is_a_plugin(guest)
             yield from self._is_found(guest)
@@ -127,6 +118,8 @@ class _Process:
             yield from self._has_the_same_packages(guest)
             yield from self._has_its_symbols(guest)
         yield from check_requirements(_plugin(guest), requirements)
+        # What dlopen does is open: the runtime's refusal would decide all the same.
+        yield from (it for it in dlopen if it.outcome is Outcome.UNDECIDED)
         if self.undecided is not None:
             yield rules.AFTER_UNDECIDED.found(f"whether it conflicts with {_file(self.undecided)} is not known")
 
@@ -173,11 +166,7 @@ class _Process:
             message = f'plugin.Open("{guest.path}"): {error} (previous failure)'
             yield rules.PREVIOUS_FAILURE.found("the same file was refused before", message=message)
 
-    def _is_a_library(self, guest: Guest) -> Iterator[Step]:
-        program = _PROGRAMS.get(guest.kind)
-        if program is not None:
-            message = f'plugin.Open("{guest.path}"): {guest.identity}: cannot dynamically load {program}'
-            yield rules.EXECUTABLE.found(f"it is a program ({guest.kind}), not a plugin", message=message)
+    def _has_no_sanitizer(self, guest: Guest) -> Iterator[Step]:
         if any(library.startswith(_LIBASAN) for library in guest.needed):
             yield rules.SANITIZER.found(
                 "AddressSanitizer in a plugin ends the process",

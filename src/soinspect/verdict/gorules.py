@@ -17,9 +17,8 @@ def _rule(name: str, outcome: Outcome, title: str, why: str, fix: str, reference
 
 
 HOST_KIND = _rule(
-    "host-kind", Outcome.UNDECIDED, "The host is not a Go program",
-    "Only Go programs (build modes exe and pie) are judged as hosts. What a library can open depends on the program"
-    " that loads it, and on how.",
+    "host-kind", Outcome.UNDECIDED, "The host is a part of a Go program",
+    "What Go code in a library can open depends on the program that loads it, and on how.",
     "Name the program that opens the plugin.", _PLUGIN,
 )  # fmt: skip
 NEVER_OPENS = _rule(
@@ -37,11 +36,6 @@ NOTHING_EXPORTED = _rule(
     "A host that is linked statically or by Go's own linker has no dynamic symbols. The plugin then registers its"
     " module with a runtime of its own, which nobody runs, and the host's runtime throws.",
     "Link the host dynamically, with the C linker: no -extldflags=-static, no -linkmode=internal.", _LINKER,
-)  # fmt: skip
-EXECUTABLE = _rule(
-    "executable", Outcome.REJECTED, "The plugin is a program",
-    "dlopen refuses programs, position-independent ones too.",
-    "Build it with -buildmode=plugin.", _OPEN,
 )  # fmt: skip
 SANITIZER = _rule(
     "address-sanitizer", Outcome.ABORTS_HOST, "The plugin was built with -asan",
@@ -135,7 +129,7 @@ HOST_GONE = _rule(
 )  # fmt: skip
 
 RULES = (
-    HOST_KIND, NEVER_OPENS, NOT_IMPLEMENTED, HOST_GONE, EXECUTABLE, SANITIZER, NOTHING_EXPORTED, NOT_A_PLUGIN,
+    HOST_KIND, NEVER_OPENS, NOT_IMPLEMENTED, HOST_GONE, SANITIZER, NOTHING_EXPORTED, NOT_A_PLUGIN,
     UNREADABLE, LAYOUT_UNKNOWN, MODULE_LINK, MODULE_FIELDS, ALREADY_LOADED, PREVIOUS_FAILURE, PACKAGE_HASH,
     PACKAGE_HASH_IN_ORDER, EXPORT_WITHOUT_SYMBOL, REQUIRED_SYMBOL, REQUIRED_TYPE, OTHER_VERSION, AFTER_UNDECIDED,
 )  # fmt: skip
