@@ -6,15 +6,16 @@ them in their addend, symbolic ones in the symbol, RELR ones in place.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Container, Iterator, Sequence
 from functools import cached_property
 from struct import Struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from soinspect.elf.dynamic import DynamicSection
 from soinspect.elf.image import Image
 from soinspect.elf.words import words
-from soinspect.model.constants import DynamicTag, Machine
+from soinspect.model.constants import DynamicTag, ElfClass, Machine
 
 if TYPE_CHECKING:
     from soinspect.elf.symtab import SymbolTable
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _RELATIVE = {Machine.X86_64: 8, Machine.AARCH64: 1027}
 _SYMBOLIC = {Machine.X86_64: frozenset({1, 6, 7}), Machine.AARCH64: frozenset({257, 1025, 1026})}
 _LAST_ADDRESS = (1 << 64) - 1
+_Columns = tuple[Sequence[int], Sequence[int], Sequence[int]]
 
 
 def iter_relocations(image: Image, dynamic: DynamicSection) -> Iterator[tuple[int, int, int]]:
@@ -33,6 +35,15 @@ def iter_relocations(image: Image, dynamic: DynamicSection) -> Iterator[tuple[in
         else:
             for offset, info in image.layout.rel.iter_unpack(data):
                 yield offset, info, 0
+
+
+def relocation_infos(image: Image, dynamic: DynamicSection) -> list[int]:
+    """Each ``r_info`` that a dynamic relocation has, once, in the order in which the loader meets them."""
+    code: Literal["I", "Q"] = "Q" if image.header.elf_class is ElfClass.ELF64 else "I"
+    found: dict[int, None] = {}
+    for data, is_rela in _tables(image, dynamic):
+        found.update(dict.fromkeys(words(code, data, image.header.byteorder)[1 :: 3 if is_rela else 2]))
+    return list(found)
 
 
 def _tables(image: Image, dynamic: DynamicSection) -> Iterator[tuple[bytes, bool]]:
@@ -73,10 +84,13 @@ class Pointers:
 
     def get(self, vaddr: int) -> int | None:
         """The value of the word at ``vaddr``, or None: then the word in the file is what counts."""
-        for rows, infos, addends in self._indexed:
-            row = rows.get(vaddr)
-            if row is not None:
-                return self._value(infos[row], addends[row])
+        for sorted_rows, other_rows, (offsets, infos, addends) in self._indexed:
+            row = other_rows.get(vaddr)
+            if row is None:
+                row = bisect_right(offsets, vaddr, 0, sorted_rows) - 1
+                if row < 0 or offsets[row] != vaddr:
+                    continue
+            return self._value(infos[row], addends[row])
         return None
 
     def records(self, wanted: Container[int]) -> Iterator[tuple[int, int, int]]:
@@ -91,8 +105,20 @@ class Pointers:
         return {offset: value for offset, value in values if value is not None}
 
     @cached_property
-    def _indexed(self) -> tuple[tuple[dict[int, int], Sequence[int], Sequence[int]], ...]:
-        return tuple((dict(zip(o, range(len(o)), strict=True)), infos, addends) for o, infos, addends in self._tables)
+    def _indexed(self) -> tuple[tuple[int, dict[int, int], _Columns], ...]:
+        """Each table with the number of rows at its start that are sorted by offset, and the rows of all others.
+
+        Linkers sort the relative relocations, which are most, and put them first.
+        """
+        found = []
+        for columns in self._tables:
+            offsets = columns[0]
+            count = min(self._dynamic.get(DynamicTag.RELACOUNT, 0), len(offsets))
+            start = offsets[:count]
+            if sorted(start) != list(start):
+                count = 0
+            found.append((count, dict(zip(offsets[count:], range(count, len(offsets)), strict=True)), columns))
+        return tuple(found)
 
     @cached_property
     def all(self) -> dict[int, int]:
@@ -111,7 +137,7 @@ class Pointers:
         return pointers
 
     @cached_property
-    def _tables(self) -> tuple[tuple[Sequence[int], Sequence[int], Sequence[int]], ...]:
+    def _tables(self) -> tuple[_Columns, ...]:
         """The relocations with addends as columns: ``r_offset``, ``r_info``, ``r_addend`` (as an unsigned word)."""
         if not self._known:
             return ()
