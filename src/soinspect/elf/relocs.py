@@ -6,16 +6,17 @@ them in their addend, symbolic ones in the symbol, RELR ones in place.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from functools import cached_property
 from struct import Struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from soinspect.elf.dynamic import DynamicSection
 from soinspect.elf.image import Image
 from soinspect.elf.words import words
-from soinspect.model.constants import DynamicTag, Machine
+from soinspect.model.constants import DynamicTag, ElfClass, Machine
 
 if TYPE_CHECKING:
     from soinspect.elf.symtab import SymbolTable
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _RELATIVE = {Machine.X86_64: 8, Machine.AARCH64: 1027}
 _SYMBOLIC = {Machine.X86_64: frozenset({1, 6, 7}), Machine.AARCH64: frozenset({257, 1025, 1026})}
 _LAST_ADDRESS = (1 << 64) - 1
+_Columns = tuple[Sequence[int], Sequence[int], Sequence[int]]
 
 
 def iter_relocations(image: Image, dynamic: DynamicSection) -> Iterator[tuple[int, int, int]]:
@@ -34,6 +36,15 @@ def iter_relocations(image: Image, dynamic: DynamicSection) -> Iterator[tuple[in
         else:
             for offset, info in image.layout.rel.iter_unpack(data):
                 yield offset, info, 0
+
+
+def relocation_infos(image: Image, dynamic: DynamicSection) -> list[int]:
+    """Each ``r_info`` that a dynamic relocation has, once, in the order in which the loader meets them."""
+    code: Literal["I", "Q"] = "Q" if image.header.elf_class is ElfClass.ELF64 else "I"
+    found: dict[int, None] = {}
+    for data, is_rela in _tables(image, dynamic):
+        found.update(dict.fromkeys(words(code, data, image.header.byteorder)[1 :: 3 if is_rela else 2]))
+    return list(found)
 
 
 def _tables(image: Image, dynamic: DynamicSection) -> Iterator[tuple[bytes, bool]]:
@@ -55,6 +66,30 @@ def _tables(image: Image, dynamic: DynamicSection) -> Iterator[tuple[bytes, bool
         yield image.read(address, size - size % record.size), is_rela
 
 
+class _Table:
+    """A table of relocations with addends, in which a word can be found.
+
+    Linkers sort the relative relocations by offset, which are most, and put them first: ``relative`` says how many.
+    """
+
+    def __init__(self, columns: _Columns, relative: int) -> None:
+        self.offsets, self.infos, self.addends = columns
+        self._sorted = min(relative, len(self.offsets))
+        start = self.offsets[: self._sorted]
+        if sorted(start) != list(start):
+            self._sorted = 0
+        others = range(self._sorted, len(self.offsets))
+        self._others = dict(zip(self.offsets[self._sorted :], others, strict=True))
+
+    def row(self, vaddr: int) -> int | None:
+        """The row of the relocation of the word at ``vaddr``."""
+        row = self._others.get(vaddr)
+        if row is not None:
+            return row
+        row = bisect_right(self.offsets, vaddr, 0, self._sorted) - 1
+        return row if row >= 0 and self.offsets[row] == vaddr else None
+
+
 class Pointers:
     """The words that relocation gives a value known from the file alone.
 
@@ -74,17 +109,19 @@ class Pointers:
 
     def get(self, vaddr: int) -> int | None:
         """The value of the word at ``vaddr``, or None: then the word in the file is what counts."""
-        for rows, infos, addends in self._indexed:
-            row = rows.get(vaddr)
+        for table in self._indexed:
+            row = table.row(vaddr)
             if row is not None:
-                return self._value(infos[row], addends[row])
+                return self._value(table.infos[row], table.addends[row])
         return None
 
     def records(self, wanted: AbstractSet[int]) -> Iterator[tuple[int, int, int]]:
         """The relocations of the wanted words: ``r_offset``, ``r_info``, ``r_addend`` (as an unsigned word)."""
-        for rows, infos, addends in self._indexed if wanted else ():
-            for offset in rows.keys() & wanted:
-                yield offset, infos[rows[offset]], addends[rows[offset]]
+        for table in self._indexed if wanted else ():
+            for vaddr in wanted:
+                row = table.row(vaddr)
+                if row is not None:
+                    yield vaddr, table.infos[row], table.addends[row]
 
     def several(self, wanted: AbstractSet[int]) -> dict[int, int]:
         """The values of the wanted words, of those that have one, found in one search."""
@@ -92,8 +129,8 @@ class Pointers:
         return {offset: value for offset, value in values if value is not None}
 
     @cached_property
-    def _indexed(self) -> tuple[tuple[dict[int, int], Sequence[int], Sequence[int]], ...]:
-        return tuple((dict(zip(o, range(len(o)), strict=True)), infos, addends) for o, infos, addends in self._tables)
+    def _indexed(self) -> tuple[_Table, ...]:
+        return tuple(_Table(columns, self._dynamic.get(DynamicTag.RELACOUNT, 0)) for columns in self._tables)
 
     @cached_property
     def all(self) -> dict[int, int]:
@@ -112,7 +149,7 @@ class Pointers:
         return pointers
 
     @cached_property
-    def _tables(self) -> tuple[tuple[Sequence[int], Sequence[int], Sequence[int]], ...]:
+    def _tables(self) -> tuple[_Columns, ...]:
         """The relocations with addends as columns: ``r_offset``, ``r_info``, ``r_addend`` (as an unsigned word)."""
         if not self._known:
             return ()

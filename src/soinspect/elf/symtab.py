@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Iterator
 from functools import cached_property
 from typing import TypeVar
 
@@ -28,7 +29,7 @@ from soinspect.model.symbol import Symbol, SymbolColumns
 _NO_VERSIONS = Versions(indexes=(), names={}, needed_from={}, defined=(), needed=())
 _VISIBILITY = 0x3
 # So many names are searched for in the string table; for more, all names are decoded once.
-_FEW_SEARCHES = 32
+_FEW_SEARCHES = 8
 
 _Key = TypeVar("_Key", int, str)
 
@@ -79,20 +80,19 @@ class SymbolTable:
     @cached_property
     def _by_name(self) -> dict[str, int]:
         # Several versions of a name: the default one wins, then the first that is defined, then any.
-        return self._index(self.names)
+        index = dict(zip(self.names, range(len(self)), strict=True))
+        return index if len(index) == len(self) else self._preferred(enumerate(self.names))
 
-    @cached_property
-    def _by_name_offset(self) -> dict[int, int]:
-        return self._index(self._name_offsets)
+    def _named_at(self, places: Collection[int]) -> dict[int, int]:
+        """The symbols whose names lie at these offsets: an index of all names would outweigh a few searches."""
+        return self._preferred((i, place) for i, place in enumerate(self._name_offsets) if place in places)
 
-    def _index(self, keys: Sequence[_Key]) -> dict[_Key, int]:
+    def _preferred(self, rows: Iterable[tuple[int, _Key]]) -> dict[_Key, int]:
         """From each key of a column to the symbol that stands for all that share it."""
-        index = dict(zip(keys, range(len(keys)), strict=True))
-        if len(index) < len(keys):
-            index.clear()
-            for i, key in enumerate(keys):
-                if key not in index or self._preference(i) > self._preference(index[key]):
-                    index[key] = i
+        index: dict[_Key, int] = {}
+        for i, key in rows:
+            if key not in index or self._preference(i) > self._preference(index[key]):
+                index[key] = i
         return index
 
     def _preference(self, index: int) -> tuple[bool, bool]:
@@ -104,23 +104,22 @@ class SymbolTable:
         if self._searches > _FEW_SEARCHES:  # from here on it pays to decode all names
             index = self._by_name.get(name)
         else:
-            places = self._strings.find(name)
-            found = [self._by_name_offset[place] for place in places if place in self._by_name_offset]
+            places = set(self._strings.find(name))
+            found = self._named_at(places).values() if places else ()
             index = max(found, key=self._preference, default=None)
         return None if index is None else self.symbol(index)
 
     def starting_with(self, prefix: str) -> Iterator[Symbol]:
         """The symbols whose names begin so, without reading the names of all others; one a name."""
-        for place in self._strings.find(prefix, whole=False):
-            if place in self._by_name_offset:
-                yield self.symbol(self._by_name_offset[place])
+        places = set(self._strings.find(prefix, whole=False))
+        yield from map(self.symbol, self._named_at(places).values() if places else ())
 
     def ending_with(self, suffix: str) -> Iterator[Symbol]:
         """The symbols whose names end so, as :meth:`starting_with`."""
-        for places in self._strings.find_tails(suffix):
-            for place in places:
-                if place in self._by_name_offset:
-                    yield self.symbol(self._by_name_offset[place])
+        tails = list(self._strings.find_tails(suffix))
+        starts = [tail.start for tail in tails]
+        places = {o for o in self._name_offsets if tails and o in tails[bisect_right(starts, o) - 1]}
+        yield from map(self.symbol, self._named_at(places).values() if places else ())
 
     def symbol(self, index: int) -> Symbol:
         """The symbol at ``index``, counted without the null symbol."""

@@ -6,7 +6,6 @@ symtab in src/cmd/link/internal/ld/symtab.go.
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from soinspect.elf.describe import producers
@@ -24,7 +23,7 @@ from soinspect.model.golang import GoBinaryKind, GoVersion
 from soinspect.model.goloading import GoHost, Guest, ModuleShape, PluginSupport
 
 _HASH_SIZE = 8  # bytes, since Go 1.16
-_HASH_SYMBOL = re.compile(r"go[.:]link\.pkghashbytes\.(.+)")
+_HASH_PREFIXES = ("go:link.pkghashbytes.", "go.link.pkghashbytes.")  # the latter up to Go 1.19
 _OLDEST_HOST = 10  # older ones throw where newer ones return an error
 _OPEN_FOR_REAL = b"plugin.lastmoduleinit\0"  # a function of the runtime that only the real plugin.Open calls
 _OPEN_STUB = b"plugin: not implemented"
@@ -72,11 +71,11 @@ def package_hashes(elf: ElfFile) -> dict[str, str]:
     symbols = elf.dynamic_symbols
     if isinstance(symbols, Absent):
         return {}
-    rows = zip(symbols.names, symbols.values, symbols.sizes, strict=True)
     return {
-        match[1]: elf.image.read(value, min(size, _HASH_SIZE)).hex()
-        for name, value, size in rows
-        if value and (match := _HASH_SYMBOL.fullmatch(name))
+        symbol.name.removeprefix(prefix): elf.image.read(symbol.value, min(symbol.size, _HASH_SIZE)).hex()
+        for prefix in _HASH_PREFIXES
+        for symbol in symbols.starting_with(prefix)
+        if symbol.value
     }
 
 

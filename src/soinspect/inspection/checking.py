@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 
 from soinspect.elf.describe import producers
@@ -14,7 +15,6 @@ from soinspect.loader.filesystem import FileSystem
 from soinspect.loader.plan import dlopen_plans
 from soinspect.model.absence import Absent
 from soinspect.model.goloading import GoHost, Guest, PluginSupport, Program
-from soinspect.model.loadplan import DlopenPlan
 from soinspect.model.verdict import Policy, Verdict
 from soinspect.verdict.check import judge
 
@@ -25,27 +25,34 @@ def check(host: str, plugins: Sequence[str], environment: LoaderEnv, policy: Pol
     :raises InputError: the host cannot be read; a plugin is not there, or damaged in a way that no loader sees.
     """
     files = FileSystem(environment.root)
-    program = _program(host, files)
-    by_go = isinstance(program.go, GoHost) and program.go.support is not PluginSupport.NONE
-    # plugin.Open hands the real path to dlopen, which then says it in its messages.
-    opened = [files.real(path) if by_go else path for path in plugins]
-    plans = dlopen_plans(host, opened, environment, into_global_scope=by_go)
-    guests = [_guest(path, files, plan) for path, plan in zip(plugins, plans, strict=True)]
-    return judge(program, guests, plans, policy)
+    with ExitStack() as resources:
+        main = resources.enter_context(ElfFile.open(files.place(host)))
+        program = Program(path=host, go=read_host(main), producers=producers(main))
+        known = {files.given(host): main}
+        by_go = isinstance(program.go, GoHost) and program.go.support is not PluginSupport.NONE
+        guests: list[Guest | InputError] = []
+        for path in plugins:
+            try:
+                elf = resources.enter_context(ElfFile.open(files.place(path)))
+                guests.append(replace(read_guest(elf), path=path, identity=files.real(path)))
+            except InputError as error:
+                guests.append(error)
+            else:
+                known[files.real(path) if by_go else files.given(path)] = elf
+        # plugin.Open hands the real path to dlopen, which then says it in its messages.
+        opened = [files.real(path) if by_go else path for path in plugins]
+        plans = dlopen_plans(host, opened, environment, into_global_scope=by_go, known=known)
+    for path, guest, plan in zip(plugins, guests, plans, strict=True):
+        if isinstance(guest, InputError) and (plan.plugin.error is None or files.identity(files.given(path)) is None):
+            raise guest
+    read = [
+        _unread(path, files, guest) if isinstance(guest, InputError) else guest
+        for path, guest in zip(plugins, guests, strict=True)
+    ]
+    return judge(program, read, plans, policy)
 
 
-def _program(path: str, files: FileSystem) -> Program:
-    with ElfFile.open(files.place(path)) as elf:
-        return Program(path=path, go=read_host(elf), producers=producers(elf))
-
-
-def _guest(path: str, files: FileSystem, plan: DlopenPlan) -> Guest:
-    identity = files.real(path)
-    try:
-        with ElfFile.open(files.place(path)) as elf:
-            return replace(read_guest(elf), path=path, identity=identity)
-    except InputError as error:
-        if plan.plugin.error is None or files.identity(files.given(path)) is None:
-            raise
-        unread = Absent(error.reason)
-        return Guest(path=path, identity=identity, go=unread, shape=unread, needed=(), exports=(), producers=())
+def _unread(path: str, files: FileSystem, error: InputError) -> Guest:
+    """A file that dlopen refuses before anything in it matters."""
+    unread = Absent(error.reason)
+    return Guest(path=path, identity=files.real(path), go=unread, shape=unread, needed=(), exports=(), producers=())

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from soinspect.elf.relocs import iter_relocations
 from soinspect.elf.symtab import SymbolTable
 from soinspect.loader.loaded import Loaded
 from soinspect.loader.machines import LoaderMachine
@@ -28,8 +27,8 @@ _DEFINITIONS = frozenset(
 )
 _BINDINGS = frozenset({SymbolBinding.GLOBAL, SymbolBinding.WEAK, SymbolBinding.UNIQUE})
 _LOCAL_VISIBILITIES = frozenset({SymbolVisibility.INTERNAL, SymbolVisibility.HIDDEN})
-# Names that only Go's linker makes; up to Go 1.19 with a dot.
-_GO_OWN = ("go:", "go.", "type:", "type.")
+# What Go's linker defines in plugins and in programs that open them; up to Go 1.19 with a dot.
+_GO_PACKAGES = ("go:link.pkghashbytes.", "go.link.pkghashbytes.")
 _INDEX, _HIDDEN = 0x7FFF, 0x8000
 _FIRST_NAMED = 2  # version indexes 0 and 1 are the local and the global base version
 
@@ -71,31 +70,38 @@ class Bound:
 
 
 def references(loaded: Loaded, machine: LoaderMachine) -> list[Reference]:
-    """The symbols that an object's relocations name, in the order in which the loader meets them."""
-    table, dynamic, image = loaded.symbols, loaded.dynamic, loaded.elf.image
-    if table is None or dynamic is None:
+    """The symbols that an object's relocations name, in the order in which the loader meets them.
+
+    Of Go plugins and their hosts, those that the object does not define itself.
+    """
+    table = loaded.symbols
+    if table is None:
         return []
-    shift = image.layout.relocation_symbol_shift
+    shift = loaded.elf.image.layout.relocation_symbol_shift
     mask = (1 << shift) - 1
     slots: dict[int, bool] = {}
     copied: set[int] = set()
-    for info in dict.fromkeys(info for _, info, _ in iter_relocations(image, dynamic)):
+    for info in loaded.relocation_infos:
         row, kind = (info >> shift) - 1, info & mask  # the table is kept without the null symbol
         if 0 <= row < len(table):
             slots[row] = slots.get(row, True) and kind in machine.slots
             if kind == machine.copy:
                 copied.add(row)
-    return [Reference(row=row, slots_only=only, copies=row in copied) for row, only in slots.items()]
+    found = [Reference(row=row, slots_only=only, copies=row in copied) for row, only in slots.items()]
+    if any(True for prefix in _GO_PACKAGES for _ in table.starting_with(prefix)):
+        # Tens of thousands of names that are defined on both sides, and are meant to be.
+        return [it for it in found if it.copies or table.section_indexes[it.row] == SectionIndex.UNDEF]
+    return found
 
 
 def reaches_static_tls(loaded: Loaded, machine: LoaderMachine) -> bool:
     """Whether code of the object expects its own thread-local storage at a fixed distance from the thread pointer."""
-    table, dynamic, image = loaded.symbols, loaded.dynamic, loaded.elf.image
-    if table is None or dynamic is None:
+    table = loaded.symbols
+    if table is None:
         return False
-    shift = image.layout.relocation_symbol_shift
+    shift = loaded.elf.image.layout.relocation_symbol_shift
     mask = (1 << shift) - 1
-    for _, info, _ in iter_relocations(image, dynamic):
+    for info in loaded.relocation_infos:
         if info & mask in machine.static_tls:
             row = (info >> shift) - 1
             if row < 0 or (row < len(table) and table.section_indexes[row] != SectionIndex.UNDEF):
@@ -219,8 +225,7 @@ def interpositions_of(bound: Sequence[Bound]) -> Iterator[Interposition]:
     """The definitions that lose against one of another object, for the object's own use.
 
     Left out is what is meant to be so: what a program copies (``stdout``) or gives its own address (a function's
-    PLT entry), what libc and its loader share, C++ code that every user of a header emits, and the packages that a
-    Go plugin shares with its host.
+    PLT entry), what libc and its loader share, and C++ code that every user of a header emits.
     """
     copied = {(it.user, it.reference.row) for it in bound if it.reference.copies}
     lost: dict[tuple[Loaded, Loaded], list[str]] = {}
@@ -237,8 +242,6 @@ def interpositions_of(bound: Sequence[Bound]) -> Iterator[Interposition]:
         if not meant and not _is_vague(it):
             lost.setdefault((it.user, winner), []).append(it.table.names[row])
     for (user, winner), symbols in lost.items():
-        if any(name.startswith(_GO_OWN) for name in symbols):
-            continue
         yield Interposition(definer=user.path, by=winner.path, symbols=tuple(symbols))
 
 

@@ -55,11 +55,9 @@ def open_candidate(files: FileSystem, path: str, expected: Header, libc: Libc) -
         return Refusal(said=f"cannot read file data: {error.reason.capitalize()}", detail=error.reason)
     if start is None:
         return Refusal(said=_NOT_FOUND, detail="no such file", passed_over=True)
-    place = files.outside(path)
-    assert place is not None  # noqa: S101  (it has just been read)
     refused = _verify_ident(start, expected)
     try:
-        elf = ElfFile.open(place)
+        elf = files.open(path)
     except InputError as error:
         return replace(refused or Refusal(said=_CANNOT_READ, detail=""), detail=error.reason)
     refused = refused or _verify_header(elf.image.header, expected)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
+from soinspect.elf.file import ElfFile
 from soinspect.errors import InputError
 
 _MAX_LINKS = 40  # as many as Linux follows
@@ -20,10 +22,14 @@ class FileId:
 
 
 class FileSystem:
-    """Paths inside of ``root`` (``"/"``: this machine's own)."""
+    """Paths inside of ``root`` (``"/"``: this machine's own).
 
-    def __init__(self, root: str = "/") -> None:
+    ``known`` are files that are open already, or that stand in for others, by the path that the program names.
+    """
+
+    def __init__(self, root: str = "/", known: Mapping[str, ElfFile] | None = None) -> None:
         self.root = os.path.realpath(root)
+        self.known = known or {}
 
     def given(self, path: str) -> str:
         """A path that the user gave, as the program would name it; a file outside of the root keeps its name.
@@ -49,6 +55,13 @@ class FileSystem:
         real = os.path.realpath(self.place(path))
         inside = self.root != "/" and real.startswith(self.root + "/")
         return real[len(self.root) :] if inside else real
+
+    def open(self, path: str) -> ElfFile:
+        """The ELF file that the program names ``path``.
+
+        :raises InputError: it cannot be read, or is no ELF file.
+        """
+        return self.known.get(path) or ElfFile.open(self.outside(path) or path)
 
     def outside(self, path: str) -> str | None:
         """Where ``path`` lies on this machine: links are followed as if the root were ``/``; None where they loop."""
@@ -99,6 +112,8 @@ class FileSystem:
 
         :raises InputError: it is there, and is no regular file or cannot be read.
         """
+        if path in self.known:
+            return self.known[path].image.data[:limit]
         place = self.outside(path)
         if place is None:
             return None

@@ -9,6 +9,7 @@ from functools import cached_property
 
 from soinspect.elf.dynamic import DynamicSection
 from soinspect.elf.file import ElfFile
+from soinspect.elf.relocs import relocation_infos
 from soinspect.elf.symtab import SymbolTable
 from soinspect.loader.filesystem import FileId
 from soinspect.model.constants import DynamicFlags, DynamicFlags1, DynamicTag
@@ -38,6 +39,11 @@ class Loaded:
     def symbols(self) -> SymbolTable | None:
         """The dynamic symbols."""
         return self.elf.dynamic_symbols if isinstance(self.elf.dynamic_symbols, SymbolTable) else None
+
+    @cached_property
+    def relocation_infos(self) -> list[int]:
+        """Each ``r_info`` of its relocations once, in their order."""
+        return relocation_infos(self.elf.image, self.dynamic) if self.dynamic else []
 
     @cached_property
     def soname(self) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from soinspect.elf.file import ElfFile
 from soinspect.errors import InputError
@@ -26,21 +26,27 @@ def load_plan(path: str, env: LoaderEnv) -> LoadPlan:
 
     :raises InputError: it cannot be read, or is for a machine whose loader is not known.
     """
-    with _start(path, env) as process:
+    with _start(path, env, None) as process:
         return _plan(process, process.load_dependencies(process.main), process.objects)
 
 
 def dlopen_plans(
-    host: str, plugins: Sequence[str], env: LoaderEnv, *, into_global_scope: bool = False
+    host: str,
+    plugins: Sequence[str],
+    env: LoaderEnv,
+    *,
+    into_global_scope: bool = False,
+    known: Mapping[str, ElfFile] | None = None,
 ) -> tuple[DlopenPlan, ...]:
     """What happens when the running program ``host`` opens ``plugins`` one after the other.
 
     Each is opened with ``RTLD_NOW | RTLD_LOCAL``; those that load stay, and answer to their SONAMEs.
-    ``into_global_scope`` stands for RTLD_GLOBAL: later plugins bind to the symbols of earlier ones.
+    ``into_global_scope`` stands for RTLD_GLOBAL: later plugins bind to the symbols of earlier ones. ``known`` are
+    files that are open already, by their paths as the program names them; they are closed in the end.
 
     :raises InputError: the host cannot be read, or is for a machine whose loader is not known.
     """
-    with _start(host, env) as process:
+    with _start(host, env, known) as process:
         main_scope = process.load_dependencies(process.main)
         program = _plan(process, main_scope, process.objects)
         process.dlopened = True
@@ -69,11 +75,12 @@ def _plugin_plan(process: Process, plugin: str, main_scope: Sequence[Loaded]) ->
     return _plan(process, [*main_scope, *own_scope], process.objects[before:] or [opened])
 
 
-def _start(path: str, env: LoaderEnv) -> Process:
-    files = FileSystem(env.root)
-    elf = ElfFile.open(files.place(path))
+def _start(path: str, env: LoaderEnv, known: Mapping[str, ElfFile] | None) -> Process:
+    files = FileSystem(env.root, known)
+    named = files.given(path)
+    elf = files.open(named) if named in files.known else ElfFile.open(files.place(path))
     try:
-        return Process(env, files, elf, files.given(path))
+        return Process(env, files, elf, named)
     except InputError:
         elf.image.close()
         raise
@@ -83,7 +90,7 @@ def _open_plugin(process: Process, plugin: str) -> Loaded | Refusal:
     """The plugin as an object of the process, or what the loader says instead."""
     path = process.files.given(plugin)
     # A plugin that is not in the image yet is read from where the user has it.
-    files = process.files if process.files.identity(path) else FileSystem()
+    files = process.files if process.files.identity(path) else FileSystem(known=process.files.known)
     opened = open_candidate(files, path, process.header, process.libc)
     if isinstance(opened, Refusal):
         return opened
