@@ -1,0 +1,69 @@
+"""The command line in a process that may take two seconds of CPU and 300 MB of memory, and not more.
+
+What every answer to a hostile file must fulfil stands here too: an exit code that means something, no traceback,
+text that cannot drive a terminal, JSON that can be read.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from conftest import Run
+
+CPU_SECONDS = 2
+MEMORY = 300 << 20  # bytes of private memory that can be written to; the mapped file does not count
+_NEVER = 120  # seconds of wall time: only what waits for something that does not come takes so long
+
+
+def limit_this_process(seconds: int = CPU_SECONDS) -> None:
+    """From now on, more CPU seconds in sum end the process by SIGXCPU; memory beyond the limit is refused."""
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.RLIM_INFINITY))
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def bounded(*arguments: str | Path) -> Run:
+    """Run ``soinspect`` with these arguments within the limits; what it said, which was checked."""
+    done = subprocess.run(
+        [sys.executable, "-m", "soinspect", *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        preexec_fn=limit_this_process,
+        env={key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"},
+        timeout=_NEVER,
+    )
+    if done.returncode < 0:
+        raise AssertionError(f"{arguments[0]}: ended by {signal.Signals(-done.returncode).name}")
+    trouble = judge(done.returncode, done.stdout, done.stderr, is_json="json" in arguments)
+    assert not trouble, f"{' '.join(map(str, arguments))}: {trouble}"
+    return Run(code=done.returncode, out=done.stdout.decode(), err=done.stderr.decode())
+
+
+def judge(code: int, out: bytes, err: bytes, *, is_json: bool) -> str:
+    """What is wrong with an answer; empty if nothing is."""
+    if code not in (0, 1, 2, 3):
+        return f"exit code {code}"
+    if b"Traceback" in err:
+        return err.decode("utf-8", "replace")
+    try:
+        texts = out.decode(), err.decode()
+    except UnicodeDecodeError as error:
+        return f"not UTF-8: {error}"
+    if is_json and out:
+        try:
+            json.loads(out)
+        except ValueError as error:
+            return f"not JSON: {error}"
+        texts = "", texts[1]
+    for text in texts:
+        odd = {c for c in text if not c.isprintable()} - set("\n\r\t")
+        if odd:
+            return f"not escaped: {sorted(odd)}"
+    return ""
