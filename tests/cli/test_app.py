@@ -54,6 +54,7 @@ def test_help_names_every_command(soinspect: Soinspect) -> None:
         ("go", PLUGIN1, sys.executable),
         ("deps", PLUGIN1, sys.executable),
         ("diff", PLUGIN1, PLUGIN2),
+        ("scan", PLUGIN1, "/etc/passwd"),
         ("call", PLUGIN1, "Run", "I"),
         ("call", PLUGIN1, "Run", "--host", "native"),
     ],

@@ -95,8 +95,8 @@ def _debian_data(file: BufferedReader[FileIO]) -> BufferedReader[FileIO]:
 
 def _tar_members(stream: Metered, budget: Budget) -> Iterator[Member]:
     found: set[str] = set()
+    budget.step = _MAX_HEADERS
     with tarfile.open(fileobj=stream, mode="r|") as archive:  # type: ignore[call-overload]
-        budget.step = _MAX_HEADERS
         while (entry := archive.next()) is not None:
             archive.members.clear()  # or all headers would be kept
             budget.step = entry.size + _MAX_HEADERS

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from glob import glob, has_magic
@@ -18,7 +17,6 @@ _PSEUDO = frozenset(
     "binfmt_misc bpf cgroup cgroup2 configfs debugfs devpts devtmpfs efivarfs fusectl hugetlbfs mqueue proc pstore "
     "securityfs selinuxfs sysfs tracefs".split()
 )
-_OCTAL = re.compile(r"\\([0-7]{3})")
 
 
 def find(paths: Sequence[str], root: str = "/") -> Iterator[Candidate | ScanRow]:
@@ -38,7 +36,7 @@ def find(paths: Sequence[str], root: str = "/") -> Iterator[Candidate | ScanRow]
 class _Finder:
     def __init__(self, files: FileSystem) -> None:
         self._files = files
-        self._pseudo = frozenset(_pseudo_mounts())
+        self._pseudo = frozenset(_pseudo_devices())
         self._walked: set[tuple[int, int]] = set()
 
     def expand(self, path: str) -> Sequence[str]:
@@ -71,12 +69,10 @@ class _Finder:
         pending = [(real, shown)]
         while pending:
             folder, name = pending.pop()
-            if folder in self._pseudo:
-                continue
             try:
                 status = os.stat(folder, follow_symlinks=False)  # noqa: PTH116
                 # Bind mounts can make a tree contain itself.
-                if (status.st_dev, status.st_ino) in self._walked:
+                if status.st_dev in self._pseudo or (status.st_dev, status.st_ino) in self._walked:
                     continue
                 self._walked.add((status.st_dev, status.st_ino))
                 with os.scandir(folder) as entries:
@@ -96,13 +92,13 @@ class _Finder:
             pending += ((entry.path, os.path.join(name, entry.name)) for entry in folders)  # noqa: PTH118
 
 
-def _pseudo_mounts() -> Iterator[str]:
-    """Where file systems are mounted that hold no files (proc(5), "mountinfo")."""
+def _pseudo_devices() -> Iterator[int]:
+    """The devices of mounted file systems that hold no files (proc(5), "mountinfo")."""
     with suppress(OSError):
-        for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape").splitlines():
+        for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace").splitlines():
             mount, _, source = line.partition(" - ")
             if source.split(" ", 1)[0] in _PSEUDO:
-                yield _OCTAL.sub(lambda match: chr(int(match[1], 8)), mount.split(" ")[4])
+                yield os.makedev(*map(int, mount.split(" ")[2].split(":")))
 
 
 def _reason(error: OSError | ValueError) -> str:
