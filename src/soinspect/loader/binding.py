@@ -79,19 +79,20 @@ def references(loaded: Loaded, machine: LoaderMachine) -> list[Reference]:
         return []
     shift = loaded.elf.image.layout.relocation_symbol_shift
     mask = (1 << shift) - 1
+    # Tens of thousands of names are defined in a Go host and in its plugins, and are meant to be.
+    leaves_out_own = any(True for prefix in _GO_PACKAGES for _ in table.starting_with(prefix))
     slots: dict[int, bool] = {}
     copied: set[int] = set()
     for info in loaded.relocation_infos:
         row, kind = (info >> shift) - 1, info & mask  # the table is kept without the null symbol
-        if 0 <= row < len(table):
-            slots[row] = slots.get(row, True) and kind in machine.slots
-            if kind == machine.copy:
-                copied.add(row)
-    found = [Reference(row=row, slots_only=only, copies=row in copied) for row, only in slots.items()]
-    if any(True for prefix in _GO_PACKAGES for _ in table.starting_with(prefix)):
-        # Tens of thousands of names that are defined on both sides, and are meant to be.
-        return [it for it in found if it.copies or table.section_indexes[it.row] == SectionIndex.UNDEF]
-    return found
+        if not 0 <= row < len(table):
+            continue
+        if kind == machine.copy:
+            copied.add(row)
+        elif leaves_out_own and table.section_indexes[row] != SectionIndex.UNDEF:
+            continue
+        slots[row] = slots.get(row, True) and kind in machine.slots
+    return [Reference(row=row, slots_only=only, copies=row in copied) for row, only in slots.items()]
 
 
 def reaches_static_tls(loaded: Loaded, machine: LoaderMachine) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -41,9 +41,9 @@ class Loaded:
         return self.elf.dynamic_symbols if isinstance(self.elf.dynamic_symbols, SymbolTable) else None
 
     @cached_property
-    def relocation_infos(self) -> list[int]:
+    def relocation_infos(self) -> Sequence[int]:
         """Each ``r_info`` of its relocations once, in their order."""
-        return relocation_infos(self.elf.image, self.dynamic) if self.dynamic else []
+        return relocation_infos(self.elf.image, self.dynamic) if self.dynamic else ()
 
     @cached_property
     def soname(self) -> str | None:
