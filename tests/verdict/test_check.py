@@ -23,13 +23,6 @@ NEW, OLD = "1.27.3", "1.24.11"
 PYTHON = Path(sys.executable).resolve()
 
 
-@pytest.fixture
-def c_host(tmp_path: Path) -> Path:
-    """A C program that opens its arguments with dlopen, and prints what dlerror says."""
-    subprocess.run(["gcc", FIXTURES / "plugins-for-dlopen/host.c", "-o", tmp_path / "host", "-ldl"], check=True)
-    return tmp_path / "host"
-
-
 def test_the_first_line_is_the_answer(pairs: GoPairs, soinspect: Soinspect) -> None:
     plugin = pairs.plugin(NEW, "plain")
     for host, code, start in (
