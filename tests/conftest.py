@@ -171,6 +171,13 @@ def cc(tmp_path: Path) -> Compile:
     return build
 
 
+@pytest.fixture
+def c_host(tmp_path: Path) -> Path:
+    """A C program that opens its arguments with dlopen, and prints what dlerror says."""
+    subprocess.run(["gcc", FIXTURES / "plugins-for-dlopen/host.c", "-o", tmp_path / "host", "-ldl"], check=True)
+    return tmp_path / "host"
+
+
 @pytest.fixture(scope="session")
 def demo_plugin() -> Path:
     """The committed plugin1.so of the demonstration."""

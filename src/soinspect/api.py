@@ -60,10 +60,11 @@ def open_elf(path: str) -> ElfFile:
     return ElfFile(Image("standard input", data))
 
 
-def facts_of(path: str, *, with_types: bool = True) -> Facts:
+def facts_of(path: str, *, with_types: bool = True, with_loading: bool = False) -> Facts:
     """All facts of the file at ``path``, or those in a snapshot or baseline of it.
 
-    ``with_types`` False leaves the debug information of a file unread; what a snapshot holds, it holds.
+    ``with_types`` False leaves the debug information of a file unread, ``with_loading`` reads what its loader looks at
+    as well; what a snapshot holds, it holds.
 
     :raises InputError: the file cannot be read, or the snapshot is damaged.
     """
@@ -72,7 +73,12 @@ def facts_of(path: str, *, with_types: bool = True) -> Facts:
     from soinspect.inspection.facts import facts_of as facts_of_open
 
     with open_elf(path) as elf:
-        return facts_of_open(elf, with_types=with_types)
+        facts = facts_of_open(elf, with_types=with_types)
+        if not with_loading:
+            return facts
+        from soinspect.inspection.loading import loading_facts
+
+        return replace(facts, loading=loading_facts(elf))
 
 
 def list_symbols(path: str, query: SymbolQuery, *, with_static: bool = False) -> SymbolListing:
@@ -330,6 +336,10 @@ def dependencies(path: str, environment: LoaderEnv) -> LoadPlan:
     """
     from soinspect.loader.plan import load_plan
 
+    if is_saved(path):
+        from soinspect.inspection.loading import saved_elf
+
+        return load_plan(path, environment, {path: saved_elf(read_saved(path))})
     return load_plan(path, environment)
 
 

@@ -18,6 +18,7 @@ from soinspect.loader.environment import LoaderEnv, hwcaps_of
 from soinspect.loader.plan import dlopen_plans
 from soinspect.model.loadplan import DlopenProblem, Effect, ProblemKind
 from soinspect.model.verdict import Outcome
+from soinspect.saved.snapshotfile import write_snapshot
 from soinspect.verdict.dlopen import dlopen_problems
 from soinspect.verdict.dlreason import dlopen_reason
 
@@ -116,6 +117,12 @@ def test_the_prediction_is_what_dlopen_says(source: Path, tmp_path: Path, monkey
     (checked,) = api.check("./host", ["./plugin.so"]).plugins
     assert checked.outcome is OUTCOMES[case.effect]
     assert checked.reasons == tuple(dlopen_reason(it, "./plugin.so") for it in problems)
+    if case.kind not in ("file", "truncated"):
+        for name in ("host", "plugin.so"):
+            saved = write_snapshot(api.facts_of(name, with_types=False, with_loading=True))
+            Path(name).unlink()
+            Path(name).write_text(saved)
+        assert api.check("./host", ["./plugin.so"]).plugins == (checked,)
 
 
 FIRST_LINES = {

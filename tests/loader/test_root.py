@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import struct
 import subprocess
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from soinspect import api
 from soinspect.loader.environment import LoaderEnv
 from soinspect.loader.filesystem import FileSystem
 from soinspect.model.loadplan import FoundBy, Libc
+from soinspect.model.verdict import Outcome
 
 AARCH64, GLOB_DAT = 183, 1025
 NEEDED, SONAME, RPATH, RUNPATH = 1, 14, 15, 29
@@ -137,6 +139,32 @@ def apt(folder: Path, architecture: str, *packages: str) -> Path:
     return folder / "root"
 
 
+def test_check_in_an_image(image: Path, soinspect: Soinspect) -> None:
+    """The program serves a plugin with the libraries of the image; what is not there is missed."""
+    (image / "opt/app/good.so").write_bytes(library((NEEDED, b"libb.so"), uses=b"b"))
+    (image / "opt/app/bad.so").write_bytes(library((NEEDED, b"libc.so"), uses=b"b"))
+    app = image / "opt/app/bin/app"
+    app.write_bytes(program(app.read_bytes()))
+    (image / "lib/ld-linux-aarch64.so.1").write_bytes(elf64(machine=AARCH64))
+    for plugin in ("/opt/app/good.so", image / "opt/app/good.so"):
+        run = soinspect("check", "/opt/app/bin/app", plugin, "--root", image)
+        assert (run.code, run.out.splitlines()[0]) == (0, "OK good.so in app: every check is passed")
+    run = soinspect("check", "/opt/app/bin/app", "/opt/app/bad.so", "--root", image)
+    assert (run.code, run.out.splitlines()[0]) == (
+        1, "FAIL bad.so in app: libc.so: cannot open shared object file: No such file or directory",
+    )  # fmt: skip
+
+
+def program(shared: bytes) -> bytes:
+    """An image of :func:`elf64` with its loader named: the last program header becomes PT_INTERP of what follows."""
+    name = b"/lib/ld-linux-aarch64.so.1\0"
+    headers = shared[64 : 64 + 2 * 56] + struct.pack("<IIQQQQQQ", 3, 4, len(shared) + 3 * 56, 0, 0, len(name), 0, 1)
+    moved = bytearray(shared + headers + name)
+    moved[32:40] = struct.pack("<Q", len(shared))
+    moved[56:58] = struct.pack("<H", 3)
+    return bytes(moved)
+
+
 @pytest.mark.full
 def test_debian_of_another_machine(tmp_path: Path) -> None:
     root = apt(tmp_path, "arm64", "libc6", "bash", "libtinfo6", "coreutils", "libacl1", "libattr1", "libselinux1",
@@ -154,6 +182,13 @@ def test_debian_of_another_machine(tmp_path: Path) -> None:
             incomplete.add(path.name)
     assert count > 300
     assert incomplete == {"libthread_db.so.1"}  # whose symbols the debugger provides
+    modules = sorted(root.glob("usr/lib/python3.11/lib-dynload/*.so")) + sorted(root.glob("usr/lib/**/gconv/*.so"))
+    verdicts = [api.check("/usr/bin/python3.11", [str(it)], environment=LoaderEnv(root=str(root))) for it in modules]
+    assert len(verdicts) > 200
+    refused = {it.path for verdict in verdicts for it in verdict.plugins if it.outcome is not Outcome.ACCEPTED}
+    assert not refused
+    elsewhere = api.check(str(root / "usr/bin/python3.11"), [str(modules[0])])
+    assert elsewhere.plugins[0].reasons[0].rule == "check.dlopen.host"
 
 
 MUSL_HOST = """

@@ -23,13 +23,6 @@ NEW, OLD = "1.27.3", "1.24.11"
 PYTHON = Path(sys.executable).resolve()
 
 
-@pytest.fixture
-def c_host(tmp_path: Path) -> Path:
-    """A C program that opens its arguments with dlopen, and prints what dlerror says."""
-    subprocess.run(["gcc", FIXTURES / "plugins-for-dlopen/host.c", "-o", tmp_path / "host", "-ldl"], check=True)
-    return tmp_path / "host"
-
-
 def test_the_first_line_is_the_answer(pairs: GoPairs, soinspect: Soinspect) -> None:
     plugin = pairs.plugin(NEW, "plain")
     for host, code, start in (
@@ -173,6 +166,13 @@ def test_what_is_shown_is_real(
     shutil.copy(pairs.host(OLD, "plain"), tmp_path / "old-gateway")
     for name, plugin in (("plugin1.so", "plugin1.so"), ("plugin2.so", "plugin2.so"), ("renamed.so", "plugin1.so")):
         shutil.copy(FIXTURES / plugin, tmp_path / name)
+    folder = FIXTURES / "plugins-for-dlopen"
+    source = folder / "host-does-not-export.c"
+    for name, flags in (
+        ("server", (f'-DMORE="{source}"', folder / "host.c", "-ldl")),
+        ("audit.so", ("-shared", "-fPIC", "-DPLUGIN", source)),
+    ):
+        subprocess.run(["gcc", *flags, "-o", tmp_path / name], check=True)
     text = (ROOT / page).read_text()
     blocks = BLOCK.findall(text)
     assert blocks

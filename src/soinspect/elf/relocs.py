@@ -6,6 +6,7 @@ them in their addend, symbolic ones in the symbol, RELR ones in place.
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
@@ -38,13 +39,13 @@ def iter_relocations(image: Image, dynamic: DynamicSection) -> Iterator[tuple[in
                 yield offset, info, 0
 
 
-def relocation_infos(image: Image, dynamic: DynamicSection) -> list[int]:
+def relocation_infos(image: Image, dynamic: DynamicSection) -> array[int]:
     """Each ``r_info`` that a dynamic relocation has, once, in the order in which the loader meets them."""
     code: Literal["I", "Q"] = "Q" if image.header.elf_class is ElfClass.ELF64 else "I"
     found: dict[int, None] = {}
     for data, is_rela in _tables(image, dynamic):
         found.update(dict.fromkeys(words(code, data, image.header.byteorder)[1 :: 3 if is_rela else 2]))
-    return list(found)
+    return array(code, found)
 
 
 def _tables(image: Image, dynamic: DynamicSection) -> Iterator[tuple[bytes, bool]]:

@@ -10,11 +10,14 @@ from soinspect.elf.describe import producers
 from soinspect.elf.file import ElfFile
 from soinspect.errors import InputError
 from soinspect.go.loading import read_guest, read_host
+from soinspect.inspection.loading import saved_elf, saved_guest, saved_program
+from soinspect.inspection.saved import is_saved, read_saved
 from soinspect.loader.environment import LoaderEnv
 from soinspect.loader.filesystem import FileSystem
 from soinspect.loader.plan import dlopen_plans
 from soinspect.model.absence import Absent
 from soinspect.model.goloading import GoHost, Guest, PluginSupport, Program
+from soinspect.model.loadplan import DlopenPlan
 from soinspect.model.verdict import Policy, Verdict
 from soinspect.verdict.check import judge
 
@@ -26,33 +29,48 @@ def check(host: str, plugins: Sequence[str], environment: LoaderEnv, policy: Pol
     """
     files = FileSystem(environment.root)
     with ExitStack() as resources:
-        main = resources.enter_context(ElfFile.open(files.place(host)))
-        program = Program(path=host, go=read_host(main), producers=producers(main))
+        main, program = _open_program(host, files, resources)
         known = {files.given(host): main}
         by_go = isinstance(program.go, GoHost) and program.go.support is not PluginSupport.NONE
-        guests: list[Guest | InputError] = []
-        for path in plugins:
-            try:
-                elf = resources.enter_context(ElfFile.open(files.place(path)))
-                guests.append(replace(read_guest(elf), path=path, identity=files.real(path)))
-            except InputError as error:
-                guests.append(error)
-            else:
-                known[files.real(path) if by_go else files.given(path)] = elf
         # plugin.Open hands the real path to dlopen, which then says it in its messages.
         opened = [files.real(path) if by_go else path for path in plugins]
+        guests: list[Guest | InputError] = []
+        for path, named in zip(plugins, opened, strict=True):
+            try:
+                known[files.given(named)], guest = _open_guest(path, files, resources)
+                guests.append(guest)
+            except InputError as error:
+                guests.append(error)
         plans = dlopen_plans(host, opened, environment, into_global_scope=by_go, known=known)
-    for path, guest, plan in zip(plugins, guests, plans, strict=True):
-        if isinstance(guest, InputError) and (plan.plugin.error is None or files.identity(files.given(path)) is None):
-            raise guest
-    read = [
-        _unread(path, files, guest) if isinstance(guest, InputError) else guest
-        for path, guest in zip(plugins, guests, strict=True)
-    ]
+    read = [_read(*it, files) for it in zip(plugins, guests, plans, strict=True)]
     return judge(program, read, plans, policy)
 
 
-def _unread(path: str, files: FileSystem, error: InputError) -> Guest:
-    """A file that dlopen refuses before anything in it matters."""
-    unread = Absent(error.reason)
+def _open_program(path: str, files: FileSystem, resources: ExitStack) -> tuple[ElfFile, Program]:
+    if is_saved(path):
+        facts = read_saved(path)
+        return saved_elf(facts), saved_program(facts)
+    elf = resources.enter_context(ElfFile.open(files.place(path)))
+    return elf, Program(path=path, go=read_host(elf), producers=producers(elf))
+
+
+def _open_guest(path: str, files: FileSystem, resources: ExitStack) -> tuple[ElfFile, Guest]:
+    identity = files.real(path)
+    if is_saved(path):
+        facts = read_saved(path)
+        return saved_elf(facts), saved_guest(facts, path, identity)
+    elf = resources.enter_context(ElfFile.open(files.place(path)))
+    return elf, replace(read_guest(elf), path=path, identity=identity)
+
+
+def _read(path: str, guest: Guest | InputError, plan: DlopenPlan, files: FileSystem) -> Guest:
+    """The plugin; one that cannot be read is nothing but a file, if dlopen refuses it before anything in it matters.
+
+    :raises InputError: it is not there, or dlopen does not see what is wrong with it.
+    """
+    if isinstance(guest, Guest):
+        return guest
+    if plan.plugin.error is None or files.identity(files.given(path)) is None or is_saved(path):
+        raise guest
+    unread = Absent(guest.reason)
     return Guest(path=path, identity=files.real(path), go=unread, shape=unread, needed=(), exports=(), producers=())

@@ -27,8 +27,6 @@ _DEFINITIONS = frozenset(
 )
 _BINDINGS = frozenset({SymbolBinding.GLOBAL, SymbolBinding.WEAK, SymbolBinding.UNIQUE})
 _LOCAL_VISIBILITIES = frozenset({SymbolVisibility.INTERNAL, SymbolVisibility.HIDDEN})
-# What Go's linker defines in plugins and in programs that open them; up to Go 1.19 with a dot.
-_GO_PACKAGES = ("go:link.pkghashbytes.", "go.link.pkghashbytes.")
 _INDEX, _HIDDEN = 0x7FFF, 0x8000
 _FIRST_NAMED = 2  # version indexes 0 and 1 are the local and the global base version
 
@@ -70,10 +68,7 @@ class Bound:
 
 
 def references(loaded: Loaded, machine: LoaderMachine) -> list[Reference]:
-    """The symbols that an object's relocations name, in the order in which the loader meets them.
-
-    Of Go plugins and their hosts, those that the object does not define itself.
-    """
+    """The symbols that an object's relocations name, in the order in which the loader meets them."""
     table = loaded.symbols
     if table is None:
         return []
@@ -81,17 +76,13 @@ def references(loaded: Loaded, machine: LoaderMachine) -> list[Reference]:
     mask = (1 << shift) - 1
     slots: dict[int, bool] = {}
     copied: set[int] = set()
-    for info in loaded.relocation_infos:
+    for info in loaded.relocations:
         row, kind = (info >> shift) - 1, info & mask  # the table is kept without the null symbol
         if 0 <= row < len(table):
             slots[row] = slots.get(row, True) and kind in machine.slots
             if kind == machine.copy:
                 copied.add(row)
-    found = [Reference(row=row, slots_only=only, copies=row in copied) for row, only in slots.items()]
-    if any(True for prefix in _GO_PACKAGES for _ in table.starting_with(prefix)):
-        # Tens of thousands of names that are defined on both sides, and are meant to be.
-        return [it for it in found if it.copies or table.section_indexes[it.row] == SectionIndex.UNDEF]
-    return found
+    return [Reference(row=row, slots_only=only, copies=row in copied) for row, only in slots.items()]
 
 
 def reaches_static_tls(loaded: Loaded, machine: LoaderMachine) -> bool:
@@ -101,7 +92,7 @@ def reaches_static_tls(loaded: Loaded, machine: LoaderMachine) -> bool:
         return False
     shift = loaded.elf.image.layout.relocation_symbol_shift
     mask = (1 << shift) - 1
-    for info in loaded.relocation_infos:
+    for info in loaded.relocations:
         if info & mask in machine.static_tls:
             row = (info >> shift) - 1
             if row < 0 or (row < len(table) and table.section_indexes[row] != SectionIndex.UNDEF):

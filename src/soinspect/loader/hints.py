@@ -6,10 +6,12 @@ import re
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 
+from soinspect.elf.file import ElfFile
 from soinspect.elf.symtab import SymbolTable
 from soinspect.loader.loaded import Loaded
 from soinspect.model.constants import SectionIndex, SymbolBinding, SymbolType, SymbolVisibility
 from soinspect.model.loadplan import Binding, SymbolHint
+from soinspect.model.symbol import SymbolColumns
 
 _MAX_HINTS = 50
 _MAX_COMPARED = 1000
@@ -78,6 +80,19 @@ def _function_name(mangled: str) -> str:
     """The name of a C++ function outside of any namespace, or nothing."""
     match = _FUNCTION.match(mangled)
     return mangled[match.end() : match.end() + int(match[1])] if match else ""
+
+
+def hidden_names(elf: ElfFile) -> Iterator[str]:
+    """The functions and variables that a file defines and does not export; none of Go's, which are many."""
+    table = elf.static_symbols
+    if not isinstance(table, SymbolTable) or elf.image.section(".gopclntab") is not None:
+        return
+    exported = elf.dynamic_symbols.columns if isinstance(elf.dynamic_symbols, SymbolTable) else SymbolColumns.none()
+    known = {exported.names[row] for row in exported.exported}
+    for name, info, section in zip(table.names, table.infos, table.section_indexes, strict=True):
+        if section != SectionIndex.UNDEF and info & 0xF in _CODE_OR_DATA and name not in known:
+            known.add(name)
+            yield name
 
 
 def _hides(loaded: Loaded, name: str) -> bool:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from soinspect.elf.dynamic import DynamicSection
 from soinspect.elf.file import ElfFile
-from soinspect.elf.relocs import relocation_infos
 from soinspect.elf.symtab import SymbolTable
 from soinspect.loader.filesystem import FileId
+from soinspect.loader.relocations import relocations_that_matter
 from soinspect.model.constants import DynamicFlags, DynamicFlags1, DynamicTag
 from soinspect.model.loadplan import Dependency, FoundBy
 
@@ -41,9 +42,9 @@ class Loaded:
         return self.elf.dynamic_symbols if isinstance(self.elf.dynamic_symbols, SymbolTable) else None
 
     @cached_property
-    def relocation_infos(self) -> list[int]:
-        """Each ``r_info`` of its relocations once, in their order."""
-        return relocation_infos(self.elf.image, self.dynamic) if self.dynamic else []
+    def relocations(self) -> array[int]:
+        """The ``r_info`` of its relocations that matter here, each once."""
+        return array("Q", relocations_that_matter(self.elf))
 
     @cached_property
     def soname(self) -> str | None:

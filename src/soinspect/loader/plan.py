@@ -21,12 +21,12 @@ _GLIBC_BANNER = re.compile(rb"GNU C Library [^\n\0]{0,200}? version (\d+\.\d+)")
 _MUSL_BANNER = re.compile(rb"(?<!\d)(1\.\d{1,2}\.\d{1,3})(?:_git[-\w]{0,40})?\0")
 
 
-def load_plan(path: str, env: LoaderEnv) -> LoadPlan:
-    """What is loaded when the program, or the library, at ``path`` is.
+def load_plan(path: str, env: LoaderEnv, known: Mapping[str, ElfFile] | None = None) -> LoadPlan:
+    """What is loaded when the program, or the library, at ``path`` is; ``known`` as for :func:`dlopen_plans`.
 
     :raises InputError: it cannot be read, or is for a machine whose loader is not known.
     """
-    with _start(path, env, None) as process:
+    with _start(path, env, known) as process:
         return _plan(process, process.load_dependencies(process.main), process.objects)
 
 

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from soinspect.model.absence import Absent
+from soinspect.model.loading import LoadingFacts
 from soinspect.model.prototype import Prototypes
 from soinspect.model.snapshot import Snapshot
+
+NOT_READ = Absent("what the loader looks at was not saved")
 
 
 class FactsOrigin(StrEnum):
@@ -20,8 +23,12 @@ class FactsOrigin(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """All facts of one file, and the types of its exports; a baseline holds only what others rely on."""
+    """All facts of one file, and the types of its exports; a baseline holds only what others rely on.
+
+    ``loading`` is what ``check`` and ``deps`` need besides, and is read for snapshots only.
+    """
 
     snapshot: Snapshot
     types: Prototypes | Absent
     origin: FactsOrigin = FactsOrigin.FILE
+    loading: LoadingFacts | Absent = NOT_READ
