@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from soinspect.cli.exits import Exit, report
-from soinspect.cli.options import Files, Verbose, console, write
+from soinspect.cli.options import Files, Verbose, print_lines, write
 from soinspect.errors import SoinspectError, UsageError
 
 if TYPE_CHECKING:
@@ -89,12 +89,10 @@ def _show(plans: list[LoadPlan], errors: list[SoinspectError], output: DepsForma
     elif output is DepsFormat.TEXT:
         from soinspect.render.deps import deps_lines
 
-        terminal = console()
         for number, plan in enumerate(plans):
             if number:
-                terminal.print()
-            for line in deps_lines(plan, verbose=verbose):
-                terminal.print(line)
+                write("\n")
+            print_lines(deps_lines(plan, verbose=verbose))
     else:
         from soinspect.render.graph import dot, mermaid
 
