@@ -21,11 +21,20 @@ MEMORY = 300 << 20  # bytes of private memory that can be written to; the mapped
 _NEVER = 120  # seconds of wall time: only what waits for something that does not come takes so long
 
 
-def limit_this_process(seconds: int = CPU_SECONDS) -> None:
-    """From now on, more CPU seconds in sum end the process by SIGXCPU; memory beyond the limit is refused."""
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.RLIM_INFINITY))
+def limit_memory() -> None:
+    """From now on, this process is refused memory beyond the limit."""
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def limit_next_step() -> None:
+    """From now on, this process is ended by SIGPROF when it has taken as many CPU seconds as one command may."""
+    signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)
+
+
+def _limit() -> None:
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS + 1))
+    limit_memory()
 
 
 def bounded(*arguments: str | Path) -> Run:
@@ -35,7 +44,7 @@ def bounded(*arguments: str | Path) -> Run:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=False,
-        preexec_fn=limit_this_process,
+        preexec_fn=_limit,
         env={key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"},
         timeout=_NEVER,
     )

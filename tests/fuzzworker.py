@@ -11,14 +11,12 @@ from __future__ import annotations
 
 import io
 import json
-import math
 import os
 import sys
-import time
 import traceback
 from pathlib import Path
 
-from bounded import CPU_SECONDS, judge, limit_this_process
+from bounded import judge, limit_memory, limit_next_step
 from mutation import Mutator, apply
 from soinspect.cli.app import main
 
@@ -28,8 +26,7 @@ def run(arguments: list[str]) -> str:
     sys.argv = ["soinspect", *arguments]
     out, err = io.BytesIO(), io.BytesIO()
     sys.stdout, sys.stderr = io.TextIOWrapper(out, encoding="utf-8"), io.TextIOWrapper(err, encoding="utf-8")
-    # The limit is of the process's whole life, in whole seconds: what this command may take comes on top.
-    limit_this_process(math.ceil(time.process_time()) + CPU_SECONDS)
+    limit_next_step()
     code: object = 0
     try:
         main()
@@ -46,6 +43,7 @@ def run(arguments: list[str]) -> str:
 def work(sound: Path, first: int, last: int, share: int, commands: list[str]) -> None:
     """Run the commands on each mutant of the sound file from one number to another."""
     report = os.fdopen(os.dup(1), "w", buffering=1)
+    limit_memory()
     data = sound.read_bytes()
     mutator = Mutator(data)
     mutant = sound.with_name("mutant" + sound.suffix)

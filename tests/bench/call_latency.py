@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from soinspect.call.native import call_native
@@ -35,8 +35,8 @@ def _paired(*actions: Callable[[], object]) -> list[float]:
     return [statistics.median(times[1:]) for times in taken]
 
 
-def main() -> None:
-    """Print the medians and their ratios."""
+def lines() -> Iterator[str]:
+    """The medians and their ratios, as the rows of a table."""
     with tempfile.TemporaryDirectory() as folder:
         source, library = Path(folder, "answer.c"), Path(folder, "answer.so")
         source.write_text(_SOURCE)
@@ -55,10 +55,12 @@ def main() -> None:
                        "-ex", "run", "-ex", "print ((int(*)(void))answer)()", sys.executable]  # fmt: skip
             actions.append(("gdb -batch", lambda: subprocess.run(command, capture_output=True, check=True)))
         medians = _paired(*(action for _, action in actions))
+    yield "| one call in wall-clock time | ms | isolated call / this |"
+    yield "|---|---|---|"
     for (name, _), seconds in zip(actions, medians, strict=True):
-        print(f"{name:<22}{1000 * seconds:8.1f} ms{seconds / medians[0]:8.2f} times the isolated call")
-    print(f"budget: 1.6 times Python's start + 15 ms = {1600 * medians[1] + 15:.1f} ms")
+        yield f"| {name} | {1000 * seconds:.1f} | {medians[0] / seconds:.2f} |"
+    yield f"| budget: 1.6 times Python's start + 15 ms | {1600 * medians[1] + 15:.1f} | |"
 
 
 if __name__ == "__main__":
-    main()
+    print("\n".join(lines()))

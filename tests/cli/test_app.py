@@ -19,24 +19,47 @@ PLUGIN1, PLUGIN2 = FIXTURES / "plugin1.so", FIXTURES / "plugin2.so"
 
 
 def modules_loaded_by(*arguments: str | Path) -> set[str]:
-    """The top-level modules that a run of the command line has loaded when it ends."""
+    """The modules that a run of the command line has loaded when it ends, and the packages they are of."""
     code = (
         "import sys, atexit, os\n"
-        "atexit.register(lambda: os.write(2, ' '.join(sorted(m.split('.')[0] for m in sys.modules)).encode()))\n"
+        "atexit.register(lambda: os.write(2, ' '.join(sys.modules).encode()))\n"
         "from soinspect.cli.app import main\nmain()\n"
     )
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
-    return set(done.stderr.split())
+    modules = done.stderr.split()
+    return {".".join(parts[:n]) for parts in (it.split(".") for it in modules) for n in range(1, len(parts) + 1)}
 
 
 def test_version(soinspect: Soinspect) -> None:
     assert soinspect("--version").out == f"soinspect {package.__version__}\n"
 
 
-def test_start_up_is_cheap() -> None:
-    for arguments in (("--version",), ("symbols", "--help")):
-        assert not modules_loaded_by(*arguments) & {"lief", "elftools", "pydemumble"}
-    assert not modules_loaded_by("symbols", PLUGIN1) & {"lief", "elftools"}
+_HEAVY = {"lief", "elftools", "capstone", "tree_sitter", "rich.table", "soinspect.call"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "unwanted"),
+    [
+        (
+            ("--version",),
+            {"rich", "pydemumble", "soinspect.elf", "soinspect.model", "soinspect.render", "soinspect.api"},
+        ),
+        (("symbols", "--help"), {"pydemumble", "soinspect.elf", "soinspect.render", "soinspect.api"}),
+        (
+            ("symbols", PLUGIN1),
+            {"rich", "soinspect.loader", "soinspect.compare", "soinspect.verdict", "soinspect.dwarf"},
+        ),
+        (("info", PLUGIN1), {"soinspect.loader", "soinspect.compare", "soinspect.verdict", "soinspect.dwarf"}),
+        (("info", PLUGIN1, "--format", "json"), {"rich", "soinspect.loader", "soinspect.compare", "soinspect.dwarf"}),
+        (("go", PLUGIN1), {"soinspect.loader", "soinspect.compare", "soinspect.verdict", "soinspect.dwarf"}),
+        (("deps", sys.executable), {"soinspect.compare", "soinspect.go.rtype", "soinspect.dwarf"}),
+        (("check", sys.executable, PLUGIN1), {"soinspect.compare", "soinspect.dwarf"}),
+        (("diff", PLUGIN1, PLUGIN2), {"soinspect.loader", "soinspect.verdict"}),
+    ],
+    ids=lambda it: " ".join(Path(a).name for a in it) if isinstance(it, tuple) else "",
+)
+def test_a_command_loads_what_it_needs(arguments: tuple[str | Path, ...], unwanted: set[str]) -> None:
+    assert not modules_loaded_by(*arguments) & (_HEAVY | unwanted)
 
 
 def test_help_names_every_command(soinspect: Soinspect) -> None:

@@ -117,3 +117,13 @@ def test_hostile_names_cost_little() -> None:
     new = ["b" + "a" * n for n in range(1, 400)] + ["_Z" + "N" * n for n in range(1, 200)]
     found = renames(old, new)
     assert sum(len(group.pairs) for group in found.groups) + len(found.removed) == len(old)
+
+
+def test_names_too_long_or_too_many_to_compare_each_with_each_are_left_alone() -> None:
+    """Telling how alike these are would take hours."""
+    for old, new in (
+        [["a" * 100_000 + "x"], ["b" + "a" * 100_000]],
+        [[f"old{n:0500}!" for n in range(500)], [f"?{n + 500:0500}new" for n in range(500)]],
+    ):
+        found = Renames((symbol(name, 4) for name in old), (symbol(name, 4) for name in new), lambda _old, _new: False)
+        assert (found.groups, len(found.removed)) == ((), len(old))

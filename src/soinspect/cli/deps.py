@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from soinspect.cli.exits import Exit, report
-from soinspect.cli.options import Files, LibraryPath, Root, Verbose, console, loader_environment, write
+from soinspect.cli.options import Files, LibraryPath, Root, Verbose, loader_environment, print_lines, write
 from soinspect.errors import SoinspectError
 
 if TYPE_CHECKING:
@@ -65,12 +65,10 @@ def _show(plans: list[LoadPlan], errors: list[SoinspectError], output: DepsForma
     elif output is DepsFormat.TEXT:
         from soinspect.render.deps import deps_lines
 
-        terminal = console()
         for number, plan in enumerate(plans):
             if number:
-                terminal.print()
-            for line in deps_lines(plan, verbose=verbose):
-                terminal.print(line)
+                write("\n")
+            print_lines(deps_lines(plan, verbose=verbose))
     else:
         from soinspect.render.graph import dot, mermaid
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from soinspect.cli.exits import Exit, report
-from soinspect.cli.options import Files, Page, PageFormat, Verbose, console, write
+from soinspect.cli.options import Files, Page, PageFormat, Verbose, console, print_lines, write
 from soinspect.errors import InputError, SoinspectError, UsageError
 from soinspect.model.absence import Absent
 
@@ -123,9 +123,8 @@ def _write_tables(reports: list[GoReport], query: GoQuery, *, titled: bool) -> N
 def _print_pages(reports: list[GoReport], *, verbose: bool) -> None:
     from soinspect.render.golang import go_page
 
-    terminal = console()
+    width = console().width if sys.stdout.isatty() else None
     for number, answer in enumerate(reports):
         if number:
-            terminal.print()
-        for line in go_page(answer, verbose=verbose).lines(terminal.width if sys.stdout.isatty() else None):
-            terminal.print(line)
+            write("\n")
+        print_lines(go_page(answer, verbose=verbose).lines(width))

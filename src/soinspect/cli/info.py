@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from soinspect.cli.exits import Exit, report
-from soinspect.cli.options import Files, Page, PageFormat, Verbose, console, write
+from soinspect.cli.options import Files, Page, PageFormat, Verbose, console, print_lines, write
 from soinspect.errors import SoinspectError, UsageError
 
 if TYPE_CHECKING:
@@ -54,12 +54,11 @@ def command(
     else:
         from soinspect.render.info import info_page
 
-        terminal = console()
+        width = console().width if sys.stdout.isatty() else None
         for number, facts in enumerate(snapshots):
             if number:
-                terminal.print()
-            for line in info_page(facts, verbose=verbose).lines(terminal.width if sys.stdout.isatty() else None):
-                terminal.print(line)
+                write("\n")
+            print_lines(info_page(facts, verbose=verbose).lines(width))
     differ = any(witness.agrees is False for facts in snapshots for witness in facts.witnesses)
     lacking = host is not None and any(kind.problems for facts in snapshots for kind in facts.plugin_kinds)
     raise typer.Exit(max((*(report(error) for error in errors), Exit.FINDING if differ or lacking else Exit.FINE)))

@@ -28,6 +28,8 @@ _LEAST_CORE = 3  # characters of a name that a changed prefix or suffix leaves
 _LEAST_WITH_AFFIX = 3  # symbols that make a prefix or suffix a pattern
 _SIMILAR = 0.7
 _MOST_SINGLES = 500
+# Telling how alike two names are takes time in proportion to the product of their lengths: so much of it in sum.
+_MOST_SIMILARITY = 8_000_000
 
 # Legacy Rust mangling ends in 17h<hash>E, v0 marks the crate's hash by Cs<base 62>_; ThinLTO adds .llvm.<number>.
 _RUST_HASH = re.compile(r"17h[0-9a-f]{16}(?=E)")
@@ -159,16 +161,24 @@ class Renames:
         alike: dict[tuple[object, int], list[str]] = defaultdict(list)
         for name, symbol in self._added.items():
             alike[symbol.type, symbol.size].append(name)
+        work = 0
         for name, symbol in list(self._removed.items())[:_MOST_SINGLES] if len(self._added) <= _MOST_SINGLES else ():
             candidates = alike.get((symbol.type, symbol.size), ()) if symbol.size else ()
+            work += len(self._bare(name)) * sum(len(self._bare(other)) for other in candidates)
+            if work > _MOST_SIMILARITY:
+                return
             close = [other for other in candidates if other in self._added and self._similar(name, other)]
             if len(close) == 1:
                 how = f"a similar name, and the same size of {symbol.size} bytes"
                 yield from self._take(RENAMED, how, [(name, close[0])])
 
+    def _bare(self, name: str) -> str:
+        """The readable name without its parameters."""
+        return self._texts[name].partition("(")[0]
+
     def _similar(self, old: str, new: str) -> bool:
-        one, other = (self._texts[name].partition("(")[0] for name in (old, new))
-        return SequenceMatcher(a=one, b=other, autojunk=False).ratio() >= _SIMILAR and self._may_be_same(old, new)
+        alike = SequenceMatcher(a=self._bare(old), b=self._bare(new), autojunk=False)
+        return alike.ratio() >= _SIMILAR and self._may_be_same(old, new)
 
 
 def _sample(names: list[str]) -> list[str]:

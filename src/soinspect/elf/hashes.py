@@ -45,7 +45,7 @@ def _walk_gnu_hash(image: Image, address: int) -> int | None:
         return None
     buckets = Struct(f"{order}{bucket_count}I").unpack(image.read(buckets_at, bucket_count * long.size))
     last = max(buckets, default=0)
-    if last < first_hashed:
+    if not last or last < first_hashed:  # all buckets are empty
         return int(first_hashed)
     position = chains_at + (last - first_hashed) * long.size
     while True:

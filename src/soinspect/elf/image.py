@@ -11,6 +11,7 @@ import os
 import stat
 from bisect import bisect_right
 from collections.abc import Iterator
+from itertools import pairwise
 from struct import Struct
 from typing import Literal, Self
 
@@ -59,6 +60,7 @@ class Image:
         self.sections = self._read_sections()
         self._loads = sorted((s for s in self.segments if s.type is SegmentType.LOAD), key=lambda s: s.vaddr)
         self._starts = [s.vaddr for s in self._loads]
+        self._remark_overlaps()
 
     @classmethod
     def open(cls, path: str) -> Self:
@@ -212,6 +214,17 @@ class Image:
             )
             for name, sh_type, flags, addr, offset, size, link, info, _align, entsize in rows
         )
+
+    def _remark_overlaps(self) -> None:
+        for one, other in pairwise(self._loads):
+            if other.vaddr < one.vaddr + one.memsz:
+                self.remark("segments", f"the LOAD at {other.vaddr:#x} begins inside of the one at {one.vaddr:#x}")
+        outside = [s for s in self.sections or () if s.type is not SectionType.NOBITS and s.offset + s.size > self.size]
+        if outside:
+            self.remark(
+                "section headers",
+                f"{len(outside)} of {self.header.shnum} sections end past the end of the file",
+            )
 
     # -- reading -------------------------------------------------------------------------------------------
 

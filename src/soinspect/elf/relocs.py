@@ -145,8 +145,7 @@ class Pointers:
                  if (base := bases[info]) is not None]
             )  # fmt: skip
         for address in relr_addresses(self._image, self._dynamic) if self._known else ():
-            if self._image.available(address) >= 8:
-                pointers[address] = self._image.unpack(self._image.layout.word, address)[0]
+            pointers[address] = self._image.unpack(self._image.layout.word, address)[0]
         return pointers
 
     @cached_property
@@ -183,14 +182,18 @@ def relr_addresses(image: Image, dynamic: DynamicSection) -> Iterator[int]:
     word: Struct = image.layout.word
     where = 0
     for (entry,) in word.iter_unpack(image.read(start, size - size % word.size)):
-        if not entry & 1:
-            yield entry
-            where = entry + word.size
-            continue
-        bits, position = entry >> 1, where
-        while bits:
-            if bits & 1:
-                yield position
-            bits >>= 1
-            position += word.size
-        where += (8 * word.size - 1) * word.size
+        # Addresses that only grow, and lie in the file, are no more than the file has words.
+        if entry < where and not entry & 1:
+            image.remark("DT_RELR", f"the address {entry:#x} leads back: the rest is not read")
+            return
+        positions = [entry] if not entry & 1 else _of_bitmap(entry >> 1, where, word.size)
+        if positions and image.available(positions[-1]) < word.size:
+            image.remark("DT_RELR", f"{positions[-1]:#x} is not in the file: the rest is not read")
+            return
+        yield from positions
+        where = where + (8 * word.size - 1) * word.size if entry & 1 else entry + word.size
+
+
+def _of_bitmap(bits: int, where: int, size: int) -> list[int]:
+    """The addresses of the words whose bits are set; the lowest one stands for the word at ``where``."""
+    return [where + n * size for n in range(bits.bit_length()) if bits >> n & 1]

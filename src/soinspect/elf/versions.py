@@ -14,6 +14,8 @@ _HIDDEN = 0x8000
 _INDEX = 0x7FFF
 _BASE = 0x1
 _WEAK = 0x2
+# An index has 15 bits: in a sound file so many versions cannot be told apart.
+_MAX_NEEDS = 1 << 15
 # Indexes 0 and 1 are the local and the global base version.
 _FIRST_NAMED = 2
 
@@ -79,7 +81,8 @@ def _read_definitions(image: Image, dynamic: DynamicSection, names: dict[int, st
     record, auxiliary = Struct(order + "HHHHIII"), Struct(order + "II")
     address = dynamic.get(DynamicTag.VERDEF)
     defined: list[str] = []
-    for _ in range(dynamic.get(DynamicTag.VERDEFNUM, 0)):
+    count = dynamic.get(DynamicTag.VERDEFNUM, 0)
+    for number in range(count):
         if address is None or image.available(address) < record.size:
             image.remark("DT_VERDEF", "an entry lies outside of the file")
             break
@@ -91,6 +94,7 @@ def _read_definitions(image: Image, dynamic: DynamicSection, names: dict[int, st
             if not flags & _BASE:
                 defined.append(name)
         if following < record.size:  # zero at the end; anything smaller than a record would go in circles
+            _remark_early_end(image, "DT_VERDEF", number + 1, count)
             break
         address += following
     return tuple(defined)
@@ -103,7 +107,8 @@ def _read_needs(
     record, auxiliary = Struct(order + "HHIII"), Struct(order + "IHHII")
     address = dynamic.get(DynamicTag.VERNEED)
     needs: list[VersionNeed] = []
-    for _ in range(dynamic.get(DynamicTag.VERNEEDNUM, 0)):
+    entries = dynamic.get(DynamicTag.VERNEEDNUM, 0)
+    for number in range(entries):
         if address is None or image.available(address) < record.size:
             image.remark("DT_VERNEED", "an entry lies outside of the file")
             break
@@ -116,6 +121,9 @@ def _read_needs(
                 break
             _hash, flags, index, name_offset, step = image.unpack(auxiliary, position)
             name = dynamic.strings.get(name_offset)
+            if len(needs) >= _MAX_NEEDS:
+                image.remark("DT_VERNEED", f"more than {_MAX_NEEDS} versions: the rest is not read")
+                return tuple(needs)
             names.setdefault(index & _INDEX, name)
             needed_from.setdefault(index & _INDEX, library)
             needs.append(VersionNeed(library=library, version=name, weak=bool(flags & _WEAK)))
@@ -123,6 +131,12 @@ def _read_needs(
                 break
             position += step
         if following < record.size:
+            _remark_early_end(image, "DT_VERNEED", number + 1, entries)
             break
         address += following
     return tuple(needs)
+
+
+def _remark_early_end(image: Image, table: str, read: int, announced: int) -> None:
+    if read < announced:
+        image.remark(table, f"{announced} entries are announced, the chain ends after {read}")

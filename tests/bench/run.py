@@ -1,0 +1,192 @@
+"""Measure soinspect against the peers that are installed, and write the table of docs/performance.md.
+
+python tests/bench/run.py [NAME...]     # NAME: only these benchmarks, printed and not written
+
+Nothing fails on a time. Libraries of LLVM and Go's tools are measured where they are installed.
+"""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import call_latency
+from measuring import LIMIT, RUNS, Cost, paired, version_of
+
+_ROOT = Path(__file__).parent.parent.parent
+_PAGE = _ROOT / "docs" / "performance.md"
+_FIXTURES = _ROOT / "fixtures"
+_SYSTEM = Path("/usr/lib/x86_64-linux-gnu")
+_SOINSPECT = [sys.executable, "-m", "soinspect"]
+_LIEF = "import lief, sys\nfor s in lief.ELF.parse(sys.argv[1]).dynamic_symbols: print(s.name, s.value, s.size)\n"
+_ELFTOOLS = (
+    "import sys\nfrom elftools.elf.elffile import ELFFile\n"
+    "table = ELFFile(open(sys.argv[1], 'rb')).get_section_by_name('.dynsym')\n"
+    "for s in table.iter_symbols(): print(s.name, s['st_value'], s['st_size'])\n"
+)
+_VERSIONS = {
+    "nm": ["nm", "--version"],
+    "eu-readelf": ["eu-readelf", "--version"],
+    "llvm-nm": ["llvm-nm", "--version"],
+    "abidiff": ["abidiff", "--version"],
+    "go": ["go", "version"],
+    "gdb": ["gdb", "--version"],
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Benchmark:
+    """A question, what soinspect is asked, and the peers that answer the same, or nearly so."""
+
+    name: str
+    ours: list[str]
+    peers: dict[str, list[str]]
+
+
+def _benchmarks(folder: Path) -> Iterator[Benchmark]:
+    tiny = _compiled(folder / "tiny.so", "int answer(void) { return 42; }")
+    for command in (["--version"], ["symbols", tiny], ["info", tiny]):
+        yield Benchmark(
+            name=f"start-up: {command[0]}",
+            ours=[*_SOINSPECT, *command],
+            peers={
+                "python -c pass": [sys.executable, "-c", "pass"],
+                "python -c 'import typer'": [sys.executable, "-c", "import typer"],
+            },
+        )
+    many = _compiled(folder / "many.so", "\n".join(f"int symbol_{n};" for n in range(200_000)))
+    yield Benchmark(
+        name="symbols --match of 200,000",
+        ours=[*_SOINSPECT, "symbols", many, "--match", "*_1234*"],
+        peers={"soinspect symbols": [*_SOINSPECT, "symbols", many], "nm -D": ["nm", "-D", many]},
+    )
+    big = _big(folder / "big.so", tiny)
+    yield Benchmark(
+        name="info of 200 MB", ours=[*_SOINSPECT, "info", big], peers={"readelf -hldn": ["readelf", "-hldnW", big]}
+    )
+    old, new = _SYSTEM / "libLLVM-14.so.1", _SYSTEM / "libLLVM-15.so.1"
+    if old.exists():
+        yield from _of_a_large_library(str(old))
+    if old.exists() and new.exists():
+        yield Benchmark(
+            name="diff libLLVM-14 to 15",
+            ours=[*_SOINSPECT, "diff", str(old), str(new)],
+            peers={"abidiff": ["abidiff", str(old), str(new)]},
+        )
+    yield from _of_go(folder)
+    yield Benchmark(
+        name="deps of Python",
+        ours=[*_SOINSPECT, "deps", sys.executable],
+        peers={"ldd -r": ["ldd", "-r", sys.executable]},
+    )
+    plugins = [str(_FIXTURES / f"plugin{n}.so") for n in (1, 2)]
+    yield Benchmark(
+        name="diff of Go plugins", ours=[*_SOINSPECT, "diff", *plugins], peers={"abidiff": ["abidiff", *plugins]}
+    )
+    yield Benchmark(name="check of Go plugins", ours=[*_SOINSPECT, "check", *plugins], peers={})
+
+
+def _of_a_large_library(path: str) -> Iterator[Benchmark]:
+    peers = {
+        "nm -D": ["nm", "-D", path],
+        "readelf": ["readelf", "--dyn-syms", "-W", path],
+        "eu-readelf": ["eu-readelf", "--symbols=.dynsym", path],
+        "llvm-nm": ["llvm-nm", "-D", path],
+        "pyelftools": [sys.executable, "-c", _ELFTOOLS, path],
+        "LIEF": [sys.executable, "-c", _LIEF, path],
+    }
+    symbols = [*_SOINSPECT, "symbols", path]
+    yield Benchmark(name="symbols of libLLVM-14, raw names", ours=[*symbols, "--no-demangle"], peers=peers)
+    yield Benchmark(name="symbols of libLLVM-14, demangled", ours=symbols, peers={"nm -DC": ["nm", "-DC", path]})
+    yield Benchmark(
+        name="symbols of libLLVM-14, JSON",
+        ours=[*symbols, "--no-demangle", "--format", "json"],
+        peers={"nm -D": peers["nm -D"]},
+    )
+
+
+def _of_go(folder: Path) -> Iterator[Benchmark]:
+    plugin = str(_FIXTURES / "plugin1.so")
+    yield Benchmark(
+        name="go: page", ours=[*_SOINSPECT, "go", plugin], peers={"go version -m": ["go", "version", "-m", plugin]}
+    )
+    yield Benchmark(
+        name="go --functions",
+        ours=[*_SOINSPECT, "go", "--functions", plugin],
+        peers={"go tool nm": ["go", "tool", "nm", plugin]},
+    )
+
+
+def _compiled(output: Path, source: str) -> str:
+    output.with_suffix(".c").write_text(source)
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", output, output.with_suffix(".c")], check=True)
+    return str(output)
+
+
+def _big(output: Path, library: str) -> str:
+    """A library with 200 MB behind its last section, of which the disk holds next to nothing."""
+    shutil.copyfile(library, output)
+    with output.open("r+b") as file:
+        file.truncate(200_000_000)
+    return str(output)
+
+
+def _rows(benchmark: Benchmark) -> Iterator[str]:
+    peers = {name: command for name, command in benchmark.peers.items() if shutil.which(command[0])}
+    costs = paired({"soinspect": benchmark.ours, **peers})
+    ours = costs.pop("soinspect")
+    yield f"| {benchmark.name} | soinspect | {_figures(ours)} | |"
+    for name, cost in costs.items():
+        more = "less than " * cost.stopped
+        yield f"| | {name} | {_figures(cost)} | {more}{ours.seconds / cost.seconds:.2f} |"
+
+
+def _figures(cost: Cost) -> str:
+    return f"{'more than ' * cost.stopped}{cost.seconds:.3f} | {cost.memory / 1e6:.0f}"
+
+
+def _introduction() -> str:
+    versions = [f"{name}: {version_of(command)}" for name, command in _VERSIONS.items() if shutil.which(command[0])]
+    python = f"Python {platform.python_version()}, pyelftools {version('pyelftools')}, LIEF {version('lief')}"
+    return f"""# Performance
+
+Written by `python tests/bench/run.py`: do not edit. CPU seconds (user and system) and peak memory in MB, medians of
+{RUNS} runs in which the programs take turns; the ratio is that of soinspect's CPU time to the peer's. What takes more
+than {LIMIT} s is stopped; memory below 10 MB cannot be told. Ratios travel between machines, seconds less so.
+
+Machine: {_processor()}; {python}; {"; ".join(versions)}.
+
+| what | program | CPU s | MB | ratio |
+|---|---|---|---|---|
+"""
+
+
+def _processor() -> str:
+    names = [line.partition(": ")[2] for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line]
+    return f"{len(names)} x {names[0]}" if names else platform.machine()
+
+
+def main(wanted: list[str]) -> None:
+    """Run the benchmarks, print their rows, and write the page if all were asked for."""
+    page = _introduction()
+    with tempfile.TemporaryDirectory() as folder:
+        for benchmark in _benchmarks(Path(folder)):
+            if not wanted or any(text in benchmark.name for text in wanted):
+                for row in _rows(benchmark):
+                    sys.stdout.write(row + "\n")
+                    sys.stdout.flush()
+                    page += row + "\n"
+    if not wanted:
+        page += "\n" + "\n".join(call_latency.lines()) + "\n"
+        _PAGE.write_text(page)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

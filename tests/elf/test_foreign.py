@@ -1,0 +1,120 @@
+"""Files of other machines, classes and byte orders: every command reads them, or says what it cannot tell."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bounded import bounded
+from victims import AARCH64, I386, MIPS, PPC64, RISCV, S390, foreign
+
+_MACHINES = {
+    "s390x": (S390, 64, ">", "S/390", "big-endian"),
+    "mips": (MIPS, 32, ">", "MIPS", "big-endian"),
+    "mips64el": (MIPS, 64, "<", "MIPS", "little-endian"),
+    "riscv64": (RISCV, 64, "<", "RISC-V", "little-endian"),
+    "ppc64le": (PPC64, 64, "<", "PowerPC 64", "little-endian"),
+    "aarch64": (AARCH64, 64, "<", "AArch64", "little-endian"),
+    "i386": (I386, 32, "<", "x86 (i386)", "little-endian"),
+}
+_LOADER_UNKNOWN = {"mips", "mips64el"}
+Foreign = Callable[[str], Path]
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Foreign:
+    def write(name: str) -> Path:
+        machine, bits, order, *_ = _MACHINES[name]
+        path = tmp_path / f"{name}.so"
+        path.write_bytes(foreign(machine, bits, order))
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("name", _MACHINES)
+def test_symbols_with_versions(name: str, library: Foreign) -> None:
+    (entry,) = bounded("symbols", library(name), "--format", "json").json["files"]
+    found = {symbol["name"]: symbol for symbol in entry["symbols"]}
+    assert found["plugin_init"]["value"] == 0x1000
+    assert found["state"]["type"] == "OBJECT"
+    assert (found["malloc"]["section"], found["malloc"]["version"]) == ("UND", "V_1")
+    assert found["_ZN6plugin4nameERKSs"]["demangled"].startswith("plugin::name(")
+
+
+@pytest.mark.parametrize("name", _MACHINES)
+def test_info(name: str, library: Foreign) -> None:
+    _, bits, _, _, endianness = _MACHINES[name]
+    out = bounded("info", library(name)).out
+    assert f"{bits}-bit {endianness} ELF" in out
+    assert bytes(range(20)).hex() in out
+    assert "libforeign.so.1" in out
+
+
+@pytest.mark.parametrize("name", _MACHINES)
+def test_deps(name: str, library: Foreign, tmp_path: Path) -> None:
+    run = bounded("deps", library(name), "--root", tmp_path)
+    if name in _LOADER_UNKNOWN:
+        assert run.code == 2
+        assert "whose loader is not known here" in run.err
+    else:
+        assert run.code == 1
+        assert "libc.so.6 => not found" in run.out
+
+
+@pytest.mark.parametrize("name", _MACHINES)
+def test_diff(name: str, library: Foreign) -> None:
+    path = library(name)
+    assert bounded("diff", path, path).code == 0
+    other = path.with_name("other.so")
+    other.write_bytes(path.read_bytes().replace(b"plugin_init", b"plugin_quit"))
+    out = bounded("diff", path, other).out
+    assert "plugin_init" in out
+    assert "elf.symbol-" in out
+    aarch64 = library("aarch64")
+    assert ("elf.machine-changed" in bounded("diff", path, aarch64).out) == (path != aarch64)
+
+
+@pytest.mark.parametrize("name", _MACHINES)
+def test_snapshots_cross_machines(name: str, library: Foreign, tmp_path: Path) -> None:
+    path, saved = library(name), tmp_path / "saved.json"
+    assert bounded("snapshot", path, "-o", saved).code == 0
+    assert bounded("diff", saved, path).code == 0
+
+
+@pytest.mark.parametrize("name", _MACHINES)
+def test_binutils_read_the_same(name: str, library: Foreign) -> None:
+    """The images are sound: readelf, which knows these machines, reads them without a complaint."""
+    command = ["readelf", "-d", "-h", "-n", "-W", str(library(name))]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "Library soname: [libforeign.so.1]" in done.stdout
+    assert f"Build ID: {bytes(range(20)).hex()}" in done.stdout
+    assert not done.stderr
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("package", ["libc6:arm64", "libc6:s390x", "libc6:mips64el", "libc6:ppc64el", "libc6:armhf"])
+def test_debian_packages_of_other_machines(package: str, tmp_path: Path) -> None:
+    """Every library of a foreign package; needs ``dpkg --add-architecture`` and ``apt-get update`` before."""
+    subprocess.run(["apt-get", "download", package], cwd=tmp_path, check=True, capture_output=True)
+    (deb,) = tmp_path.glob("*.deb")
+    subprocess.run(["dpkg-deb", "-x", deb, tmp_path / "root"], check=True)
+    libraries = [
+        path for path in sorted((tmp_path / "root").rglob("*.so*")) if path.is_file() and not path.is_symlink()
+    ]
+    assert libraries
+    readelf = shutil.which("readelf")
+    assert readelf
+    for path in libraries:
+        symbols = bounded("symbols", path, "--format", "json", "--no-demangle").json["files"][0]["symbols"]
+        lines = subprocess.run([readelf, "--dyn-syms", "-W", path], capture_output=True, text=True, check=True).stdout
+        rows = [line.split() for line in lines.splitlines() if ": " in line and line.split()[0][:-1].isdigit()]
+        # The null symbol is not listed, and readelf marks sections' symbols by the section's name.
+        assert len(symbols) == len(rows) - 1
+        assert {(s["value"]) for s in symbols} == {int(row[1], 16) for row in rows[1:]}
+        assert bounded("info", path, "--format", "json").code == 0
+        assert bounded("deps", path, "--root", tmp_path / "root").code in (0, 1, 2, 3)
