@@ -16,6 +16,7 @@ from soinspect.elf.file import ElfFile
 from soinspect.elf.symtab import SymbolTable
 from soinspect.errors import NotElf
 from soinspect.model.absence import Absent
+from soinspect.model.constants import SymbolType
 
 _LIBRARY = re.compile(r".*\.so(\.\d+)*")
 _FOLDERS = ("/usr", "/lib", "/opt", "/root", "/home")
@@ -50,6 +51,8 @@ def _by_nm(path: str) -> Counter[tuple[int, str]]:
 def _by_us(table: SymbolTable) -> Counter[tuple[int, str]]:
     found: Counter[tuple[int, str]] = Counter()
     for symbol in table:
+        if symbol.type is SymbolType.SECTION:  # which nm leaves out
+            continue
         # nm leaves out the version of a symbol that is the version itself.
         version = None if symbol.section == "ABS" and symbol.version == symbol.name else symbol.version
         name = symbol.name + (f"@{'@' * symbol.default_version}{version}" if version else "")
