@@ -25,7 +25,10 @@ _PAGE = _ROOT / "docs" / "performance.md"
 _FIXTURES = _ROOT / "fixtures"
 _SYSTEM = Path("/usr/lib/x86_64-linux-gnu")
 _SOINSPECT = [sys.executable, "-m", "soinspect"]
-_LIEF = "import lief, sys\nfor s in lief.ELF.parse(sys.argv[1]).dynamic_symbols: print(s.name, s.value, s.size)\n"
+_LIEF = (
+    "import lief, sys\nfile = lief.ELF.parse(sys.argv[1])\n"
+    "for s in file.dynamic_symbols: print(s.name, s.value, s.size)\n"
+)
 _ELFTOOLS = (
     "import sys\nfrom elftools.elf.elffile import ELFFile\n"
     "table = ELFFile(open(sys.argv[1], 'rb')).get_section_by_name('.dynsym')\n"
