@@ -74,9 +74,10 @@ def _measured(*command: str) -> tuple[float, int]:
     """CPU seconds and kilobytes of memory of the best run."""
     seen = []
     for _ in range(_RUNS):
-        pid = os.spawnvp(os.P_NOWAIT, command[0], command)
-        _, status, usage = os.wait4(pid, 0)
-        if os.waitstatus_to_exitcode(status):
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
             raise SystemExit(f"{' '.join(command)}: failed")
         seen.append((usage.ru_utime + usage.ru_stime, usage.ru_maxrss))
     return min(seen)
