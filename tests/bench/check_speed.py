@@ -1,6 +1,6 @@
-"""Build a Go host and a plugin of some 100 MB, and measure ``soinspect check``: CPU seconds and memory, best of five.
+"""Build a Go host and a plugin of some 60 MB, and measure ``soinspect check``: CPU seconds and memory, best of five.
 
-python tests/bench/check_speed.py GO FOLDER    # GO is a go command; FOLDER keeps what is built (some 400 MB)
+python tests/bench/check_speed.py GO FOLDER    # GO is a go command; FOLDER keeps what is built (some 200 MB)
 """
 
 from __future__ import annotations
