@@ -1,6 +1,6 @@
-"""Build a Go host and a plugin of some 100 MB, and measure ``soinspect check``: CPU seconds and memory, best of five.
+"""Build a Go host and a plugin of some 60 MB, and measure ``soinspect check``: CPU seconds and memory, best of five.
 
-python tests/bench/check_speed.py GO FOLDER    # GO is a go command; FOLDER keeps what is built (some 400 MB)
+python tests/bench/check_speed.py GO FOLDER    # GO is a go command; FOLDER keeps what is built (some 200 MB)
 """
 
 from __future__ import annotations
@@ -74,9 +74,10 @@ def _measured(*command: str) -> tuple[float, int]:
     """CPU seconds and kilobytes of memory of the best run."""
     seen = []
     for _ in range(_RUNS):
-        pid = os.spawnvp(os.P_NOWAIT, command[0], command)
-        _, status, usage = os.wait4(pid, 0)
-        if os.waitstatus_to_exitcode(status):
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
             raise SystemExit(f"{' '.join(command)}: failed")
         seen.append((usage.ru_utime + usage.ru_stime, usage.ru_maxrss))
     return min(seen)
