@@ -99,3 +99,12 @@ def test_releases_of_rustc(tmp_path: Path, cc: Compile, soinspect: Soinspect) ->
     run = soinspect("check", host, plugin)
     assert (run.code, "host built by rustc 1.80.0, plugin by rustc 1.81.0" in run.out) == (0, True)
     assert soinspect("check", host, plugin, "--fail-on", "risky").code == 1
+
+
+def test_what_does_not_fit_the_kind_of_plugin(c_host: Path, cc: Compile, soinspect: Soinspect) -> None:
+    plugin = cc("int PyInit_eggs(void) { return 0; }", name="spam.so")
+    run = soinspect("check", c_host, plugin)
+    assert run.code == 1
+    assert run.out.startswith("FAIL spam.so in host: PyInit_spam is missing: the file is named spam.so")
+    assert "check.kind.refused" in run.out
+    assert rules(c_host, cc("int PyInit_spam(void) { return 0; }", name="spam.so")) == [[]]

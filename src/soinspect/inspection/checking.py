@@ -10,8 +10,9 @@ from soinspect.elf.describe import producers
 from soinspect.elf.file import ElfFile
 from soinspect.errors import InputError
 from soinspect.go.loading import read_guest, read_host
-from soinspect.inspection.loading import saved_elf, saved_guest, saved_program
+from soinspect.inspection.loading import misfits, saved_elf, saved_guest, saved_program
 from soinspect.inspection.saved import is_saved, read_saved
+from soinspect.kinds.recognise import plugin_kinds
 from soinspect.loader.environment import LoaderEnv
 from soinspect.loader.filesystem import FileSystem
 from soinspect.loader.plan import dlopen_plans
@@ -60,7 +61,8 @@ def _open_guest(path: str, files: FileSystem, resources: ExitStack) -> tuple[Elf
         facts = read_saved(path)
         return saved_elf(facts), saved_guest(facts, path, identity)
     elf = resources.enter_context(ElfFile.open(files.place(path)))
-    return elf, replace(read_guest(elf), path=path, identity=identity)
+    guest = read_guest(elf)
+    return elf, replace(guest, path=path, identity=identity, misfits=misfits(plugin_kinds(elf, guest.go)))
 
 
 def _read(path: str, guest: Guest | InputError, plan: DlopenPlan, files: FileSystem) -> Guest:

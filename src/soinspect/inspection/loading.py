@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from soinspect.elf.dynamic import DynamicSection
 from soinspect.elf.file import ElfFile
@@ -18,6 +18,7 @@ from soinspect.model.facts import Facts
 from soinspect.model.golang import GoBinaryKind
 from soinspect.model.goloading import GoHost, Guest, Program
 from soinspect.model.loading import GoLoading, HostPackage, LoadingFacts, VersionName
+from soinspect.model.pluginkind import KindProblem, PluginKind
 
 
 def loading_facts(elf: ElfFile) -> LoadingFacts:
@@ -86,7 +87,13 @@ def saved_guest(facts: Facts, path: str, identity: str) -> Guest:
         needed=snapshot.dynamic.needed if snapshot.dynamic else (),
         exports=() if is_plugin else tuple(it.symbol.name for it in snapshot.exported),
         producers=snapshot.producers,
+        misfits=misfits(snapshot.plugin_kinds),
     )
+
+
+def misfits(kinds: Iterable[PluginKind]) -> tuple[KindProblem, ...]:
+    """All that does not fit the kinds of plugin that a file is."""
+    return tuple(problem for kind in kinds for problem in kind.problems)
 
 
 def saved_elf(facts: Facts) -> ElfFile:

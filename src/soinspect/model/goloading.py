@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from soinspect.model.absence import Absent
 from soinspect.model.golang import GoBinaryKind, GoFacts
+from soinspect.model.pluginkind import KindProblem
 
 
 class PluginSupport(StrEnum):
@@ -56,7 +57,8 @@ class Guest:
 
     ``path`` is as given, ``identity`` the same for the same file. ``go`` is Absent for what is not Go's, ``shape``
     for what is no plugin. ``exports`` are the symbols that dlsym finds; they are not read of Go plugins, whose
-    exports are in ``go``. ``producers`` are the compilers that it names.
+    exports are in ``go``. ``producers`` are the compilers that it names, ``misfits`` what the hosts of plugins of its
+    kind will not like.
     """
 
     path: str
@@ -66,6 +68,7 @@ class Guest:
     needed: tuple[str, ...]
     exports: tuple[str, ...]
     producers: tuple[str, ...]
+    misfits: tuple[KindProblem, ...] = ()
 
     @property
     def is_go_plugin(self) -> bool:

@@ -44,7 +44,7 @@ class _Process:
         else:
             verdict = self._opened_natively(guest, problems)
         # What the owner of the host asks of plugins beyond their being loaded is asked of any.
-        return replace(verdict, reasons=(*verdict.reasons, *breaches(guest, plan, self._policy)))
+        return replace(verdict, reasons=(*verdict.reasons, *breaches(guest, plan, self._policy), *_misfits(guest)))
 
     def _is_opened_by_c_code(self, guest: Guest) -> bool:
         """A Go program without package plugin can only mean dlopen when it opens what is no Go plugin."""
@@ -80,3 +80,10 @@ class _Process:
                     evidence=(f"{guest.path} is a Go c-shared library built by {guest.go.version.text}",),
                 )
             self._runtimes.append(guest.path)
+
+
+def _misfits(guest: Guest) -> Iterator[Reason]:
+    """What the hosts of plugins of this kind will not like, whatever program opens it here."""
+    for problem in guest.misfits:
+        rule = rules.MISFIT if problem.refused else rules.MISFIT_RISK
+        yield rule.found(problem.summary, fix=problem.fix)

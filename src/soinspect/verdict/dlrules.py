@@ -124,6 +124,16 @@ FORBIDDEN = _rule(
     "--forbid-needed names libraries that plugins must not depend on.",
     "Link the plugin without it, or statically.", _GABI,
 )  # fmt: skip
+MISFIT = ReasonRule(
+    id="check.kind.refused", outcome=Outcome.REJECTED, title="The hosts of plugins of this kind refuse it",
+    why="dlopen takes the file; then the host looks an entry point up, or compares versions, and gives the plugin up.",
+    fix="soinspect info PLUGIN tells what the kind of plugin asks for.", reference=_DLSYM,
+)  # fmt: skip
+MISFIT_RISK = ReasonRule(
+    id="check.kind.risk", outcome=Outcome.ACCEPTED, title="The hosts of plugins of this kind may refuse it",
+    why="What the file says of itself does not fit its kind of plugin. How it is loaded decides whether that matters.",
+    fix="soinspect info PLUGIN tells what the kind of plugin asks for.", reference=_DLSYM,
+)  # fmt: skip
 
 DLOPEN_RULES = {
     ProblemKind.HOST: HOST, ProblemKind.FILE: FILE, ProblemKind.TRUNCATED: TRUNCATED,
@@ -132,5 +142,6 @@ DLOPEN_RULES = {
     ProblemKind.TEXT_RELOCATIONS: TEXT_RELOCATIONS, ProblemKind.INTERPOSED: INTERPOSED, ProblemKind.COPIES: COPIES,
 }  # fmt: skip
 RULES = (
-    *DLOPEN_RULES.values(), GO_PLUGIN, TWO_GO_RUNTIMES, RUST_RELEASES, REQUIRED, NEWER_THAN_TARGET, FORBIDDEN,
+    *DLOPEN_RULES.values(), GO_PLUGIN, TWO_GO_RUNTIMES, RUST_RELEASES, REQUIRED, NEWER_THAN_TARGET, FORBIDDEN, MISFIT,
+    MISFIT_RISK,
 )  # fmt: skip
