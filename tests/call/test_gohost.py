@@ -205,6 +205,7 @@ def test_each_way_to_end_is_told(hosts: GoHosts, misbehaving: Path, name: str) -
         assert result.summary == f"misbehave.so: {result.steps[0].detail}"
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("version", VERSIONS[:2])
 @pytest.mark.parametrize("name", ["Panics", "Goexits", "PanicsElsewhere", "WritesWildly", "Recurses", "Blocks"])
 def test_older_releases_end_the_same_way(hosts: GoHosts, go_build: GoBuild, version: str, name: str) -> None:
