@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from soinspect import api
-from soinspect.call.native import call_native
-from soinspect.call.toolchain import CallEnvironment
+from soinspect.calling.native import call_native
+from soinspect.calling.toolchain import CallEnvironment
 from soinspect.model.calling import CallLimits, CallRequest, CallResult, EnvironmentVariable, NativeFacts, Sandbox, Step
 
 ENVIRONMENT = CallEnvironment(variables=dict(os.environ), cache=Path("unused"), site_packages=(), python=sys.executable)

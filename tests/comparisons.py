@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from soinspect.compare.rules import RULES as COMPARISON_RULES
+from soinspect.comparing.rules import RULES as COMPARISON_RULES
 from soinspect.model.finding import Comparison, Finding, Profile, Severity
 
 RULES = tuple(entry.rule for entry in COMPARISON_RULES)

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from soinspect.call.gohost import call_in_go_host
-from soinspect.call.toolchain import CallEnvironment
+from soinspect.calling.gohost import call_in_go_host
+from soinspect.calling.toolchain import CallEnvironment
 from soinspect.elf.file import ElfFile
 from soinspect.go.facts import read_go
 from soinspect.model.calling import CallLimits, CallRequest, CallResult, EnvironmentVariable, Sandbox, Step

@@ -16,7 +16,7 @@ import pydemumble  # noqa: F401
 
 from calls import call
 from gohosts import MARK
-from soinspect.call import disassemble, monitor, native, ptrace, toolchain  # noqa: F401
+from soinspect.calling import disassemble, monitor, native, ptrace, toolchain  # noqa: F401
 from soinspect.model.calling import Sandbox
 
 

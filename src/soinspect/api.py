@@ -22,7 +22,7 @@ from soinspect.model.constants import DynamicTag
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from soinspect.call.toolchain import CallEnvironment
+    from soinspect.calling.toolchain import CallEnvironment
     from soinspect.loader.environment import LoaderEnv
     from soinspect.model.calling import CallRequest, CallResult, HostKind
     from soinspect.model.explanation import Explanation
@@ -160,7 +160,7 @@ def compare(
 
     :raises InputError: one of the files cannot be read.
     """
-    from soinspect.compare.suppress import suppress
+    from soinspect.comparing.suppress import suppress
 
     found = _compare_for_host(old, new, host) if host else _compare(old, new, profile)
     return suppress(found, suppressions, date.today())  # noqa: DTZ011  (the user's own day)
@@ -184,7 +184,7 @@ def _compare(old: str, new: str, profile: Profile | None) -> Comparison:
             linked = before.dynamic and before.dynamic.strings_of(DynamicTag.SONAME)
             chosen = profile or (Profile.LINKED if linked else Profile.DLOPEN)
             return Comparison.of_identical(before.path, after.path, chosen)
-        from soinspect.compare.engine import compare as compare_snapshots
+        from soinspect.comparing.engine import compare as compare_snapshots
         from soinspect.inspection.facts import comparable, types_of
 
         facts = comparable(before), comparable(after)
@@ -212,7 +212,7 @@ def compare_folders(
 
     The other arguments are those of :func:`compare`. What cannot be read is part of the answer.
     """
-    from soinspect.compare.pairing import pair_up
+    from soinspect.comparing.pairing import pair_up
     from soinspect.inspection.folder import candidates
     from soinspect.model.series import FolderComparison
 
@@ -250,7 +250,7 @@ def timeline(
 
     :raises InputError: one of them cannot be read.
     """
-    from soinspect.compare.timeline import step
+    from soinspect.comparing.timeline import step
     from soinspect.model.series import Timeline
 
     facts = [inspect(path) for path in paths]
@@ -305,10 +305,10 @@ def call(request: CallRequest, environment: CallEnvironment, *, host: HostKind |
     :raises UsageError: a step names nothing that the file exports.
     :raises CannotRun: this machine cannot do it now; the error says what would help.
     """
-    from soinspect.call.elsewhere import describe_plugin, is_for_this_machine
-    from soinspect.call.gohost import call_in_go_host
-    from soinspect.call.gopreload import call_in_own_host
-    from soinspect.call.native import call_native
+    from soinspect.calling.elsewhere import describe_plugin, is_for_this_machine
+    from soinspect.calling.gohost import call_in_go_host
+    from soinspect.calling.gopreload import call_in_own_host
+    from soinspect.calling.native import call_native
     from soinspect.model.calling import HostKind, NativeFacts
     from soinspect.model.golang import GoBinaryKind, GoFacts
 

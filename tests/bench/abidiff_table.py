@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rulepairs import NEAR_MISS, RulePair, has_pair
 from soinspect import api
-from soinspect.compare.rules import RULES
+from soinspect.comparing.rules import RULES
 from soinspect.model.finding import Comparison, Severity
 
 _PAGE = Path(__file__).parent.parent.parent / "docs" / "comparing-with-abidiff.md"

@@ -14,8 +14,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from soinspect.call.native import call_native
-from soinspect.call.toolchain import CallEnvironment
+from soinspect.calling.native import call_native
+from soinspect.calling.toolchain import CallEnvironment
 from soinspect.elf.file import ElfFile
 from soinspect.inspection.facts import snapshot
 from soinspect.model.calling import CallRequest, NativeFacts, Step

@@ -34,7 +34,7 @@ def test_version(soinspect: Soinspect) -> None:
     assert soinspect("--version").out == f"soinspect {package.__version__}\n"
 
 
-_HEAVY = {"lief", "elftools", "capstone", "tree_sitter", "rich.table", "soinspect.call"}
+_HEAVY = {"lief", "elftools", "capstone", "tree_sitter", "rich.table", "soinspect.calling"}
 
 
 @pytest.mark.parametrize(
@@ -47,13 +47,13 @@ _HEAVY = {"lief", "elftools", "capstone", "tree_sitter", "rich.table", "soinspec
         (("symbols", "--help"), {"pydemumble", "soinspect.elf", "soinspect.render", "soinspect.api"}),
         (
             ("symbols", PLUGIN1),
-            {"rich", "soinspect.loader", "soinspect.compare", "soinspect.verdict", "soinspect.dwarf"},
+            {"rich", "soinspect.loader", "soinspect.comparing", "soinspect.verdict", "soinspect.dwarf"},
         ),
-        (("info", PLUGIN1), {"soinspect.loader", "soinspect.compare", "soinspect.verdict", "soinspect.dwarf"}),
-        (("info", PLUGIN1, "--format", "json"), {"rich", "soinspect.loader", "soinspect.compare", "soinspect.dwarf"}),
-        (("go", PLUGIN1), {"soinspect.loader", "soinspect.compare", "soinspect.verdict", "soinspect.dwarf"}),
-        (("deps", sys.executable), {"soinspect.compare", "soinspect.go.rtype", "soinspect.dwarf"}),
-        (("check", sys.executable, PLUGIN1), {"soinspect.compare", "soinspect.dwarf"}),
+        (("info", PLUGIN1), {"soinspect.loader", "soinspect.comparing", "soinspect.verdict", "soinspect.dwarf"}),
+        (("info", PLUGIN1, "--format", "json"), {"rich", "soinspect.loader", "soinspect.comparing", "soinspect.dwarf"}),
+        (("go", PLUGIN1), {"soinspect.loader", "soinspect.comparing", "soinspect.verdict", "soinspect.dwarf"}),
+        (("deps", sys.executable), {"soinspect.comparing", "soinspect.go.rtype", "soinspect.dwarf"}),
+        (("check", sys.executable, PLUGIN1), {"soinspect.comparing", "soinspect.dwarf"}),
         (("diff", PLUGIN1, PLUGIN2), {"soinspect.loader", "soinspect.verdict"}),
     ],
     ids=lambda it: " ".join(Path(a).name for a in it) if isinstance(it, tuple) else "",

@@ -15,7 +15,7 @@ import jsonschema
 import pytest
 
 from conftest import FIXTURES, Compile, Soinspect
-from soinspect.compare.pairing import pair_up
+from soinspect.comparing.pairing import pair_up
 from soinspect.model.series import Candidate
 
 PLUGIN1, PLUGIN2 = FIXTURES / "plugin1.so", FIXTURES / "plugin2.so"

@@ -14,7 +14,7 @@ import pytest
 
 from conftest import FIXTURES, Compile
 from elfwriter import Sym, elf64
-from soinspect.compare.engine import compare
+from soinspect.comparing.engine import compare
 from soinspect.elf.file import ElfFile
 from soinspect.elf.image import Image
 from soinspect.errors import SoinspectError

@@ -15,7 +15,7 @@ from soinspect.cli.options import Page, PageFormat, Verbose, console, write
 from soinspect.errors import UsageError
 
 if TYPE_CHECKING:
-    from soinspect.call.toolchain import CallEnvironment
+    from soinspect.calling.toolchain import CallEnvironment
     from soinspect.model.calling import EnvironmentVariable, HostKind
 
 
@@ -168,7 +168,7 @@ def _variable(text: str) -> EnvironmentVariable:
 
 def _environment(*, fetch: bool) -> CallEnvironment:
     """The surroundings of this process, as the value that the call gets."""
-    from soinspect.call.toolchain import CallEnvironment
+    from soinspect.calling.toolchain import CallEnvironment
 
     caches = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
     return CallEnvironment(

@@ -94,7 +94,7 @@ class _How(TypedDict):
 
 
 def _suppressions(path: Path | None) -> tuple[Suppression, ...]:
-    from soinspect.compare.suppress import parse_suppressions
+    from soinspect.comparing.suppress import parse_suppressions
 
     if path is None:
         return ()
@@ -161,7 +161,7 @@ def _is_json(output: DiffFormat) -> bool:
 
 def _written(comparison: Comparison, output: DiffFormat) -> str:
     """The whole output in one of the formats for CI services and reviewers."""
-    from soinspect.compare.rules import RULES
+    from soinspect.comparing.rules import RULES
     from soinspect.render.github import github
     from soinspect.render.htmlpage import html_page
     from soinspect.render.junit import junit

@@ -15,7 +15,7 @@ def command(
     output: Page = PageFormat.TEXT,
 ) -> None:
     """List what diff and check can find, or explain one rule."""
-    from soinspect.compare.rules import RULES
+    from soinspect.comparing.rules import RULES
     from soinspect.render.document import document
     from soinspect.render.rules import rule_page, rule_table
     from soinspect.verdict.reasons import RULES as REASON_RULES

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 
-from soinspect.compare.engine import compare, without_findings
-from soinspect.compare.hostview import HostView, judged_for, narrowed
+from soinspect.comparing.engine import compare, without_findings
+from soinspect.comparing.hostview import HostView, judged_for, narrowed
 from soinspect.errors import InputError
 from soinspect.inspection.saved import is_saved
 from soinspect.model.absence import Absent

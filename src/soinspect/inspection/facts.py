@@ -63,7 +63,7 @@ def facts_of(elf: ElfFile, *, with_types: bool) -> Facts:
 
 def types_of(elf: ElfFile, facts: Snapshot) -> Prototypes | Absent:
     """The types of what callers of a file bind to by name."""
-    from soinspect.compare.contract import contract_symbols
+    from soinspect.comparing.contract import contract_symbols
     from soinspect.dwarf.reader import read_prototypes
 
     names: Collection[str] = ()

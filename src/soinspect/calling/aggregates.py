@@ -1,0 +1,162 @@
+"""Structures and unions by value: in which registers they travel, and how they are written and shown.
+
+Source: System V ABI for x86-64, 3.2.3 "Parameter Passing". The rules of other machines differ, and are not known here.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from itertools import islice
+
+from soinspect.calling.arguments import Argument, parse_argument, split_parts
+from soinspect.calling.cgotypes import GoKind, go_bytes, go_kind, go_text
+from soinspect.calling.scalars import scalar_bytes, scalar_text
+from soinspect.calling.values import quoted
+from soinspect.calling.worker import protocol
+from soinspect.errors import UsageError
+from soinspect.model.signature import CMember, CType, TypeKind
+
+_WORD = 8
+_LARGEST_IN_REGISTERS = 16
+_FOLLOWED = 8  # pointers of one result
+_LEAVES = 1000
+_TEXT = CType(text="const char *", kind=TypeKind.POINTER, size=_WORD, is_text=True)
+_NAMED_MEMBER = re.compile(r"\.?(?P<name>[A-Za-z_]\w*)\s*=\s*(?P<value>.*)", re.DOTALL)
+
+
+def check_aggregate(kind: CType, where: str) -> None:
+    """Whether values of the type can be passed at all.
+
+    :raises UsageError: they cannot.
+    """
+    if os.uname().machine != "x86_64":
+        raise UsageError(f"structures by value are passed on x86-64 only: {where}")
+    if not kind.members:
+        raise UsageError(
+            f"{kind.text} cannot be passed by value: its members are not known, too many, or other than numbers, "
+            f"pointers, arrays and structures: {where}"
+        )
+
+
+def classes_of(kind: CType) -> tuple[int, ...] | None:
+    """For each eight bytes of the type the class of register it travels in; None when it travels in memory."""
+    if kind.size > _LARGEST_IN_REGISTERS:
+        return None
+    classes = [protocol.VECTOR] * -(-kind.size // _WORD)
+    for offset, leaf in kind.leaves():
+        if offset % leaf.size:
+            return None  # packed
+        if leaf.kind is not TypeKind.FLOAT:
+            classes[offset // _WORD] = protocol.INTEGER
+    return tuple(classes)
+
+
+def fit_aggregate(argument: Argument, wanted: CType, where: str) -> Argument:
+    """The structure that the user wrote as ``{x=3, y=1.5}``, as the worker passes it.
+
+    :raises UsageError: it is no such text, or does not fit the type.
+    """
+    check_aggregate(wanted, where)
+    data, pointers = value_bytes(argument.text, wanted, where)
+    padded = data + bytes(-len(data) % _WORD)
+    classes = classes_of(wanted)
+    if classes is None:
+        return Argument(text=argument.text, kind=protocol.STACKED, value=padded, pointers=pointers)
+    pieces = (protocol.PIECE.pack(kind, padded[_WORD * i : _WORD * (i + 1)]) for i, kind in enumerate(classes))
+    # The address goes into the record of its eight bytes, behind the class.
+    placed = ((at // _WORD * protocol.PIECE.size + 1, target, more) for at, target, more in pointers)
+    return Argument(text=argument.text, kind=protocol.PIECES, value=b"".join(pieces), pointers=tuple(placed))
+
+
+def text_places(kind: CType) -> tuple[int, ...]:
+    """The offsets of the pointers in a value that are followed to show it: those to texts, and to a slice's memory."""
+    found = [offset for offset, leaf in islice(kind.leaves(), _LEAVES) if leaf.is_text]
+    found += (member.offset for member in kind.members if go_kind(kind) is GoKind.SLICE and member.name == "data")
+    return tuple(found[:_FOLLOWED])
+
+
+def returned_at(kind: CType, offset: int) -> int:
+    """Where the integer at an offset in a result comes back: an offset in memory, or in the integer registers."""
+    classes = classes_of(kind) if kind.kind is TypeKind.AGGREGATE else None
+    return offset if classes is None else _WORD * classes[: offset // _WORD].count(protocol.INTEGER)
+
+
+def returned_bytes(kind: CType, integers: tuple[int, int], vectors: tuple[bytes, bytes], pointed_to: bytes) -> bytes:
+    """A returned structure, from the return registers, or from memory where it came back there."""
+    classes = classes_of(kind)
+    if classes is None:
+        return pointed_to[: kind.size]
+    free = {
+        protocol.INTEGER: iter([word.to_bytes(_WORD, "little") for word in integers]),
+        protocol.VECTOR: iter([vector[:_WORD] for vector in vectors]),
+    }
+    return b"".join(next(free[kind]) for kind in classes)[: kind.size]
+
+
+def aggregate_text(kind: CType, data: bytes, pointed_to: Mapping[int, bytes]) -> str | None:
+    """``{x=3, y=1.5}``; None when ``data`` is cut. ``pointed_to`` is what pointers at some offsets lead to."""
+    return value_text(kind, data, pointed_to) if len(data) == kind.size else None
+
+
+def value_text(kind: CType, data: bytes, pointed_to: Mapping[int, bytes], start: int = 0) -> str:
+    """A value of any type, ``start`` bytes after the start of ``data``, as C would write it."""
+    here = data[start : start + kind.size]
+    if kind.kind is not TypeKind.AGGREGATE:
+        return scalar_text(kind, here, pointed_to.get(start, b"")) or "?"
+    in_go = go_text(kind, here, pointed_to.get(start, b""))
+    if in_go is not None:
+        return in_go
+    if _is_characters(kind):
+        raw = here.partition(b"\0")[0]
+        return quoted(raw, len(raw))
+    parts = (
+        (f"{member.name}=" if member.name else "") + value_text(member.type, data, pointed_to, start + member.offset)
+        for member in kind.members
+    )
+    return f"{{{', '.join(parts)}}}"
+
+
+def value_bytes(text: str, kind: CType, where: str) -> tuple[bytes, protocol.Pointers]:
+    """A value as it lies in memory, with what its pointers lead to; as in C, members that are left out are zero.
+
+    :raises UsageError: the text is no value of the type.
+    """
+    in_go = go_bytes(text, kind, where)
+    if in_go is not None:
+        return in_go
+    if kind.kind is not TypeKind.AGGREGATE:
+        return scalar_bytes(parse_argument(text), kind, where)
+    if _is_characters(kind) and text[:1] + text[-1:] == '""':
+        (_, raw, _) = scalar_bytes(parse_argument(text), _TEXT, where)[1][0]
+        if len(raw) - 1 > kind.size:
+            raise UsageError(f"{text} does not fit into {kind.text}: {where}")
+        return raw.ljust(kind.size, b"\0")[: kind.size], ()
+    if text[:1] + text[-1:] != "{}":
+        raise UsageError(f"{text} cannot be passed as {kind.text}, write {{...}}: {where}")
+    data = bytearray(kind.size)
+    pointers: list[tuple[int, bytes, protocol.Pointers]] = []
+    position = 0
+    for part in split_parts(text[1:-1]):
+        named = _NAMED_MEMBER.fullmatch(part.strip())
+        if named:
+            position = next((i for i, member in enumerate(kind.members) if member.name == named["name"]), -1)
+        if not 0 <= position < len(kind.members):
+            raise UsageError(f"{part.strip()!r} has no place in {kind.text}, which has {_names(kind.members)}: {where}")
+        member = kind.members[position]
+        position += 1
+        value, inner = value_bytes((named["value"] if named else part).strip(), member.type, where)
+        data[member.offset : member.offset + member.type.size] = value
+        pointers += ((member.offset + at, target, more) for at, target, more in inner)
+    return bytes(data), tuple(pointers)
+
+
+def _is_characters(kind: CType) -> bool:
+    """Whether the type is an array of ``char``."""
+    first = kind.members[0] if kind.members else None
+    return first is not None and not first.name and first.type.text.removeprefix("const ") == "char"
+
+
+def _names(members: tuple[CMember, ...]) -> str:
+    return ", ".join(member.name for member in members) if members[0].name else f"{len(members)} elements"

@@ -1,0 +1,81 @@
+"""Prototypes from header files, through the preprocessor of a C compiler."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from soinspect.calling.declarations import Declarations, parse
+from soinspect.calling.toolchain import CallEnvironment, find_c_compiler
+from soinspect.errors import CannotRun, InputError, UsageError
+from soinspect.model.signature import Signature
+
+_TIMEOUT = 20.0
+_MAX_LENGTH = 64 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """What a header declares: ``functions`` by name, and how many of its declarations are ``unread``."""
+
+    name: str
+    functions: Mapping[str, Signature]
+    unread: int
+
+    def why_without(self, function: str) -> str:
+        """Why it has no prototype of a function, as the rest of a sentence."""
+        unread = f", as far as it is understood ({self.unread} declarations are not)" if self.unread else ""
+        return f"does not declare {function}{unread}"
+
+
+def read_header(path: str, environment: CallEnvironment) -> Header:
+    """The functions that the header at ``path``, and what it includes, declare for C.
+
+    :raises InputError: there is no such file.
+    :raises UsageError: the preprocessor refuses it.
+    :raises CannotRun: there is no C compiler.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise InputError(path, "no such file")
+    source = _preprocessed(file, environment)
+    # What this changes is not in the syntax tree.
+    declarations = Declarations(file.name, file.name, layouts=b"#pragma pack" not in source)
+    functions: dict[str, Signature] = {}
+    unread = 0
+    for node in parse(source).children:
+        try:
+            if node.has_error:
+                unread += 1
+            else:
+                functions.update((signature.name, signature) for signature in declarations.read(node))
+        except UsageError:
+            unread += 1
+    return Header(name=file.name, functions=functions, unread=unread)
+
+
+def _preprocessed(file: Path, environment: CallEnvironment) -> bytes:
+    compiler = find_c_compiler(environment)
+    if compiler is None:
+        raise CannotRun(
+            "--header needs a C compiler, and there is none", "install gcc or clang, or: pip install ziglang"
+        )
+    command = [*shlex.split(compiler), "-E", "-P", "-x", "c", str(file.absolute())]
+    try:
+        done = subprocess.run(
+            command, env=dict(environment.variables), capture_output=True, check=False, timeout=_TIMEOUT
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise CannotRun(f"the preprocessor does not work: {error}", f"try it: {shlex.join(command)}") from None
+    if done.returncode:
+        said = done.stderr.decode("utf-8", "replace").splitlines()
+        why = next((line for line in said if "error" in line), "it does not say why")
+        raise UsageError(f"--header {file}: the preprocessor refuses it: {why}")
+    if len(done.stdout) > _MAX_LENGTH:
+        raise UsageError(
+            f"--header {file}: it is {len(done.stdout)} bytes long with what it includes, which is too long"
+        )
+    return done.stdout

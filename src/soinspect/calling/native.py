@@ -1,0 +1,160 @@
+"""Load a file as a C program would, call into it, and say what happened."""
+
+from __future__ import annotations
+
+import math
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+
+from soinspect.calling.elsewhere import describe_natively, is_for_this_machine
+from soinspect.calling.header import read_header
+from soinspect.calling.journal import read_journal
+from soinspect.calling.monitor import Watched, watch
+from soinspect.calling.plan import Described, Plan, is_variable, make_plan
+from soinspect.calling.report import Report
+from soinspect.calling.signature import differences, parse_signature
+from soinspect.calling.toolchain import CallEnvironment
+from soinspect.calling.worker import protocol
+from soinspect.dwarf.callsignature import Descriptions, read_descriptions
+from soinspect.elf.file import ElfFile
+from soinspect.errors import CannotRun, FormatError, UsageError
+from soinspect.model.calling import CallRequest, CallResult, HostKind, NativeFacts, Outcome, StepResult
+from soinspect.model.image import ObjectKind
+from soinspect.model.symbol import ExplainedSymbol
+
+_ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
+
+
+def call_native(request: CallRequest, facts: NativeFacts, environment: CallEnvironment) -> CallResult:
+    """Load ``request.path`` with dlopen in a fresh process, carry out the steps, and report.
+
+    A file for another machine is not run, only described.
+
+    :raises InputError: a header cannot be read.
+    :raises UsageError: a step names a symbol that the file does not export, or a header is refused.
+    :raises FormatError: the file is cut short: loading it would only raise SIGBUS.
+    :raises CannotRun: no worker could be started, or headers cannot be read here.
+    """
+    if facts.kind is not ObjectKind.SHARED_LIBRARY:
+        return _refused(request, f"not a library but a {facts.kind}: dlopen loads only shared libraries")
+    if facts.truncated:
+        raise FormatError(
+            request.path,
+            offset=facts.header.phoff,
+            field="p_filesz",
+            value=facts.header.phnum,
+            why=f"{facts.truncated.where} {facts.truncated.what}",
+        )
+    plan = make_plan(request, facts, lambda symbols: _descriptions(request, symbols, environment))
+    if not is_for_this_machine(facts.header):
+        return describe_natively(request, facts, plan)
+    watched = _run(request, plan)
+    journal = read_journal(watched.log)
+    gap = journal.first(protocol.NO_WALL)
+    if request.sandbox.strict and gap:
+        raise CannotRun(f"the sandbox would have a gap: {gap.text}", "leave out --strict, or use --no-sandbox")
+    if journal.first(protocol.READY) is None and not journal.damaged:
+        said = watched.stderr.decode("utf-8", "replace").strip().splitlines()
+        raise CannotRun(
+            f"the worker {watched.end.value} before it was ready: {said[-1] if said else 'it said nothing'}",
+            "check this Python: python3 -I -S -E -c 'import ctypes, mmap, resource'",
+        )
+    return Report(request=request, facts=facts, plan=plan, watched=watched, journal=journal).result()
+
+
+def _descriptions(
+    request: CallRequest, symbols: Sequence[ExplainedSymbol], environment: CallEnvironment
+) -> Iterator[Described]:
+    """What is known of functions and variables: what the user declared, debug information, and headers say."""
+    declared = {prototype.name: prototype for prototype in map(parse_signature, request.signatures)}
+    unused = declared.keys() - {name for symbol in symbols if not is_variable(symbol) for name in _names(symbol)}
+    if unused:
+        raise UsageError(f"--sig declares {min(unused)}, which is the function of no step")
+    headers = [read_header(path, environment) for path in request.headers]
+    damage: tuple[str, ...] = ()
+    recorded = Descriptions(functions={}, variables={})
+    with ElfFile.open(request.path) as elf:
+        try:
+            if symbols:
+                recorded = read_descriptions(elf, {symbol.symbol.name for symbol in symbols})
+        except FormatError as error:
+            damage = (f"the debug information cannot be used: {error.reason}",)
+    for symbol in symbols:
+        name, key = symbol.symbol.name, (symbol.symbol.name, symbol.symbol.version)
+        variable = recorded.variables.get(key)
+        if is_variable(symbol):
+            yield Described(prototype=None, variable=variable, notes=damage)
+            continue
+        sources = (
+            next((declared[n] for n in _names(symbol) if n in declared), None),
+            recorded.functions.get(key),
+            *(header.functions.get(name) for header in headers),
+        )
+        known = [signature for signature in sources if signature]
+        differing = [difference for other in known[1:] for difference in differences(known[0], other)]
+        lacking = [f"{header.name} {header.why_without(name)}" for header in headers if name not in header.functions]
+        disagreement = (f"the prototypes disagree: {'; '.join(differing)}",) if differing else ()
+        yield Described(prototype=known[0] if known else None, variable=None, notes=(*damage, *lacking, *disagreement))
+
+
+def _names(symbol: ExplainedSymbol) -> tuple[str, str]:
+    """What a declaration may call a function: its raw name, or its readable one without parameters."""
+    return symbol.symbol.name, symbol.explained.text.partition("(")[0]
+
+
+def _search_path(request: CallRequest) -> dict[str, str]:
+    """The variable that the dynamic linker reads when the process starts; it separates folders by colons."""
+    if not request.library_paths:
+        return {}
+    return {"LD_LIBRARY_PATH": ":".join(os.path.realpath(path) for path in request.library_paths)}
+
+
+def _variables(request: CallRequest, plan: Plan) -> dict[str, str]:
+    """What the user adds to the environment, and the setting that results in Go's memory need."""
+    variables = {variable.name: variable.value for variable in request.environment}
+    settings = variables.get("GODEBUG", "")
+    if plan.returns_go_memory and "cgocheck=" not in settings:
+        variables["GODEBUG"] = f"{settings},cgocheck=0".lstrip(",")
+    return variables
+
+
+def _refused(request: CallRequest, reason: str) -> CallResult:
+    return CallResult(
+        host=HostKind.NATIVE,
+        steps=tuple(StepResult(step=step, outcome=Outcome.REFUSED, detail=reason) for step in request.steps),
+        summary=f"{request.path} is {reason}",
+        evidence=("nothing was run",),
+        stdout=b"",
+        stderr=b"",
+        truncated=False,
+    )
+
+
+def _run(request: CallRequest, plan: Plan) -> Watched:
+    sandbox = request.sandbox
+    with tempfile.TemporaryDirectory(prefix="soinspect-") as folder:
+        wire = protocol.Request(
+            parent=os.getpid(),
+            folder=os.fsencode(folder),
+            path=os.fsencode(os.path.realpath(request.path)),
+            actions=tuple(planned.action for planned in plan.actions),
+            cpu_seconds=math.ceil(request.limits.timeout) + 1,
+            memory=request.limits.memory,
+            lazy=request.lazy,
+            namespace=request.namespace,
+            sandbox=sandbox.on,
+            strict=sandbox.strict,
+            network=sandbox.network,
+            processes=sandbox.processes,
+            writable=tuple(os.fsencode(os.path.realpath(path)) for path in (folder, *sandbox.writable)),
+        )
+        environment = {
+            **_ENVIRONMENT,
+            "HOME": folder,
+            "TMPDIR": folder,
+            **_search_path(request),
+            **_variables(request, plan),
+        }
+        limits = request.limits
+        return watch(wire, timeout=limits.timeout, kept_output=limits.output, environment=environment)

@@ -1,0 +1,79 @@
+"""Numbers and pointers of a known type: as arguments, and as C would show them."""
+
+from __future__ import annotations
+
+import struct
+
+from soinspect.calling.arguments import Argument
+from soinspect.calling.values import quoted_c_string
+from soinspect.calling.worker import protocol
+from soinspect.errors import UsageError
+from soinspect.model.signature import CType, TypeKind
+
+_WORD = 1 << 64
+
+
+def fit_scalar(argument: Argument, wanted: CType, where: str) -> Argument:
+    """The argument in the class of the type ``wanted``: ``2`` becomes a double where one is expected.
+
+    ``where`` tells the user what is being called.
+
+    :raises UsageError: it cannot be of that type.
+    """
+    kind, value = argument.kind, argument.value
+    if wanted.kind is TypeKind.FLOAT and kind in (protocol.INTEGER, protocol.VECTOR):
+        number = number_of(argument)
+        packed = struct.pack("<f", number) if wanted.size == 4 else struct.pack("<d", number)
+        return Argument(text=argument.text, kind=protocol.VECTOR, value=packed.ljust(8, b"\0"))
+    if wanted.kind is TypeKind.POINTER and kind in (protocol.INTEGER, protocol.BYTES, protocol.CALLBACK):
+        return argument
+    if wanted.kind in (TypeKind.INTEGER, TypeKind.BOOLEAN) and isinstance(value, int) and kind == protocol.INTEGER:
+        signed = value - _WORD if value >= _WORD >> 1 else value
+        bits = 8 * wanted.size
+        if not -(1 << (bits - 1)) <= signed < 1 << bits and not (bits == 64):
+            raise UsageError(f"{argument.text} does not fit into {wanted.text}: {where}")
+        return argument
+    raise UsageError(f"{argument.text} cannot be passed as {wanted.text}: {where}")
+
+
+def scalar_bytes(argument: Argument, wanted: CType, where: str) -> tuple[bytes, protocol.Pointers]:
+    """The argument as it lies in memory, and what it points to.
+
+    :raises UsageError: it cannot be of that type, or is a callback, whose address is made for arguments only.
+    """
+    fitted = fit_scalar(argument, wanted, where)
+    value = fitted.value
+    if fitted.kind == protocol.CALLBACK:
+        raise UsageError(f"{argument.text} cannot be a member, only an argument: {where}")
+    if isinstance(value, bytes) and wanted.kind is TypeKind.POINTER:
+        return bytes(wanted.size), ((0, value, fitted.pointers),)
+    data = value if isinstance(value, bytes) else value.to_bytes(8, "little")
+    return data[: wanted.size], ()
+
+
+def number_of(argument: Argument) -> float:
+    """The number that an argument of the integer or the vector class stands for."""
+    value = argument.value
+    if isinstance(value, int):
+        return float(value - _WORD if value >= _WORD >> 1 else value)
+    number: float = struct.unpack_from("<f" if argument.text.startswith("f32:") else "<d", value)[0]
+    return number
+
+
+def scalar_text(kind: CType, data: bytes, pointed_to: bytes = b"") -> str | None:
+    """The value as C would show it; None where the type has no value, or none that is understood.
+
+    ``data`` holds it in its first bytes, ``pointed_to`` what lies where a pointer leads.
+    """
+    integer = int.from_bytes(data[: kind.size or 8], "little")
+    if kind.kind is TypeKind.BOOLEAN:
+        return {0: "false", 1: "true"}.get(integer, f"{integer}, which is neither true nor false")
+    if kind.kind is TypeKind.INTEGER:
+        return str(integer - (1 << (8 * kind.size)) if kind.signed and integer >> (8 * kind.size - 1) else integer)
+    if kind.kind is TypeKind.FLOAT:
+        return repr(struct.unpack_from("<f" if kind.size == 4 else "<d", data)[0])
+    if kind.kind is TypeKind.POINTER:
+        if not integer:
+            return "NULL"
+        return quoted_c_string(pointed_to) if kind.is_text and pointed_to else f"{integer:#x}"
+    return None

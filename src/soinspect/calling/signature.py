@@ -1,0 +1,62 @@
+"""Prototypes from C declarations, as a user writes them after ``--sig``, and where two prototypes disagree.
+
+A declaration may bring the types that it needs in front of it: ``typedef unsigned foo_t; foo_t f(foo_t);``.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+
+from soinspect.calling.declarations import Declarations, parse
+from soinspect.errors import UsageError
+from soinspect.model.signature import CType, Signature, TypeKind
+
+_MAX_LENGTH = 1 << 16
+_COMPARED_PARTS = 1000  # of a structure: arrays in arrays have no end
+
+
+def parse_signature(text: str) -> Signature:
+    """The prototype that ``text`` declares; the last one, if there are several.
+
+    :raises UsageError: it declares no function, or uses a type that is not known.
+    :raises CannotRun: tree-sitter is not installed.
+    """
+    if len(text) > _MAX_LENGTH:
+        raise UsageError("the signature is too long")
+    root = parse((text.strip().rstrip(";") + ";").encode())
+    if root.has_error:
+        raise UsageError(f"{text!r} is not a C declaration, such as: int add(int, const char *)")
+    declarations = Declarations(repr(text), "--sig")
+    found = [signature for node in root.named_children for signature in declarations.read(node)]
+    if not found:
+        raise UsageError(f"{text!r} declares no function")
+    return found[-1]
+
+
+def differences(one: Signature, other: Signature) -> tuple[str, ...]:
+    """Where two prototypes of a function disagree for a caller; names and spelling do not matter."""
+    found = []
+    if len(one.parameters) != len(other.parameters) and one.prototyped and other.prototyped:
+        found.append(f"{len(one.parameters)} parameters in {one.source}, {len(other.parameters)} in {other.source}")
+    if one.variadic != other.variadic:
+        found.append(f"variadic only in {one.source if one.variadic else other.source}")
+    pairs = [("the result", one.returns, other.returns)]
+    pairs += (
+        (f"parameter {number}", a.type, b.type)
+        for number, (a, b) in enumerate(zip(one.parameters, other.parameters, strict=False), 1)
+    )
+    for what, a, b in pairs:
+        if _shape(a) != _shape(b):
+            found.append(f"{what} is {a.text} in {one.source}, {b.text} in {other.source}")
+        elif a.members and b.members and _layout(a) != _layout(b):
+            found.append(f"{what} is {a.text} in {one.source}, {b.text} of another layout in {other.source}")
+    return tuple(found)
+
+
+def _shape(kind: CType) -> tuple[TypeKind, int, bool]:
+    size = 0 if kind.kind is TypeKind.AGGREGATE else kind.size
+    return kind.kind, size, kind.signed and kind.kind is TypeKind.INTEGER
+
+
+def _layout(kind: CType) -> list[tuple[int, tuple[TypeKind, int, bool]]]:
+    return [(offset, _shape(leaf)) for offset, leaf in islice(kind.leaves(), _COMPARED_PARTS)]

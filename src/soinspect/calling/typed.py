@@ -1,0 +1,82 @@
+"""Arguments and results of functions whose prototype is known."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+
+from soinspect.calling.aggregates import aggregate_text, check_aggregate, classes_of, fit_aggregate, returned_bytes
+from soinspect.calling.arguments import Argument
+from soinspect.calling.scalars import fit_scalar, number_of, scalar_text
+from soinspect.calling.worker import protocol
+from soinspect.errors import UsageError
+from soinspect.model.signature import CType, Signature, TypeKind
+
+
+def fit_arguments(arguments: tuple[Argument, ...], prototype: Signature) -> tuple[Argument, ...]:
+    """The arguments in the classes that the prototype asks for.
+
+    :raises UsageError: there are too few or too many, or one cannot be what the prototype says.
+    """
+    expected = len(prototype.parameters)
+    if prototype.prototyped and (len(arguments) < expected or (len(arguments) > expected and not prototype.variadic)):
+        least = "at least " if prototype.variadic else ""
+        plural = "" if expected == 1 else "s"
+        raise UsageError(f"{prototype.text} takes {least}{expected} argument{plural}, not {len(arguments)}")
+    fitted = [_fit(a, p.type, prototype.text) for a, p in zip(arguments, prototype.parameters, strict=False)]
+    return (*fitted, *(_promote(argument) for argument in arguments[expected:]))
+
+
+def check_untyped(arguments: tuple[Argument, ...]) -> None:
+    """Whether the arguments say all by themselves.
+
+    :raises UsageError: one is a structure, whose type nobody gives.
+    """
+    for argument in arguments:
+        if argument.kind == protocol.LITERAL:
+            raise UsageError(
+                f"{argument.text}: which type is it? Give a prototype: --sig 'typedef struct {{ ... }} t; int f(t);'"
+            )
+
+
+def result_room(kind: CType, where: str) -> int:
+    """How many bytes of memory the caller provides for a result of this type; 0 where it comes back in registers.
+
+    :raises UsageError: such a result cannot be taken.
+    """
+    if kind.kind is not TypeKind.AGGREGATE:
+        return 0
+    check_aggregate(kind, where)
+    return kind.size if classes_of(kind) is None else 0
+
+
+def _fit(argument: Argument, wanted: CType, where: str) -> Argument:
+    if wanted.kind is TypeKind.AGGREGATE:
+        return fit_aggregate(argument, wanted, where)
+    return fit_scalar(argument, wanted, where)
+
+
+def _promote(argument: Argument) -> Argument:
+    """A variadic argument: C passes a float as a double there."""
+    check_untyped((argument,))
+    if argument.kind == protocol.VECTOR and argument.text.startswith("f32:"):
+        return Argument(text=argument.text, kind=argument.kind, value=struct.pack("<d", number_of(argument)))
+    return argument
+
+
+def result_text(
+    kind: CType,
+    integers: tuple[int, int],
+    vectors: tuple[bytes, bytes],
+    memory: bytes,
+    pointed_to: Mapping[int, bytes],
+) -> str | None:
+    """The result as C would show it; None where the type has no value, or none that registers can tell.
+
+    ``memory`` is a result that came back there, ``pointed_to`` what pointers at some offsets of the result lead to.
+    """
+    if kind.kind is TypeKind.AGGREGATE:
+        return aggregate_text(kind, returned_bytes(kind, integers, vectors, memory), pointed_to)
+    if kind.kind is TypeKind.FLOAT:
+        return scalar_text(kind, vectors[0])
+    return scalar_text(kind, integers[0].to_bytes(8, "little"), pointed_to.get(0, b""))

@@ -1,0 +1,76 @@
+"""Findings that are known and accepted: read from TOML, and taken out of a verdict."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import date
+from fnmatch import fnmatchcase
+
+from soinspect.comparing.engine import verdict_of
+from soinspect.errors import UsageError
+from soinspect.model.finding import Comparison, Finding, SuppressedFinding, Suppression
+
+_TEXTS = ("rule", "subject", "reason")
+
+
+def parse_suppressions(text: str, path: str) -> tuple[Suppression, ...]:
+    """The ``[[suppress]]`` tables of a TOML file: ``rule``, ``subject`` (globs), ``reason``, ``expires`` (a date).
+
+    :raises UsageError: it is not TOML, or a table is not what it must be; the text names ``path``.
+    """
+    try:
+        tables = tomllib.loads(text).get("suppress", [])
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path}: not TOML: {error}") from None
+    if not isinstance(tables, list):
+        raise UsageError(f"{path}: write [[suppress]], once for each suppression")
+    return tuple(_parse(table, f"{path}: suppression {number}") for number, table in enumerate(tables, 1))
+
+
+def _parse(table: object, where: str) -> Suppression:
+    if not isinstance(table, dict):
+        raise UsageError(f"{where}: not a table")
+    unknown = sorted(set(table) - {*_TEXTS, "expires"})
+    if unknown:
+        raise UsageError(f"{where}: unknown key {unknown[0]}; known are rule, subject, reason, expires")
+    rule, subject, reason = (table.get(key, "*" if key == "subject" else None) for key in _TEXTS)
+    if not isinstance(rule, str) or not isinstance(subject, str):
+        raise UsageError(f"{where}: rule and subject must be texts, and rule must be there")
+    if not isinstance(reason, str) or not reason.strip():
+        raise UsageError(f'{where}: say why, as reason = "..."')
+    expires = table.get("expires")
+    # A TOML date and time is a date for Python too, but not what is meant.
+    if expires is not None and type(expires) is not date:
+        raise UsageError(f"{where}: expires must be a date, such as 2027-01-31")
+    return Suppression(rule=rule, subject=subject, reason=reason, expires=expires)
+
+
+def suppress(comparison: Comparison, suppressions: Iterable[Suppression], today: date) -> Comparison:
+    """The comparison without the findings that a suppression accepts, and with a verdict on the others."""
+    kept: list[Finding] = []
+    accepted: list[SuppressedFinding] = []
+    listed = tuple(suppressions)
+    valid = tuple(s for s in listed if s.expires is None or s.expires >= today)
+    used: set[int] = set()
+    for finding in comparison.findings:
+        match = next((n for n, s in enumerate(valid) if _accepts(s, finding)), None)
+        if match is None:
+            kept.append(finding)
+        else:
+            used.add(match)
+            accepted.append(SuppressedFinding(finding=finding, reason=valid[match].reason))
+    remarks = [f"expired on {s.expires}: {s.rule} {s.subject} ({s.reason})" for s in listed if s not in valid]
+    remarks += (f"matches nothing: {s.rule} {s.subject} ({s.reason})" for n, s in enumerate(valid) if n not in used)
+    return replace(
+        comparison,
+        findings=tuple(kept),
+        verdict=verdict_of(tuple(kept), identical=comparison.identical),
+        suppressed=tuple(accepted),
+        remarks=tuple(remarks),
+    )
+
+
+def _accepts(suppression: Suppression, finding: Finding) -> bool:
+    return fnmatchcase(finding.rule, suppression.rule) and fnmatchcase(finding.subject, suppression.subject)

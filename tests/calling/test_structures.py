@@ -1,0 +1,149 @@
+"""Structures by value: what gcc's code gets and gives back."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from calls import FIXTURES, call
+from soinspect.calling.arguments import parse_argument
+from soinspect.calling.signature import parse_signature
+from soinspect.calling.typed import fit_arguments
+from soinspect.calling.worker import caller
+from soinspect.errors import UsageError
+from soinspect.model.calling import Outcome
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conftest import Compile
+
+pytestmark = [
+    pytest.mark.usefixtures("no_left_over_process"),
+    pytest.mark.skipif(os.uname().machine != "x86_64", reason="the System V ABI for x86-64"),
+]
+
+
+@pytest.fixture(scope="module", params=["-O0", "-O2"])
+def structures(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    library = tmp_path_factory.mktemp("structures") / "structures.so"
+    source = FIXTURES / "callee-that-takes-structures" / "structures.c"
+    subprocess.run(["gcc", "-shared", "-fPIC", "-g", request.param, "-o", library, source], check=True)
+    return library
+
+
+CALLS = {
+    "sum_of_point({x=3, y=1.5})": "4.5",
+    "sum_of_point({3, -1})": "2.0",
+    "sum_of_point({y=2.5})": "2.5",
+    "sum_of_floats({1, 2, 3})": "321.0",
+    "sum_of_large(1, {numbers={1,2,3}, at={x=4, y=5.0}}, 7)": "7331",
+    "sum_of_packed({1, 300000})": "300001",
+    "sum_of_small({'a', -2, 1})": "96",
+    "part_of({part=2.5})": "2.5",
+    "spilled(1, 2, 3, 4, 5, {7, 8}, 9)": "9885",
+    "make_point(3, 1.5)": "{x=3, y=1.5}",
+    "make_floats(1)": "{a=1.0, b=2.0, c=3.0}",
+    "make_pair(5)": "{first=5, second=-5}",
+    "make_small()": "{tag=97, code=-2, set=true}",
+    "make_large(10)": "{numbers={10, 11, 12}, at={x=7, y=0.5}}",
+    "make_packed()": "{tag=1, value=500}",
+    "make_name()": "{text=NULL, number={whole=3, part=4.203895392974451e-45}}",
+}
+
+
+def test_structures_travel_as_gcc_has_them(structures: Path) -> None:
+    result = call(structures, *CALLS)
+    assert all(step.abi and step.abi.kept for step in result.steps)
+    assert {step.step.text: step.value for step in result.steps} == CALLS
+
+
+@pytest.mark.parametrize(
+    ("step", "why"),
+    [
+        ("sum_of_point(3)", "cannot be passed as struct point, write {...}"),
+        ("sum_of_point({1, 2, 3})", "has no place in struct point, which has x, y"),
+        ("sum_of_point({z=1})", "has no place in struct point"),
+        ("sum_of_point({x=1.5})", "cannot be passed as int"),
+        ("sum_of_large(1, {numbers={1,2,3,4}}, 1)", "which has 3 elements"),
+        ("sum_of_large(1, {numbers=4}, 1)", "cannot be passed as long int.3., write {...}"),
+        ("low_of({1, 2})", "struct bits cannot be passed by value"),
+        ('sum_of_packed({1, "text"})', "cannot be passed as int"),
+    ],
+)
+def test_what_does_not_fit_is_refused(structures: Path, step: str, why: str) -> None:
+    with pytest.raises(UsageError, match=why):
+        call(structures, step)
+
+
+def test_without_machine_code_of_ours_they_travel_through_ctypes(
+    structures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(caller, "make_thunk", lambda: None)
+    library = ctypes.CDLL(str(structures))
+    for declaration, texts, value in (
+        ("typedef struct { long a, b; } t; long spilled(long, long, long, long, long, t, long)",
+         ("1", "2", "3", "4", "5", "{7, 8}", "9"), 9885),
+        ("typedef struct { long n[3]; int x; double y; } t; long sum_of_large(int, t, int)",
+         ("1", "{{1, 2, 3}, 4, 5}", "7"), 7331),
+        ("typedef struct { char t; short c; _Bool s; } t; int sum_of_small(t)", ("{'a', -2, 1}",), 96),
+    ):  # fmt: skip
+        prototype = parse_signature(declaration)
+        arguments = fit_arguments(tuple(map(parse_argument, texts)), prototype)
+        address = ctypes.cast(library[prototype.name], ctypes.c_void_p).value or 0
+        worker = caller.Caller(lambda *_: None)
+        placed = worker.place(tuple(argument.wire for argument in arguments))
+        returned, *_ = worker.call(address, placed, None, with_lock=False)
+        assert returned.integers[0] & 0xFFFFFFFF == value
+        assert returned.violations is None
+
+
+def test_a_structure_needs_a_type(cc: Compile) -> None:
+    library = cc("struct p { int x; }; int f(struct p p) { return p.x; }")
+    with pytest.raises(UsageError, match="which type is it"):
+        call(library, "f({1})")
+    with pytest.raises(UsageError, match="which type is it"):
+        call(library, "+0x1100({1})")
+
+
+def test_a_large_structure_is_refused(structures: Path) -> None:
+    nested = (
+        "typedef struct { char a[1000]; } t1; typedef struct { t1 a[1000]; } t2; typedef struct { t2 a[1000]; } t3;"
+    )
+    unions = "typedef union { char a, b; } u0; "
+    unions += " ".join(f"typedef union {{ u{n} a, b; }} u{n + 1};" for n in range(40))
+    for signature in (
+        f"{unions} int sum_of_point(u40)",
+        f"{nested} int sum_of_point(t3)",
+        f"{nested} t3 sum_of_point(int)",
+    ):
+        with pytest.raises(UsageError, match="too many"):
+            call(structures, "sum_of_point({1})", signatures=(signature,))
+
+
+def test_classes_of_cxx_that_are_more_than_data_are_refused(cc: Compile, tmp_path: Path) -> None:
+    source = tmp_path / "classes.cpp"
+    source.write_text(
+        "struct plain { int x; }; struct owner { int x; ~owner(); }; owner::~owner() { x = 0; }"
+        "int plain_of(plain p) { return p.x; } int owner_of(owner o) { return o.x; }"
+    )
+    library = cc(source, "-g")
+    assert call(library, "plain_of({5})").steps[0].value == "5"
+    with pytest.raises(UsageError, match="owner cannot be passed by value"):
+        call(library, "owner_of({5})")
+
+
+def test_a_result_in_memory_whose_address_is_not_returned(cc: Compile, tmp_path: Path) -> None:
+    source = tmp_path / "forgetful.S"
+    source.write_text(
+        ".globl f\n.type f, @function\nf: movq $1, (%rdi)\n xor %eax, %eax\n ret\n.size f, .-f\n"
+        '.section .note.GNU-stack,"",@progbits\n'
+    )
+    (step,) = call(cc(source), "f", signatures=("typedef struct { long a, b, c; } t; t f(void);",)).steps
+    assert step.outcome is Outcome.VIOLATED
+    assert step.abi is not None
+    assert step.abi.violations == ("the return register does not hold the address of the result",)
