@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import os
 import re
 import shlex
@@ -14,6 +15,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PYTHON = re.compile(r"^```pycon\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ELLIPSIS = "...\n"
 
 
@@ -53,6 +55,17 @@ def test_shown_output_is_real(page: Path, block: str, pytestconfig: pytest.Confi
         rewritten += f"$ {command}\n{shown}"
     if pytestconfig.getoption("--update-golden"):
         page.write_text(page.read_text().replace(block, rewritten))
+
+
+def sessions() -> list[tuple[Path, str]]:
+    return [(page, match.group(1)) for page in PAGES for match in PYTHON.finditer(page.read_text())]
+
+
+@pytest.mark.parametrize(("page", "session"), sessions(), ids=lambda v: v.name if isinstance(v, Path) else "")
+def test_shown_python_is_real(page: Path, session: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    test = doctest.DocTestParser().get_doctest(session, {}, page.name, str(page), 0)
+    assert doctest.DocTestRunner().run(test).failed == 0
 
 
 def test_the_two_commands_are_there() -> None:

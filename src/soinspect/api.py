@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import date
 from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from soinspect.elf.file import ElfFile
 from soinspect.elf.image import Image
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from soinspect.calling.toolchain import CallEnvironment
     from soinspect.loader.environment import LoaderEnv
-    from soinspect.model.calling import CallRequest, CallResult, HostKind
+    from soinspect.model.calling import CallOptions, CallResult, HostKind
     from soinspect.model.explanation import Explanation
     from soinspect.model.facts import Facts
     from soinspect.model.finding import Comparison, Profile, Suppression
@@ -295,25 +295,39 @@ def explain(
     return hold_against(explanation, check(host, plugins, environment=environment))
 
 
-def call(request: CallRequest, environment: CallEnvironment, *, host: HostKind | str | None = None) -> CallResult:
-    """Load a file for real, in an isolated process, and carry out the steps of ``request``.
+def call(
+    path: str,
+    *steps: str,
+    init: bool = False,
+    host: HostKind | str | None = None,
+    surroundings: CallEnvironment | None = None,
+    **options: Unpack[CallOptions],
+) -> CallResult:
+    """Load the file at ``path`` for real, in an isolated process, and carry out ``steps`` in order.
 
-    ``host`` None means: Go plugins in a Go host of their own release, everything else natively. A text is the path
-    of the Go program that is to open the plugin.
+    A step is written as on the command line: ``"Run"``, ``"add(40, 2)"``, ``"I=8"``. ``init`` asks which initialisers
+    ran. ``host`` None means: Go plugins in a Go host of their own release, everything else natively; a text is the
+    path of the Go program that is to open the plugin. ``surroundings`` None means those of this process.
 
     :raises InputError: the file cannot be read.
-    :raises UsageError: a step names nothing that the file exports.
+    :raises UsageError: there is nothing to do, or a step names nothing that the file exports.
     :raises CannotRun: this machine cannot do it now; the error says what would help.
     """
     from soinspect.calling.elsewhere import describe_plugin, is_for_this_machine
     from soinspect.calling.gohost import call_in_go_host
     from soinspect.calling.gopreload import call_in_own_host
     from soinspect.calling.native import call_native
-    from soinspect.model.calling import HostKind, NativeFacts
+    from soinspect.calling.toolchain import CallEnvironment
+    from soinspect.model.calling import CallRequest, HostKind, NativeFacts, Step
     from soinspect.model.golang import GoBinaryKind, GoFacts
 
-    if is_saved(request.path):
-        raise UsageError(f"{request.path} cannot be called: it is a snapshot or baseline; give the file itself")
+    if not steps and not init:
+        raise UsageError("nothing to do: name a symbol, or say --init to run the initialisers")
+    if is_saved(path):
+        raise UsageError(f"{path} cannot be called: it is a snapshot or baseline; give the file itself")
+    asked = (None, *steps) if init else steps
+    request = CallRequest(path=path, steps=tuple(Step(symbol=step) for step in asked), **options)
+    environment = surroundings or CallEnvironment.of_this_process()
     facts = inspect(request.path)
     is_plugin = isinstance(facts.go, GoFacts) and facts.go.kind is GoBinaryKind.PLUGIN
     if host is HostKind.NATIVE or (host is None and not is_plugin):

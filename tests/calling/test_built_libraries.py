@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tarfile
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -71,7 +72,8 @@ class Built:
     source: Source
     library: Path
     header: Path
-    declared: Header
+    declared: Header  # as libclang reads it
+    preprocessed: Header
     recorded: dict[str, Signature]
 
 
@@ -94,6 +96,9 @@ def built(request: pytest.FixtureRequest, test_cache: Path, tmp_path_factory: py
     subprocess.run(["gcc", *flags, "-I", folder, "-o", library, *files, "-lpthread", "-lm"], check=True)
     header = folder / source.header
     declared = read_header(str(header), ENVIRONMENT)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "soinspect.calling.clangheader", None)
+        preprocessed = read_header(str(header), ENVIRONMENT)
     with api.open_elf(str(library)) as elf:
         found = read_descriptions(elf, set(declared.functions)).functions
     return Built(
@@ -101,6 +106,7 @@ def built(request: pytest.FixtureRequest, test_cache: Path, tmp_path_factory: py
         library=library,
         header=header,
         declared=declared,
+        preprocessed=preprocessed,
         recorded={name: signature for (name, _), signature in found.items()},
     )
 
@@ -108,11 +114,11 @@ def built(request: pytest.FixtureRequest, test_cache: Path, tmp_path_factory: py
 def test_user_header_and_debug_information_agree_on_every_function(built: Built) -> None:
     assert len(built.recorded) > (70 if built.source.header == "zlib.h" else 200)
     for name, recorded in built.recorded.items():
-        declared = built.declared.functions[name]
-        given = parse_signature(f"{built.source.types} {declared.text}")
-        assert not differences(declared, recorded), name
-        assert not differences(given, recorded), name
-        assert not differences(given, declared), name
+        preprocessed = built.preprocessed.functions[name]
+        given = parse_signature(f"{built.source.types} {preprocessed.text}")
+        readings = (built.declared.functions[name], preprocessed, given, recorded)
+        for one, other in combinations(readings, 2):
+            assert not differences(one, other), name
 
 
 ALTERED = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,6 +51,14 @@ static inline int helper(int x) { return x; }
 """
 
 
+@pytest.fixture(autouse=True, params=["libclang", "preprocessor"])
+def reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What reads the headers: libclang, or without it the C compiler's preprocessor."""
+    if request.param == "preprocessor":
+        monkeypatch.setitem(sys.modules, "soinspect.calling.clangheader", None)
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("header") / "arguments.so"
@@ -88,7 +97,7 @@ def test_a_header_that_agrees_is_not_worth_a_word(library: Path, tmp_path: Path)
     ("step", "was", "altered", "why"),
     [
         ("add(1, 2)", "int add(", "long add(", "the result is int in DWARF, long in arguments.h"),
-        ("add(1, 2)", "int a, int b", "int a, unsigned b", "parameter 2 is int in DWARF, unsigned in arguments.h"),
+        ("add(1, 2)", "int a, int b", "int a, unsigned b", "parameter 2 is int in DWARF, unsigned"),
         ("multiply(2, 3)", "(double, double)", "(double)", "2 parameters in DWARF, 1 in arguments.h"),
         ("fill(buf:9, 9)", "size_t n", "int n", "parameter 2 is size_t in DWARF, int in arguments.h"),
         ("total(0)", "int n, ...", "int n", "variadic only in DWARF"),
@@ -117,11 +126,18 @@ def test_a_function_that_the_header_lacks(bare_library: Path, tmp_path: Path) ->
 def test_what_is_no_header(bare_library: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         call(bare_library, "get", headers=(str(tmp_path / "none.h"),))
-    with pytest.raises(UsageError, match=r"the preprocessor refuses it: .*nowhere\.h"):
+    with pytest.raises(UsageError, match=r"it is refused: .*nowhere\.h"):
         call(bare_library, "get", headers=header(tmp_path, "#include <nowhere.h>\n"))
-    (file,) = header(tmp_path)
-    with pytest.raises(CannotRun, match="needs a C compiler"):
-        read_header(file, replace(ENVIRONMENT, variables={"PATH": str(tmp_path)}))
+
+
+def test_without_a_compiler(reader: str, tmp_path: Path) -> None:
+    (file,) = header(tmp_path, HEADER.replace("#include <stddef.h>", "typedef unsigned long size_t;"))
+    bare = replace(ENVIRONMENT, variables={"PATH": str(tmp_path)})
+    if reader == "libclang":
+        assert read_header(file, bare).functions["fill"].text == "int fill(char *out, size_t n)"
+    else:
+        with pytest.raises(CannotRun, match="needs libclang or a C compiler"):
+            read_header(file, bare)
 
 
 @pytest.mark.parametrize("name", SYSTEM_HEADERS)
@@ -159,3 +175,27 @@ typedef struct second second;
     assert [len(list(p.type.leaves())) for p in recorded.parameters] == [9, 13]
     wider = parse_signature(types.replace("short code", "int code") + "second make(first f, both b)")
     assert "parameter 1 is first in --sig, first of another layout in DWARF" in differences(wider, recorded)
+
+
+def test_what_only_libclang_lays_out(reader: str, cc: Compile, tmp_path: Path) -> None:
+    """Attributes, bit-fields and anonymous members: told as gcc records them, or not at all."""
+    types = """
+struct __attribute__((packed)) packed { char a; int b; };
+struct flags { unsigned low : 3; unsigned high : 5; };
+struct nested { int a; union { float f; struct { short s, t; }; }; enum { LESS = -1, MORE } sign; };
+typedef float vector __attribute__((vector_size(16)));
+"""
+    prototype = "int take(struct packed p, struct flags f, struct nested n, vector v, long double d, int table[4])"
+    (file,) = header(tmp_path, f"{types}{prototype};")
+    library = cc(f"{types}{prototype} {{ return 0; }}", "-g")
+    with api.open_elf(str(library)) as elf:
+        recorded = read_descriptions(elf, ("take",)).functions["take", None]
+    found = read_header(file, ENVIRONMENT).functions
+    if reader == "preprocessor":
+        assert "take" not in found
+        return
+    take = found["take"]
+    assert not differences(take, recorded)
+    offsets = [[offset for offset, _ in parameter.type.leaves()] for parameter in take.parameters]
+    assert offsets == [[0, 1], [], [0, 4, 4, 6, 8], [0], [0], [0]]
+    assert take.parameters[5].text == "int *table"

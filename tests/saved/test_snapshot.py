@@ -16,7 +16,6 @@ import pytest
 from conftest import FIXTURES, Compile, GoBuild, Soinspect
 from soinspect import api
 from soinspect.errors import InputError, UsageError
-from soinspect.model.calling import CallLimits, CallRequest
 from soinspect.saved.snapshotfile import read_snapshot, snapshot_schema, write_snapshot
 
 PLUGIN1, PLUGIN2 = FIXTURES / "plugin1.so", FIXTURES / "plugin2.so"
@@ -71,7 +70,7 @@ def test_what_needs_the_file_itself_says_so(soinspect: Soinspect, tmp_path: Path
         assert (run.code, run.out.strip().startswith("{")) == (2, False)
         assert "the file itself" in run.err
     with pytest.raises(UsageError, match="cannot be called"):
-        api.call(CallRequest(path=str(saved), steps=(), limits=CallLimits()), None)  # type: ignore[arg-type]
+        api.call(str(saved), "Run")
 
 
 def test_a_snapshot_of_types_is_compared_as_the_file_is(cc: Compile, tmp_path: Path) -> None:

@@ -95,9 +95,13 @@ class Declarations:
         if node.type not in ("declaration", "type_definition"):
             return
         base = self._specifiers(node, 0)
+        # Attributes may make a vector of it, or another size.
+        changed = node.type == "type_definition" and _has_attributes(node)
         for declarator in node.children_by_field_name("declarator"):
             name, kind = self._declare(base, declarator, 0, arrays=True)
-            if node.type == "type_definition" and isinstance(kind, CType):
+            if changed:
+                self._typedefs[name] = CType(text=name, kind=TypeKind.OTHER, size=0)
+            elif node.type == "type_definition" and isinstance(kind, CType):
                 keeps_text = kind.kind is TypeKind.OTHER or _is_array(kind)
                 self._typedefs[name] = kind if keeps_text else replace(kind, text=name)
             elif isinstance(kind, _Function) and node.type == "declaration":
@@ -152,8 +156,7 @@ class Declarations:
             return self._tags.get(head, unknown)
         fields = list(self._fields(body, depth + 1))
         # Attributes may pack or align it.
-        attributes = any(child.type == "attribute_specifier" for child in node.children)
-        is_plain = self._layouts and not attributes and None not in fields
+        is_plain = self._layouts and not _has_attributes(node) and None not in fields
         kind = _laid_out(head, [f for f in fields if f], union=node.type == "union_specifier") if is_plain else unknown
         if head not in ("struct", "union"):
             self._tags[head] = kind
@@ -267,6 +270,10 @@ def _known_type(name: str, words: str) -> CType:
         return CType(text=name, kind=TypeKind.OTHER, size=_UNCALLABLE[name])
     # Unknown: good enough to point to, and refused when it is passed by value.
     return CType(text=words, kind=TypeKind.OTHER, size=0)
+
+
+def _has_attributes(node: Node) -> bool:
+    return any(child.type == "attribute_specifier" for child in node.children)
 
 
 def _words(node: Node) -> str:

@@ -1,4 +1,4 @@
-"""Prototypes from header files, through the preprocessor of a C compiler."""
+"""Prototypes from header files: through libclang where it is installed, else the preprocessor of a C compiler."""
 
 from __future__ import annotations
 
@@ -35,12 +35,40 @@ def read_header(path: str, environment: CallEnvironment) -> Header:
     """The functions that the header at ``path``, and what it includes, declare for C.
 
     :raises InputError: there is no such file.
-    :raises UsageError: the preprocessor refuses it.
-    :raises CannotRun: there is no C compiler.
+    :raises UsageError: it is no C that can be read.
+    :raises CannotRun: there is neither libclang nor a C compiler.
     """
     file = Path(path)
     if not file.is_file():
         raise InputError(path, "no such file")
+    functions, unread = _through_libclang(file, environment) or _through_preprocessor(file, environment)
+    return Header(name=file.name, functions=functions, unread=unread)
+
+
+def _through_libclang(file: Path, environment: CallEnvironment) -> tuple[dict[str, Signature], int] | None:
+    """The functions by name, and how many declarations are not understood; None without libclang."""
+    try:
+        from soinspect.calling.clangheader import new_index, parse_header
+    except ImportError:
+        return None
+    index = new_index()
+    return parse_header(index, file, _folders(environment)) if index else None
+
+
+def _folders(environment: CallEnvironment) -> list[str]:
+    """Where included files are: what CPATH names, and the compiler's own, which libclang comes without."""
+    named = [folder for folder in environment.variables.get("CPATH", "").split(":") if folder]
+    compiler = find_c_compiler(environment)
+    if compiler is None:
+        return named
+    try:
+        own = _run([*shlex.split(compiler), "-print-file-name=include"], environment).stdout.decode().strip()
+    except CannotRun:
+        return named
+    return [*named, own] if Path(own).is_absolute() else named
+
+
+def _through_preprocessor(file: Path, environment: CallEnvironment) -> tuple[dict[str, Signature], int]:
     source = _preprocessed(file, environment)
     # What this changes is not in the syntax tree.
     declarations = Declarations(file.name, file.name, layouts=b"#pragma pack" not in source)
@@ -54,28 +82,33 @@ def read_header(path: str, environment: CallEnvironment) -> Header:
                 functions.update((signature.name, signature) for signature in declarations.read(node))
         except UsageError:
             unread += 1
-    return Header(name=file.name, functions=functions, unread=unread)
+    return functions, unread
 
 
 def _preprocessed(file: Path, environment: CallEnvironment) -> bytes:
     compiler = find_c_compiler(environment)
     if compiler is None:
         raise CannotRun(
-            "--header needs a C compiler, and there is none", "install gcc or clang, or: pip install ziglang"
+            "--header needs libclang or a C compiler, and there is neither",
+            "install gcc or clang, or: pip install 'soinspect[header]'",
         )
     command = [*shlex.split(compiler), "-E", "-P", "-x", "c", str(file.absolute())]
-    try:
-        done = subprocess.run(
-            command, env=dict(environment.variables), capture_output=True, check=False, timeout=_TIMEOUT
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise CannotRun(f"the preprocessor does not work: {error}", f"try it: {shlex.join(command)}") from None
+    done = _run(command, environment)
     if done.returncode:
         said = done.stderr.decode("utf-8", "replace").splitlines()
         why = next((line for line in said if "error" in line), "it does not say why")
-        raise UsageError(f"--header {file}: the preprocessor refuses it: {why}")
+        raise UsageError(f"--header {file}: it is refused: {why}")
     if len(done.stdout) > _MAX_LENGTH:
         raise UsageError(
             f"--header {file}: it is {len(done.stdout)} bytes long with what it includes, which is too long"
         )
     return done.stdout
+
+
+def _run(command: list[str], environment: CallEnvironment) -> subprocess.CompletedProcess[bytes]:
+    try:
+        return subprocess.run(
+            command, env=dict(environment.variables), capture_output=True, check=False, timeout=_TIMEOUT
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise CannotRun(f"the C compiler does not work: {error}", f"try it: {shlex.join(command)}") from None

@@ -7,6 +7,7 @@ import platform
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -37,6 +38,18 @@ class CallEnvironment:
     site_packages: tuple[str, ...]
     python: str
     fetch: bool = False
+
+    @classmethod
+    def of_this_process(cls, *, fetch: bool = False) -> CallEnvironment:
+        """The surroundings that this process has itself."""
+        caches = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
+        return cls(
+            variables=dict(os.environ),
+            cache=Path(caches, "soinspect").absolute(),
+            site_packages=tuple(sys.path),
+            python=sys.executable,
+            fetch=fetch,
+        )
 
     def which(self, program: str) -> str | None:
         """Where ``program`` is on the user's PATH, or None."""

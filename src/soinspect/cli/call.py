@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,7 +13,6 @@ from soinspect.cli.options import Page, PageFormat, Verbose, console, write
 from soinspect.errors import UsageError
 
 if TYPE_CHECKING:
-    from soinspect.calling.toolchain import CallEnvironment
     from soinspect.model.calling import EnvironmentVariable, HostKind
 
 
@@ -47,8 +44,9 @@ def command(
         typer.Option(
             "--header",
             metavar="FILE",
-            help="Native: a C header with prototypes, read through the C compiler's preprocessor (CPATH says where its "
-            "includes are); repeatable. Prototypes of --sig, debug information and headers are compared.",
+            help="Native: a C header with prototypes, read by libclang (pip install 'soinspect[header]') or through the C "
+            "compiler's preprocessor; CPATH says where its includes are; repeatable. Prototypes of --sig, debug "
+            "information and headers are compared.",
         ),
     ] = None,
     variables: Annotated[
@@ -99,15 +97,16 @@ def command(
     """
     if not isfinite(timeout):
         raise UsageError(f"--timeout {timeout}: a number of seconds")
-    if not steps and not init:
-        raise UsageError("nothing to do: name a symbol, or say --init to run the initialisers")
     from soinspect import api
-    from soinspect.model.calling import CallLimits, CallRequest, Outcome, Sandbox, Step
+    from soinspect.calling.toolchain import CallEnvironment
+    from soinspect.model.calling import CallLimits, Outcome, Sandbox
 
-    wanted = (*((Step(symbol=None),) if init else ()), *(Step(symbol=step) for step in steps or ()))
-    request = CallRequest(
-        path=file,
-        steps=wanted,
+    result = api.call(
+        file,
+        *(steps or ()),
+        init=init,
+        host=_host(host),
+        surroundings=CallEnvironment.of_this_process(fetch=fetch),
         limits=CallLimits(timeout=timeout),
         environment=tuple(_variable(text) for text in variables or ()),
         sandbox=Sandbox(
@@ -124,7 +123,6 @@ def command(
         library_paths=tuple(library_paths or ()),
         namespace=namespace,
     )
-    result = api.call(request, _environment(fetch=fetch), host=_host(host))
     if output is PageFormat.JSON:
         from soinspect.render.call import call_document
         from soinspect.render.document import document
@@ -164,17 +162,3 @@ def _variable(text: str) -> EnvironmentVariable:
     if not name or not equals:
         raise UsageError(f"--env {text}: write NAME=VALUE")
     return EnvironmentVariable(name=name, value=value)
-
-
-def _environment(*, fetch: bool) -> CallEnvironment:
-    """The surroundings of this process, as the value that the call gets."""
-    from soinspect.calling.toolchain import CallEnvironment
-
-    caches = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
-    return CallEnvironment(
-        variables=dict(os.environ),
-        cache=Path(caches, "soinspect").absolute(),
-        site_packages=tuple(sys.path),
-        python=sys.executable,
-        fetch=fetch,
-    )

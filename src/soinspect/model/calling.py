@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypedDict
 
 from soinspect.model.absence import Absent
 from soinspect.model.golang import GoFacts
@@ -100,10 +101,10 @@ class CallRequest:
     ``environment`` are variables that the callee sees, on top of the few that every program expects.
 
     For native calls: ``signatures`` are C declarations of functions that the steps name, ``headers`` files with more
-    of them; the last step's function is
-    called ``repeat`` times; ``lazy`` has functions of other libraries looked up at their first call, not while
-    loading; ``library_paths`` are folders that needed libraries are looked for in first; ``namespace`` loads the file
-    apart from all that the host process has loaded.
+    of them; the last step's function is called ``repeat`` times; ``lazy`` has functions of other libraries looked up
+    at their first call, not while loading; ``library_paths`` are folders that needed libraries are looked for in
+    first; ``namespace`` loads the file apart from all that the host process has loaded. :class:`CallOptions` has the
+    same fields but the first two.
     """
 
     path: str
@@ -117,6 +118,20 @@ class CallRequest:
     lazy: bool = False
     library_paths: tuple[str, ...] = ()
     namespace: bool = False
+
+
+class CallOptions(TypedDict, total=False):
+    """What may be said of a call besides its file and its steps: the fields of :class:`CallRequest`."""
+
+    limits: CallLimits
+    environment: tuple[EnvironmentVariable, ...]
+    sandbox: Sandbox
+    signatures: tuple[str, ...]
+    headers: tuple[str, ...]
+    repeat: int
+    lazy: bool
+    library_paths: tuple[str, ...]
+    namespace: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
