@@ -276,6 +276,12 @@ def test_processes_left_behind_are_killed(hosts: GoHosts, misbehaving: Path, nam
     assert "1 process(es) that the plugin left behind were killed" in result.evidence
 
 
+def test_processes_are_limited(hosts: GoHosts, misbehaving: Path) -> None:
+    result = hosts.call(misbehaving, "Multiplies", sandbox=Sandbox(processes=True))
+    assert only(result).outcome is Outcome.OVER_LIMIT
+    assert only(result).detail == "Multiplies was stopped because it started too many processes"
+
+
 REACH = FIXTURES / "go-plugin-that-reaches-out" / "reach.go"
 
 

@@ -22,14 +22,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from soinspect.calling.descendants import MOST_PROCESSES, bearers, kill_bearers
 from soinspect.errors import CannotRun
 from soinspect.model.calling import CallLimits, CallValue, Sandbox
 
 _CHUNK = 1 << 16
 _EVENT_BYTES = 8 << 20
 _AFTER_QUIT = 2.0  # seconds for the goroutine dump that SIGQUIT asks for
-_TOKEN = "SOINSPECT_CALL"  # noqa: S105  (names an environment variable)
-_SWEEPS = 5
+_MARK = "SOINSPECT_CALL"
+_BETWEEN_COUNTS = 0.1  # seconds, where processes may be started
 _WORKER = Path(__file__).parent / "worker" / "__main__.py"
 _LAUNCHER_EVENTS = _WALL, _NO_WALL, _NOT_STARTED = "wall", "no-wall", "not-started"
 _HEX = re.compile(r"(?:[0-9a-f]{2})*")
@@ -59,14 +60,15 @@ class HostEvent:
 class ChildRun:
     """How a run of the host went.
 
-    ``returncode`` as in :mod:`subprocess`; ``timed_out`` tells that we ended it. ``left_behind`` counts
-    processes of the plugin that were still there afterwards, and were killed. ``walls`` of the sandbox stood,
-    ``missing`` ones could not be had.
+    ``returncode`` as in :mod:`subprocess`; ``timed_out`` and ``too_many_processes`` tell why we ended it.
+    ``left_behind`` counts processes of the plugin that were still there afterwards, and were killed. ``walls`` of the
+    sandbox stood, ``missing`` ones could not be had.
     """
 
     events: tuple[HostEvent, ...]
     returncode: int
     timed_out: bool
+    too_many_processes: bool
     left_behind: int
     stdout: bytes
     stderr: bytes
@@ -109,10 +111,11 @@ def run_child(
     :raises CannotRun: the sandbox has a gap, and must not.
     """
     ours, theirs = socket.socketpair()
-    token = secrets.token_hex(16)
+    mark = secrets.token_hex(16)
+    marked = f"{_MARK}={mark}".encode()
     with ours, tempfile.TemporaryDirectory(prefix="soinspect-") as folder:
         with theirs:
-            environment = {**variables, "SOINSPECT_FD": str(theirs.fileno()), _TOKEN: token}
+            environment = {**variables, "SOINSPECT_FD": str(theirs.fileno()), _MARK: mark}
             command = [str(executable)]
             if sandbox.on:
                 environment["TMPDIR"] = folder
@@ -130,9 +133,9 @@ def run_child(
             )
         try:
             with child:
-                run = _listen(child, ours, request, token, limits)
+                run = _listen(child, ours, request, marked, limits, may_fork=not sandbox.on or sandbox.processes)
         finally:
-            _end(child, token)
+            _end(child, marked)
     return _without_launcher(run, sandbox)
 
 
@@ -170,7 +173,13 @@ def _without_launcher(run: ChildRun, sandbox: Sandbox) -> ChildRun:
 
 
 def _listen(
-    child: subprocess.Popen[bytes], channel: socket.socket, request: bytes, token: str, limits: CallLimits
+    child: subprocess.Popen[bytes],
+    channel: socket.socket,
+    request: bytes,
+    mark: bytes,
+    limits: CallLimits,
+    *,
+    may_fork: bool,
 ) -> ChildRun:
     assert child.stdout is not None  # noqa: S101
     assert child.stderr is not None  # noqa: S101
@@ -180,7 +189,8 @@ def _listen(
         channel.fileno(): _Kept(2 * _EVENT_BYTES),
     }
     deadline = time.monotonic() + limits.timeout
-    timed_out = False
+    timed_out = too_many = False
+    longest_wait = _BETWEEN_COUNTS if may_fork else limits.timeout
     exit_watch = os.pidfd_open(child.pid)
     try:
         with selectors.DefaultSelector() as selector:
@@ -190,11 +200,14 @@ def _listen(
             selector.register(exit_watch, selectors.EVENT_READ)
             _send(channel, request, deadline)
             while True:
-                ready = [key.fd for key, _ in selector.select(max(0.0, deadline - time.monotonic()))]
+                ready = [key.fd for key, _ in selector.select(min(longest_wait, max(0.0, deadline - time.monotonic())))]
                 for descriptor in ready:
                     if descriptor in kept and not _drain(descriptor, kept[descriptor]):
                         selector.unregister(descriptor)
                 if exit_watch in ready:
+                    break
+                if may_fork and len(bearers(mark)) > MOST_PROCESSES:
+                    too_many = True
                     break
                 if time.monotonic() >= deadline:
                     child.send_signal(signal.SIGKILL if timed_out else signal.SIGQUIT)
@@ -202,7 +215,7 @@ def _listen(
                     timed_out = True
     finally:
         os.close(exit_watch)
-    left_behind = _end(child, token)
+    left_behind = _end(child, mark)
     for descriptor, stream in kept.items():
         while _drain(descriptor, stream):
             pass
@@ -211,6 +224,7 @@ def _listen(
         events=_parse(events.head),
         returncode=child.returncode,
         timed_out=timed_out,
+        too_many_processes=too_many,
         left_behind=left_behind,
         stdout=out.text(),
         stderr=err.text(),
@@ -241,45 +255,18 @@ def _drain(descriptor: int, stream: _Kept) -> bool:
     return bool(data)
 
 
-def _end(child: subprocess.Popen[bytes], token: str) -> int:
+def _end(child: subprocess.Popen[bytes], mark: bytes) -> int:
     """Kill the host if it lives, and whatever the plugin started; how many of those were left behind.
 
-    All are known by the token in their environment; processes that cleared it by their group. The group dies before
+    All are known by the mark in their environment; processes that cleared it by their group. The group dies before
     its leader is reaped: until then nobody else can have that number.
     """
     found: set[int] = set()
     if child.returncode is None:
-        found.update(pid for pid in _bearers(token) if pid != child.pid)
+        found.update(process for process in bearers(mark) if process != child.pid)
         os.killpg(child.pid, signal.SIGKILL)
         child.wait()
-    for _ in range(_SWEEPS):
-        alive = [pid for pid in _bearers(token) if _kill(pid)]
-        found.update(alive)
-        if not alive:
-            break
-    return len(found)
-
-
-def _bearers(token: str) -> list[int]:
-    marker = f"{_TOKEN}={token}".encode()
-    bearers = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
-            try:
-                environment = (entry / "environ").read_bytes()
-            except OSError:
-                continue  # gone, or somebody else's
-            if marker in environment.split(b"\0"):
-                bearers.append(int(entry.name))
-    return bearers
-
-
-def _kill(pid: int) -> bool:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return False
-    return True
+    return len(found | kill_bearers(mark))
 
 
 # -- events --------------------------------------------------------------------------------------------------

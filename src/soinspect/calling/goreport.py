@@ -191,6 +191,9 @@ class Report:
             return _Failure(step=step, outcome=outcome, detail=_refusal(last, what))
         if last.name in ("panic", "goexit"):
             return self._panic(last, what, step)
+        if self.run.too_many_processes:
+            detail = f"{what} was stopped because it started too many processes"
+            return _Failure(step=step, outcome=Outcome.OVER_LIMIT, detail=detail)
         death = read_death(self.run.stderr, self.plugin.path)
         if self.run.timed_out and (death is None or death.signal == _OUR_SIGNAL):
             return self._timeout(death, what, step)

@@ -21,18 +21,19 @@ from threading import Event
 
 from soinspect.calling import ptrace, stopped
 from soinspect.calling.channels import OUTPUT_KILL, Output, sealed_memory, write_all
+from soinspect.calling.descendants import MOST_PROCESSES, bearers, kill_bearers
 from soinspect.calling.stopped import Stopped, read_scene
 from soinspect.calling.worker import protocol
 from soinspect.errors import CannotRun
 from soinspect.model.absence import Absent
 
 _WORKER = Path(__file__).parent / "worker" / "__main__.py"
-_PROCESSES = 64
 _THREADS = 1024
 _PAUSE = 0.001
 _LONG_PAUSE = 0.01
 _EAGER = 0.5  # seconds during which the short pause is used: almost every call ends within them
 _GRACE = 2.0  # seconds that the kernel gets to stop a thread, and to bury the killed
+_BETWEEN_COUNTS = 0.1  # seconds, of processes that are not traced
 _REPORTS = 200  # taken in one go before limits are looked at again
 # Signals whose default is to stop a process; nobody would be there to continue it.
 _STOPPING = frozenset({signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU})
@@ -121,7 +122,7 @@ class _Watch:
             self._watch()
             left_behind = len(self._processes - {self._main})
             if not self._traced:
-                left_behind += self._sweep()
+                left_behind += self._kill_untraced()
             self._bury()
             for output in (self._stdout, self._stderr):
                 output.drain()
@@ -195,7 +196,7 @@ class _Watch:
 
     def _watch(self) -> None:
         """Until the worker is gone, or a limit is reached."""
-        started = time.monotonic()
+        started = counted = time.monotonic()
         poll = select.poll()
         for output in (self._stdout, self._stderr):
             poll.register(output.fd, select.POLLIN)
@@ -205,6 +206,11 @@ class _Watch:
             if elapsed > self._timeout or self._cancelled.is_set():
                 self._stop_at_limit()
                 return
+            if not self._traced and self._may_fork and time.monotonic() > counted + _BETWEEN_COUNTS:
+                if len(bearers(self._mark)) > MOST_PROCESSES:
+                    self._stopped_by = End.TOO_MANY_PROCESSES
+                    return
+                counted = time.monotonic()
             pause = 0 if busy else _PAUSE if elapsed < _EAGER else _LONG_PAUSE
             for fd, _ in poll.poll(1000 * pause):
                 output = self._stdout if fd == self._stdout.fd else self._stderr
@@ -212,6 +218,10 @@ class _Watch:
                     poll.unregister(fd)
                 if output.total > OUTPUT_KILL:
                     self._stopped_by = End.TOO_MUCH_OUTPUT
+
+    @property
+    def _may_fork(self) -> bool:
+        return not self._request.sandbox or self._request.processes
 
     @property
     def _over(self) -> bool:
@@ -280,7 +290,7 @@ class _Watch:
         if process == task:
             self._started += 1
         self._tasks[task] = process
-        if len(self._processes) <= _PROCESSES and len(self._tasks) <= _THREADS:
+        if len(self._processes) <= MOST_PROCESSES and len(self._tasks) <= _THREADS:
             return True
         self._stopped_by = End.TOO_MANY_PROCESSES
         return False
@@ -315,15 +325,12 @@ class _Watch:
 
     # -- end -----------------------------------------------------------------------------------------------
 
-    def _sweep(self) -> int:
-        """Without ptrace: kill every process that still carries our mark in its environment; how many."""
-        found = 0
-        for folder in Path("/proc").glob("[0-9]*"):
-            with suppress(OSError):
-                if self._mark in (folder / "environ").read_bytes().split(b"\0") and int(folder.name) != self._main:
-                    os.kill(int(folder.name), signal.SIGKILL)
-                    found += 1
-        return found
+    def _kill_untraced(self) -> int:
+        """Without ptrace: kill every process that still carries our mark in its environment; how many more."""
+        if self._status is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._main, signal.SIGKILL)  # all at once, before they multiply
+        return len(kill_bearers(self._mark) - {self._main})
 
     def _bury(self) -> None:
         """Kill all that is left and wait until the kernel has taken it away, for a bounded time."""

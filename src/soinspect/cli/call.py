@@ -44,7 +44,7 @@ def command(
         typer.Option(
             "--header",
             metavar="FILE",
-            help="Native: a C header with prototypes, read by libclang (pip install 'soinspect[header]') or through the C "
+            help="Native: a C header with prototypes, read by libclang where it is installed, else through the C "
             "compiler's preprocessor; CPATH says where its includes are; repeatable. Prototypes of --sig, debug "
             "information and headers are compared.",
         ),
