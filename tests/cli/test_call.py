@@ -41,7 +41,7 @@ def test_the_c_prototype_dies_and_is_told_why(soinspect: Soinspect, tmp_path: Pa
     first = run.out.splitlines()[0]
     assert "SIGSEGV" in first
     assert "goroutine" in run.out
-    assert "Run+0x0 in plugin1.so" in run.out
+    assert "Run+0x0 (plugin1.go:14) in plugin1.so" in run.out
     assert f"soinspect call {PLUGIN1} Run --host go" in run.out
     assert list(tmp_path.iterdir()) == []
     document = soinspect("call", PLUGIN1, "Run", "--host", "native", "--format", "json").json

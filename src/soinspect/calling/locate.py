@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from bisect import bisect_right
 from contextlib import ExitStack
+from pathlib import PurePath
 from typing import Self
 
 from soinspect.calling.stopped import Mapping, Stopped
@@ -51,13 +52,29 @@ class MappedFile:
         return None
 
     def name(self, vaddr: int, before: int = 0) -> str | None:
-        """The symbol that the byte ``before`` ``vaddr`` is in, with the distance of ``vaddr`` to its start, or None."""
-        found = self._symbol_at(vaddr - before) or self._go_function_at(vaddr - before)
+        """The symbol that the byte ``before`` ``vaddr`` is in, with the distance of ``vaddr`` to its start, or None.
+
+        The source line of Go code is told as well.
+        """
+        found = self._found_at(vaddr - before)
         if found is None:
             return None
         start, raw, kind = found
         text = explain_go_symbol(raw, kind, self._go).text if self._go else demangle(raw)
-        return f"{text}+{vaddr - start:#x}"
+        return f"{text}+{vaddr - start:#x}{self._go_line(vaddr - before)}"
+
+    def is_start(self, vaddr: int) -> bool:
+        """Whether a function or another named place begins at ``vaddr``."""
+        found = self._found_at(vaddr)
+        return found is not None and found[0] == vaddr
+
+    def _found_at(self, vaddr: int) -> tuple[int, str, SymbolType] | None:
+        return self._symbol_at(vaddr) or self._go_function_at(vaddr)
+
+    def _go_line(self, vaddr: int) -> str:
+        """The source line of a Go instruction, in brackets after a blank; nothing where there is none."""
+        function = self._functions.function_at(vaddr) if self._functions else None
+        return f" ({PurePath(function.file).name}:{function.line})" if function and function.line else ""
 
     def _symbol_at(self, vaddr: int) -> tuple[int, str, SymbolType] | None:
         index = bisect_right(self._starts, vaddr) - 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import signal
 from collections.abc import Iterator
@@ -294,9 +295,13 @@ class Report:
 
     def _fix(self) -> str | None:
         """A command that would do better: the Go host for a plugin, cgo's header for an untyped call of a library."""
-        words = " ".join(map(shlex.quote, (self.request.path, *(step.text for step in self.request.steps))))
+        path = shlex.quote(self.request.path)
+        words = " ".join((path, *(shlex.quote(step.text) for step in self.request.steps)))
         if self._go_plugin:
-            return f"soinspect call {words} --host go"
+            named = {re.split(r"[(=]", step.symbol)[0] for step in self.request.steps if step.symbol is not None}
+            # A Go host looks exports up, and nothing else.
+            is_exported = named <= {export.name for export in self._go_plugin.exports}
+            return f"soinspect call {words if is_exported else f'{path} --init'} --host go"
         if self._go_death and any(action.prototype is None for action in self.plan.actions):
             return f"soinspect call {words} --header {shlex.quote(str(PurePath(self.request.path).with_suffix('.h')))}"
         return None

@@ -106,7 +106,7 @@ class _Walk:
             if description and row:
                 caller = self._apply(registers, row, description.return_register)
                 return (*caller, description.signal_frame) if caller else None
-        if exact and (vaddr is None or file is None or (file.name(vaddr) or "").endswith("+0x0")):
+        if exact and (vaddr is None or file is None or file.is_start(vaddr)):
             return self._just_called(registers)
         return self._by_frame_pointer(registers)
 
