@@ -273,8 +273,7 @@ def _mentioned(types: Types, start: Iterator[int], depth: int) -> list[int]:
     layer = list(start)
     for _ in range(depth):
         named: list[int] = []
-        while layer:
-            address = layer.pop(0)
+        for address in layer:  # which grows meanwhile
             if address in found:
                 continue
             found[address] = None

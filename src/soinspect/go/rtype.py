@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice
 from struct import Struct
 from typing import final
 
@@ -339,19 +339,36 @@ class Types:
             position += -position % WORD
 
     def _reach(self) -> list[int]:
-        found: set[int] = set()
+        image = self._memory.image
+        # The parts of types lie side by side, a word each at least: more of them than that are counted twice.
+        room = min(self.end - self.base, image.size) // WORD
+        seen: set[int] = set()
+        sound: list[int] = []
         pending = [*self.linked(), *self._symbols()]
         while pending:
             address = pending.pop()
-            if address in found or not self.base < address < self.end:
+            if address in seen or not self.base < address < self.end:
                 continue
-            found.add(address)
+            seen.add(address)
             try:
-                pending += self.components(address)
-                pending += self.signatures(address)
-            except FormatError:
-                found.discard(address)  # a damaged descriptor ends its own path only
-        return sorted(found)
+                parts = list(islice(self._parts(address), room + 1))
+            except FormatError:  # a damaged descriptor ends its own path only
+                continue
+            if len(parts) > room:
+                raise image.error(image.offset_of(address) or 0, "parts of types", len(parts), "they overlap")
+            room -= len(parts)
+            pending += parts
+            sound.append(address)
+        return sorted(sound)
+
+    def _parts(self, address: int) -> Iterator[int]:
+        """Components and signatures; what other modules define, which is a null pointer here, is left out."""
+        for part in chain(self.components(address), self.signatures(address)):
+            if self.base < part < self.end:
+                yield part
+            elif part:
+                image = self._memory.image
+                raise image.error(image.offset_of(address) or 0, "type", part, "a part of it lies outside of all types")
 
     def _symbols(self) -> Iterator[int]:
         symbols = self._memory.elf.dynamic_symbols
