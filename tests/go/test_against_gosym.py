@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from gobinaries import STRIPPED, Variant
 from soinspect.go.binary import GoBinary
+from soinspect.model.golang import GoBinaryKind
+
+if TYPE_CHECKING:
+    from conftest import GoToolchains
 
 _MODES = ("plugin", "c-shared", "exe", "pie")
 
@@ -26,6 +32,28 @@ def test_functions_equal_gosym(
     for stripping in ("plain", "stripped", "headless"):
         binary = open_go(variant(go_version, mode, stripping))
         assert [(f.entry, f.name, f.file, f.line) for f in binary.list_functions()] == expected
+        assert binary.problems == ()
+
+
+@pytest.mark.full
+def test_shared_libraries_of_go_packages(
+    go_version: str,
+    go_toolchains: GoToolchains,
+    open_go: Callable[[Path], GoBinary],
+    gosym: Callable[[Path], list[tuple[int, str, str, int]]],
+    tmp_path: Path,
+) -> None:
+    toolchain = go_toolchains[go_version]
+    toolchain.run("install", "-buildmode=shared", "-pkgdir", tmp_path, "runtime", "sync/atomic")
+    library = tmp_path / "libruntime,sync-atomic.so"
+    for name in (library, tmp_path / "stripped.so"):
+        if name != library:
+            subprocess.run(["strip", "--strip-all", "-o", name, library], check=True)
+        binary = open_go(name)
+        assert binary.facts.kind is GoBinaryKind.SHARED
+        assert binary.facts.version.text == f"go{go_version}"
+        assert [(f.entry, f.name, f.file, f.line) for f in binary.list_functions()] == gosym(library)
+        assert {"*runtime.g", "runtime.mutex"} <= {found.text for found in binary.list_types()}
         assert binary.problems == ()
 
 

@@ -122,7 +122,7 @@ class GoBinary:
         if minor is not None and minor > NEWEST_KNOWN:
             return Absent(f"newer than go1.{NEWEST_KNOWN}: layout unknown")
         try:
-            return find_module_data(self._memory)
+            return find_module_data(self._memory, minor)
         except FormatError as error:
             self._problem("the module data", error)
             return _DAMAGED

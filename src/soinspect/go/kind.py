@@ -7,6 +7,7 @@ from soinspect.go.moduledata import ModuleData
 from soinspect.model.absence import Absent
 from soinspect.model.constants import ObjectType, SegmentType
 from soinspect.model.golang import GoBinaryKind, GoBuildInfo, GoPlugin
+from soinspect.model.note import GoNoteType
 
 _BUILD_MODES = {
     "plugin": GoBinaryKind.PLUGIN,
@@ -25,6 +26,8 @@ def kind_of(
         return GoBinaryKind.PLUGIN, "the module data holds a plugin path"
     if elf.image.header.type is ObjectType.REL:
         return GoBinaryKind.C_ARCHIVE, "a relocatable object with Go sections"
+    if any(note.owner == "Go" and note.type == GoNoteType.PKG_LIST for note in elf.notes):
+        return GoBinaryKind.SHARED, "a note lists the packages of a shared Go library"
     mode = build_info.setting("-buildmode") if build_info else None
     if mode in _BUILD_MODES:
         return _BUILD_MODES[mode], f"the build settings say -buildmode={mode}"
@@ -34,8 +37,6 @@ def kind_of(
         return GoBinaryKind.PIE, "position-independent, and asks for an interpreter"
     if module and module.word("hasmain") & 1:
         return GoBinaryKind.PIE, "position-independent, and the module data says that it holds main"
-    if module and module.word("modulename"):
-        return GoBinaryKind.SHARED, "the module data holds the name of a shared Go library"
     if not module:
         return GoBinaryKind.UNKNOWN, "a shared object whose module data cannot be read: plugin or c-shared library"
     return GoBinaryKind.C_SHARED, "a shared object with a Go runtime of its own and no plugin path"

@@ -81,8 +81,11 @@ class ModuleData:
         return sorted((word(row), word(row + 2 * WORD)) for row in rows)
 
 
-def find_module_data(memory: Memory) -> ModuleData | Absent:
-    """Find moduledata and the one layout that fits it; Absent says what stands in the way."""
+def find_module_data(memory: Memory, minor: int | None = None) -> ModuleData | Absent:
+    """Find moduledata and the one layout that fits it; Absent says what stands in the way.
+
+    ``minor`` is the release that the build information names, which decides where several layouts fit.
+    """
     found = _addresses(memory)
     if not found:
         return Absent("no module data found: neither a section, a symbol, start-up code nor a pclntab leads to it")
@@ -90,7 +93,7 @@ def find_module_data(memory: Memory) -> ModuleData | Absent:
         told = "; ".join(f"{' and '.join(ways)}: {address:#x}" for address, ways in found.items())
         return Absent(f"the ways to the module data disagree: {told}")
     ((address, ways),) = found.items()
-    layout = _choose_layout(memory, address)
+    layout = _choose_layout(memory, address, minor)
     if isinstance(layout, Absent):
         return layout
     return ModuleData(memory, address, layout, tuple(ways))
@@ -185,7 +188,7 @@ COSTLY_WAYS: tuple[Way, ...] = (
 # -- how it is laid out ------------------------------------------------------------------------------------
 
 
-def _choose_layout(memory: Memory, address: int) -> ModuleLayout | Absent:
+def _choose_layout(memory: Memory, address: int, minor: int | None) -> ModuleLayout | Absent:
     try:
         magic = memory.uint32(memory.word(address))
     except FormatError:
@@ -200,6 +203,8 @@ def _choose_layout(memory: Memory, address: int) -> ModuleLayout | Absent:
         ranges = tuple(next_offsets(memory))
         dated = [it for it in fitting if any(first <= it.last and it.first <= last for first, last in ranges)]
         fitting = dated or fitting
+    if len(fitting) > 1 and minor is not None:
+        fitting = [layout for layout in fitting if layout.first <= minor <= layout.last] or fitting
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
