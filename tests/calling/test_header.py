@@ -16,6 +16,7 @@ from soinspect.calling.header import read_header
 from soinspect.calling.signature import differences, parse_signature
 from soinspect.dwarf.callsignature import read_descriptions
 from soinspect.errors import CannotRun, InputError, UsageError
+from soinspect.model.signature import TypeKind
 
 if TYPE_CHECKING:
     from conftest import Compile
@@ -199,3 +200,14 @@ typedef float vector __attribute__((vector_size(16)));
     offsets = [[offset for offset, _ in parameter.type.leaves()] for parameter in take.parameters]
     assert offsets == [[0, 1], [], [0, 4, 4, 6, 8], [0], [0], [0]]
     assert take.parameters[5].text == "int *table"
+
+
+def test_types_that_are_only_announced(reader: str, tmp_path: Path) -> None:
+    (file,) = header(
+        tmp_path, "enum later; struct hidden; void set(enum later l); struct hidden *get(struct hidden h);"
+    )
+    found = read_header(file, ENVIRONMENT).functions
+    assert found["get"].returns.kind is TypeKind.POINTER
+    assert found["get"].parameters[0].type.members == ()
+    if reader == "libclang":  # the other takes it for an int, as gcc would
+        assert found["set"].parameters[0].type.kind is TypeKind.OTHER

@@ -123,7 +123,7 @@ class _Types:
             return CType(text=words, kind=TypeKind.VOID, size=0)
         if plain.kind is Kind.POINTER:
             return _pointer(words, plain.get_pointee())
-        if plain.kind is Kind.ENUM:
+        if plain.kind is Kind.ENUM and size:  # else it is only announced
             signed = plain.get_declaration().enum_type.get_canonical().kind in _SIGNED
             return CType(text=words, kind=TypeKind.INTEGER, size=size, signed=signed)
         if plain.kind is Kind.RECORD:
