@@ -173,7 +173,7 @@ class _Watch:
     def _attach(self) -> None:
         if not ptrace.supported():
             return
-        with suppress(PermissionError, ProcessLookupError):
+        with suppress(OSError):  # refused, or, as in emulators and some containers, not there at all
             ptrace.seize(self._main)
             self._traced = True
 
@@ -376,4 +376,4 @@ class _Watch:
             return "it died before it could be stopped"
         if not ptrace.supported():
             return f"processes are not observed on {os.uname().machine}"
-        return "the kernel does not allow ptrace here"
+        return "ptrace is not to be had here"
