@@ -67,6 +67,29 @@ def test_match_and_addresses(soinspect: Soinspect, variant: Variant) -> None:
     found = soinspect("go", path, "--addr2line", hex(int(entry, 16) + 4), "--addr2line", "0").out.splitlines()
     assert found[0].split()[1] == f"{name}+0x4"
     assert found[1].endswith("no Go function there")
+    assert soinspect("go", path, "--addr2line", hex(int(entry, 16) + 4), "0").out.splitlines() == found
+
+
+def test_a_glob_stands_behind_its_table(soinspect: Soinspect) -> None:
+    asked = soinspect("go", _PLUGIN1, "--functions", "--match", "plugin/*.Run")
+    assert len(asked.out.splitlines()) == 1
+    for arguments in ((_PLUGIN1, "--functions", "plugin/*.Run"), ("--functions", "plugin/*.Run", _PLUGIN1)):
+        assert soinspect("go", *arguments) == asked
+    everything = soinspect("go", _PLUGIN1, "--functions")
+    assert soinspect("go", "--functions", _PLUGIN1) == everything  # a file is no GLOB
+    assert len(everything.out.splitlines()) > 1000
+    types = soinspect("go", _PLUGIN1, "--types", "error").out
+    assert types.startswith("0x")
+    assert "error" in types
+    several = soinspect("go", _PLUGIN1, "--functions", "a*", "--types", "b*")
+    assert several.code == 2
+    assert "one GLOB" in several.err
+
+
+def test_several_sources_behind_one_option(soinspect: Soinspect) -> None:
+    both = soinspect("go", _PLUGIN1, "--source", _SOURCE1, _SOURCE1.with_name("plugin2.go"))
+    assert both.code == 1
+    assert both == soinspect("go", _PLUGIN1, "--source", _SOURCE1, "--source", _SOURCE1.with_name("plugin2.go"))
 
 
 def test_source_decides_the_exit_code(soinspect: Soinspect, tmp_path: Path) -> None:

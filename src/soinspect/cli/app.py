@@ -64,7 +64,8 @@ def command_line(arguments: Sequence[str]) -> typer.Typer:
     first = next((argument for argument in arguments if not argument.startswith("-")), None)
     # Every option of the program itself but --help ends the run or needs a command.
     for name in (first,) if first in COMMANDS else () if _VERSION.intersection(arguments) else COMMANDS:
-        app.command(name)(import_module(f"soinspect.cli.{name}").command)
+        module = import_module(f"soinspect.cli.{name}")
+        app.command(name, cls=getattr(module, "Command", None))(module.command)
     return app
 
 

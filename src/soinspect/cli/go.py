@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer.core import TyperCommand
 
 from soinspect.cli.exits import Exit, report
 from soinspect.cli.options import Files, Page, PageFormat, Verbose, console, print_lines, write
@@ -17,13 +19,51 @@ from soinspect.model.absence import Absent
 if TYPE_CHECKING:
     from soinspect.model.goreport import GoQuery, GoReport
 
+_WITH_GLOB = frozenset({"--functions", "--types"})
+_WITH_MANY = {"--addr2line": re.compile(r"(0[xX])?[0-9a-fA-F]+"), "--source": re.compile(r".*\.go", re.DOTALL)}
+
+
+class Command(TyperCommand):
+    """Click has no options whose value may be left out, and none with any number of values; here are both."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        """Bring what was written into the form that click knows."""
+        return super().parse_args(ctx, list(_regular(args)))
+
+
+def _regular(arguments: list[str]) -> Iterator[str]:
+    """Arguments with the GLOB of ``--functions`` as ``--match GLOB``, and each ADDR after an option of its own.
+
+    A GLOB is what is no file here; addresses are numbers, sources end in ``.go``.
+    """
+    option, values = "", 0
+    globs = set()
+    for argument in arguments:
+        if argument.startswith("-"):
+            option, values = argument, 0
+        elif option in _WITH_GLOB and not values and not Path(argument).exists():
+            values = 1
+            globs.add(argument)
+            if len(globs) > 1:
+                raise UsageError("one GLOB for both functions and types: ask for them one after the other")
+            yield "--match"
+        elif option in _WITH_MANY:
+            if values and _WITH_MANY[option].fullmatch(argument):
+                yield option
+            values += 1
+        yield argument
+
 
 def command(
     files: Files,
     packages: Annotated[bool, typer.Option("--packages", help="The packages and their fingerprints.")] = False,
     inits: Annotated[bool, typer.Option("--inits", help="What runs when the plugin is opened, in order.")] = False,
-    functions: Annotated[bool, typer.Option("--functions", help="All functions: entry, name, file, line.")] = False,
-    types: Annotated[bool, typer.Option("--types", help="All types: size, fields, methods.")] = False,
+    functions: Annotated[
+        bool, typer.Option("--functions", help="The functions, all or those like a GLOB: entry, name, file, line.")
+    ] = False,
+    types: Annotated[
+        bool, typer.Option("--types", help="The types, all or those like a GLOB: size, fields, methods.")
+    ] = False,
     itabs: Annotated[bool, typer.Option("--itabs", help="Which types implement which interfaces.")] = False,
     sizes: Annotated[bool, typer.Option("--sizes", help="The code of each package, the largest first.")] = False,
     match: Annotated[str, typer.Option(metavar="GLOB", help="Only functions and types like this.")] = "*",
@@ -32,11 +72,11 @@ def command(
     ] = 1,
     addresses: Annotated[
         list[str] | None,
-        typer.Option("--addr2line", metavar="ADDR", help="Function, file and line there (hex); repeatable."),
+        typer.Option("--addr2line", metavar="ADDR", help="Function, file and line there (hex); one or more."),
     ] = None,
     sources: Annotated[
         list[Path] | None,
-        typer.Option("--source", metavar="FILE.go", help="Was it built from exactly these? Repeatable."),
+        typer.Option("--source", metavar="FILE.go", help="Was it built from exactly these? One or more."),
     ] = None,
     output: Page = PageFormat.TEXT,
     verbose: Verbose = False,
