@@ -128,13 +128,14 @@ def _plan(process: Process, scope: Sequence[Loaded], users: Sequence[Loaded]) ->
     bound = [it for user in order for it in binder.bind(user)]
     bindings = tuple(bindings_of(bound, process.libc))
     unresolved = [it for it in bindings if it.unresolved]
+    static = {it.provider for it in bound if it.reference.static_tls}
     return LoadPlan(
         path=users[0].path,
         libc=process.libc,
         libc_version=process.libc_version,
         loader=process.program_loader() if users[0] is process.main else None,
         error=None,
-        objects=tuple(_object(process, user) for user in users),
+        objects=tuple(_object(process, user, static_tls=user in static) for user in users),
         bindings=bindings,
         versions=tuple(_versions(process, users)) if process.libc is Libc.GLIBC else (),
         interpositions=tuple(interpositions_of(bound)),
@@ -150,7 +151,8 @@ def _plan(process: Process, scope: Sequence[Loaded], users: Sequence[Loaded]) ->
     )
 
 
-def _object(process: Process, loaded: Loaded) -> LoadedObject:
+def _object(process: Process, loaded: Loaded, *, static_tls: bool) -> LoadedObject:
+    """The object; ``static_tls`` says that others expect its thread-local storage in the static block."""
     image = loaded.elf.image
     segments = {segment.type: segment for segment in image.segments}
     stack, storage = segments.get(SegmentType.GNU_STACK), segments.get(SegmentType.TLS)
@@ -165,7 +167,7 @@ def _object(process: Process, loaded: Loaded) -> LoadedObject:
         needs=tuple(loaded.needs),
         executable_stack=SegmentFlags.X in stack.flags if stack else process.machine.stack_is_executable,
         tls_size=storage.memsz if storage else 0,
-        static_tls=reaches_static_tls(loaded, process.machine),
+        static_tls=static_tls or reaches_static_tls(loaded, process.machine),
         text_relocations=DynamicFlags.TEXTREL in loaded.flags,
         dynamic=loaded.dynamic is not None,
         truncated=f"{cut.where} {cut.what}" if cut else None,
