@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Unpack
 from soinspect.elf.file import ElfFile
 from soinspect.elf.image import Image
 from soinspect.errors import InputError, UsageError
-from soinspect.inspection.saved import is_saved, read_saved, read_saved_snapshot
+from soinspect.inspection.saved import is_saved, read_saved, read_saved_snapshot, read_snapshot_facts
 from soinspect.model.absence import Absent
 from soinspect.model.constants import DynamicTag
 
@@ -92,7 +92,7 @@ def list_symbols(path: str, query: SymbolQuery, *, with_static: bool = False) ->
     from soinspect.inspection.listing import list_symbols as list_open
 
     if is_saved(path):
-        return list_saved_symbols(read_saved_snapshot(path), query)
+        return list_saved_symbols(read_saved_snapshot(path), query, with_static=with_static)
     with open_elf(path) as elf:
         return list_open(elf, query, with_static=with_static)
 
@@ -106,9 +106,11 @@ def inspect(path: str, *, with_witnesses: bool = False, profile: GoHostProfile |
     """
     from soinspect.inspection.facts import snapshot
     from soinspect.kinds.recognise import plugin_kinds as kinds_of
+    from soinspect.kinds.recognise import saved_plugin_kinds
 
     if is_saved(path) and not with_witnesses:
-        return read_saved_snapshot(path)
+        facts = read_saved_snapshot(path)
+        return replace(facts, plugin_kinds=saved_plugin_kinds(facts, profile))
     with open_elf(path) as elf:
         facts = snapshot(elf)
         facts = replace(facts, plugin_kinds=kinds_of(elf, facts.go, profile))
@@ -128,7 +130,10 @@ def plugin_kinds(path: str, *, profile: GoHostProfile | None = None) -> tuple[Pl
     """
     from soinspect.go.facts import read_go
     from soinspect.kinds.recognise import plugin_kinds as kinds_of
+    from soinspect.kinds.recognise import saved_plugin_kinds
 
+    if is_saved(path):
+        return saved_plugin_kinds(read_saved_snapshot(path), profile)
     with open_elf(path) as elf:
         return kinds_of(elf, read_go(elf), profile)
 
@@ -137,9 +142,13 @@ def inspect_go(path: str, query: GoQuery) -> GoReport:
     """What a Go binary says about itself, with the tables that ``query`` asks for.
 
     :raises InputError: the file cannot be read, or is no Go binary.
+    :raises UsageError: a snapshot does not hold what is asked.
     """
     from soinspect.inspection.golang import inspect_go as inspect_open
+    from soinspect.inspection.golang import inspect_saved_go
 
+    if is_saved(path):
+        return inspect_saved_go(read_snapshot_facts(path), query)
     with open_elf(path) as elf:
         return inspect_open(elf, query)
 
@@ -324,7 +333,10 @@ def call(
     if not steps and not init:
         raise UsageError("nothing to do: name a symbol, or say --init to run the initialisers")
     if is_saved(path):
-        raise UsageError(f"{path} cannot be called: it is a snapshot or baseline; give the file itself")
+        raise UsageError(
+            f"{path}: a snapshot or baseline holds no code to call: this needs the file itself; "
+            "info, symbols and go show what it exports"
+        )
     asked = (None, *steps) if init else steps
     request = CallRequest(path=path, steps=tuple(Step(symbol=step) for step in asked), **options)
     environment = surroundings or CallEnvironment.of_this_process()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+import struct
 import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,10 +14,12 @@ import pytest
 
 from conftest import FIXTURES, Compile, Soinspect
 from soinspect import api
+from soinspect.elf.file import ElfFile
 from soinspect.errors import InputError
+from soinspect.loader.candidate import refusal_to_map
 from soinspect.loader.environment import LoaderEnv, hwcaps_of
 from soinspect.loader.plan import dlopen_plans
-from soinspect.model.loadplan import DlopenProblem, Effect, ProblemKind
+from soinspect.model.loadplan import DlopenProblem, Effect, Libc, ProblemKind
 from soinspect.model.verdict import Outcome
 from soinspect.saved.snapshotfile import write_snapshot
 from soinspect.verdict.dlopen import dlopen_problems
@@ -229,6 +232,28 @@ def test_a_host_whose_own_stack_is_executable_accepts_such_plugins(host: Path, c
     cc("int run(void) { return 0; }", "-Wl,-z,execstack", name="plugin.so")
     subprocess.run(["gcc", FOLDER / "host.c", "-o", host / "host", "-ldl", "-Wl,-z,execstack"], check=True)
     assert api.dlopen_problems("./host", ["./plugin.so"], LoaderEnv()) == ((),)
+
+
+@pytest.mark.parametrize("alignment", [1, 64, 0x1001])
+def test_segments_may_ask_for_less_alignment_than_a_page(alignment: int, host: Path, cc: Compile) -> None:
+    plugin = bytearray(cc("int run(void) { return 0; }", name="plugin.so").read_bytes())
+    first_align = 64 + 48  # p_align of the first LOAD, which the linker puts first
+    struct.pack_into("<Q", plugin, first_align, alignment)
+    (host / "plugin.so").write_bytes(plugin)
+    assert predicted("./plugin.so") == opened(host, "./plugin.so") == ["loaded"]
+    with ElfFile.open("plugin.so") as elf:
+        refusals = {it: refusal_to_map(elf, Libc.GLIBC, it, dlopened=True) for it in ("2.34", "2.35", None)}
+    assert refusals == {"2.34": "ELF load command alignment not page-aligned", "2.35": None, None: None}
+
+
+def test_libraries_that_are_loaded_already_are_opened_once_more(host: Path) -> None:
+    plan = api.dependencies("./host", LoaderEnv())
+    libraries = [it.path for it in plan.objects[1:]]
+    assert libraries
+    names = (*libraries, *reversed(libraries))
+    assert predicted(*names) == opened(host, *names)
+    verdict = api.check("./host", names)  # which has the files open, too
+    assert verdict.outcome is Outcome.ACCEPTED
 
 
 def test_a_static_host_is_undecided(host: Path, cc: Compile) -> None:

@@ -65,11 +65,11 @@ def test_a_snapshot_stands_in_for_its_file(soinspect: Soinspect, tmp_path: Path)
 def test_what_needs_the_file_itself_says_so(soinspect: Soinspect, tmp_path: Path) -> None:
     saved = tmp_path / "plugin1.json"
     soinspect("snapshot", PLUGIN1, "-o", saved)
-    for command in (("call", saved, "Run"), ("go", saved), ("info", "--cross-check", saved)):
+    for command in (("call", saved, "Run"), ("go", "--sizes", saved), ("info", "--cross-check", saved)):
         run = soinspect(*command)
         assert (run.code, run.out.strip().startswith("{")) == (2, False)
         assert "the file itself" in run.err
-    with pytest.raises(UsageError, match="cannot be called"):
+    with pytest.raises(UsageError, match="no code to call"):
         api.call(str(saved), "Run")
 
 

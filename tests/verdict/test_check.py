@@ -13,7 +13,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from conftest import FIXTURES, ROOT, Compile, Soinspect
+from conftest import FIXTURES, ROOT, Compile, GoToolchains, Soinspect
 from elfwriter import Sym, elf64
 from gopairs import GoPairs, compare, really_open
 from soinspect import api
@@ -185,3 +185,25 @@ def test_what_is_shown_is_real(
             (ROOT / page).write_text(text)
         else:
             assert block == real
+
+
+def test_a_host_with_its_runtime_in_a_shared_library_is_undecided(pairs: GoPairs, tmp_path: Path) -> None:
+    """The names that -linkshared leaves stand where the hashes of packages stood."""
+    host, plugin = pairs.host(NEW, "plain"), pairs.plugin(NEW, "plain")
+    altered = host.read_bytes().replace(b"\0go:link.pkghashbytes.", b"\0go:link.abihash.lib.0")
+    (tmp_path / "host").write_bytes(altered)
+    (verdict,) = api.check(str(tmp_path / "host"), [str(plugin)]).plugins
+    assert (verdict.outcome, verdict.reasons[0].rule) == (Outcome.UNDECIDED, "check.go.shared-runtime")
+
+
+@pytest.mark.full
+def test_a_host_built_with_linkshared(go_toolchains: GoToolchains, pairs: GoPairs, tmp_path: Path) -> None:
+    source, toolchain = FIXTURES / "go-host-and-plugins" / "host", go_toolchains[NEW]
+    packages = ("-pkgdir", tmp_path / "packages")
+    toolchain.run("install", "-buildmode=shared", *packages, "std", cwd=source)
+    toolchain.run("build", "-linkshared", *packages, "-o", tmp_path / "host", "main.go", cwd=source)
+    plugin = pairs.plugin(NEW, "plain")
+    (seen,) = really_open(tmp_path / "host", [plugin])
+    assert seen.outcome is Outcome.REJECTED
+    (verdict,) = api.check(str(tmp_path / "host"), [str(plugin)]).plugins
+    assert (verdict.outcome, verdict.reasons[0].rule) == (Outcome.UNDECIDED, "check.go.shared-runtime")

@@ -17,7 +17,7 @@ from soinspect.errors import InputError, SoinspectError, UsageError
 from soinspect.model.absence import Absent
 
 if TYPE_CHECKING:
-    from soinspect.model.goreport import GoQuery, GoReport
+    from soinspect.model.goreport import GoQuery, GoReport, GoTable
 
 _WITH_GLOB = frozenset({"--functions", "--types"})
 _WITH_MANY = {"--addr2line": re.compile(r"(0[xX])?[0-9a-fA-F]+"), "--source": re.compile(r".*\.go", re.DOTALL)}
@@ -100,7 +100,7 @@ def command(
         sources=tuple(_contents(path) for path in sources or ()),
     )
     errors: list[SoinspectError] = []
-    reports = list(_reports(files, query, errors))
+    reports = list(_reports(files, query, chosen, errors))
     if output is PageFormat.JSON:
         from soinspect.render.document import document
 
@@ -114,12 +114,20 @@ def command(
         raise typer.Exit(max(codes))
 
 
-def _reports(files: list[str], query: GoQuery, errors: list[SoinspectError]) -> Iterator[GoReport]:
+def _reports(
+    files: list[str], query: GoQuery, chosen: frozenset[GoTable], errors: list[SoinspectError]
+) -> Iterator[GoReport]:
     from soinspect import api
 
     for path in files:
         try:
-            yield api.inspect_go(path, query)
+            answer = api.inspect_go(path, query)
+            missing = " ".join(f"--{table}" for table in answer.missing(chosen))
+            if missing:
+                raise UsageError(
+                    f"{path}: a snapshot, which holds the facts only: this needs the file itself: {missing}"
+                )
+            yield answer
         except SoinspectError as error:
             errors.append(error)
 

@@ -6,7 +6,7 @@ from soinspect.cli.options import OneFile, Output, write_to
 
 
 def command(file: OneFile, output: Output = None) -> None:
-    """Save all facts of a file as JSON; a snapshot stands in for its file in check, deps, diff, info and symbols."""
+    """Save all facts of a file as JSON; a snapshot stands in for its file in every command but call."""
     from soinspect import api
     from soinspect.saved.snapshotfile import write_snapshot
 

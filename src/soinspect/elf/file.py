@@ -70,6 +70,10 @@ class ElfFile:
             return None
         return Pointers(self.image, self.dynamic, self.dynamic_symbols or None)
 
+    def forget_pointers(self) -> None:
+        """Drop the largest table of all; it is read again if somebody asks for it."""
+        self.__dict__.pop("pointers", None)
+
     def pointer(self, vaddr: int) -> int:
         """The word at ``vaddr`` as the loaded program sees it, before the load address is added.
 

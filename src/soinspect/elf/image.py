@@ -33,6 +33,7 @@ from soinspect.model.image import Anomaly, Header, Section, Segment
 
 _IDENT_SIZE = 16
 _CHUNK = 1 << 20  # bytes compared at a time
+_LARGE = 1 << 20
 _PN_XNUM = 0xFFFF
 _SHN_XINDEX = 0xFFFF
 
@@ -246,7 +247,12 @@ class Image:
         """
         if offset < 0 or size < 0 or offset + size > self.size:
             raise self.error(offset, "offset", offset, f"{size} bytes there would end past {self.size:#x}")
-        return self.data[offset : offset + size]
+        data = self.data[offset : offset + size]
+        if size >= _LARGE and isinstance(self.data, mmap.mmap):
+            # Whole tables are read once: their pages of the map would count as our memory besides the copy.
+            start = offset - offset % mmap.PAGESIZE
+            self.data.madvise(mmap.MADV_DONTNEED, start, offset + size - start)
+        return data
 
     def same_bytes(self, other: Image) -> bool:
         """Whether two files are the same, told without a copy of either."""

@@ -11,6 +11,8 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from functools import cached_property
+from itertools import islice
+from operator import le
 from struct import Struct
 from typing import TYPE_CHECKING, Literal
 
@@ -77,7 +79,7 @@ class _Table:
         self.offsets, self.infos, self.addends = columns
         self._sorted = min(relative, len(self.offsets))
         start = self.offsets[: self._sorted]
-        if sorted(start) != list(start):
+        if not all(map(le, start, islice(start, 1, None))):
             self._sorted = 0
         others = range(self._sorted, len(self.offsets))
         self._others = dict(zip(self.offsets[self._sorted :], others, strict=True))

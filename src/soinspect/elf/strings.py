@@ -57,19 +57,18 @@ class StringTable:
 
     def get_all(self, offsets: Sequence[int]) -> list[str]:
         """The names at all ``offsets``, in order, and as :meth:`get` gives them."""
-        # With bytes that are not ASCII, the offsets would not be those of the decoded text.
-        text = self._data.decode("ascii") if self._data.isascii() else None
-        data = self._data + b"\0"  # one more NUL, so that every name has an end
-        index, size, budget = data.index, len(self._data), self._budget
+        text = self._data.decode("latin-1") + "\0"  # offsets stay what they are, and every name has an end
+        index, size, budget = text.index, len(self._data), self._budget
         names: list[str] = []
         for offset in offsets:
             if offset >= size:
                 break
-            end = index(0, offset)
+            end = index("\0", offset)
             budget -= end - offset
             if budget < 0:
                 break
-            names.append(text[offset:end] if text else data[offset:end].decode("utf-8", "surrogateescape"))
+            name = text[offset:end]
+            names.append(name if name.isascii() else name.encode("latin-1").decode("utf-8", "surrogateescape"))
         self._budget = budget
         names += map(self.get, offsets[len(names) :])
         return names

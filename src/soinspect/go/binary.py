@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from soinspect.go.rtype import Types
 
 _DAMAGED = Absent("damaged")
-_REACH = 4  # layers of named types: enough for what a host can touch without knowing a package's inside
+TYPES_REACH = 4  # layers of named types: enough for what a host can touch without knowing a package's inside
 
 
 class GoBinary:
@@ -225,7 +226,11 @@ class GoBinary:
         except FormatError as error:
             self._problem("the types of the exports", error)
             return
-        found = {(t.text, t.package): t for t in self._read_types(self.types, addresses, "*") if t.package}
+        found = {
+            (it.text, it.package): replace(it, distance=addresses[it.address])
+            for it in self._read_types(self.types, addresses, "*")
+            if it.package
+        }
         for (text, package), described in found.items():
             if described.named:
                 yield described
@@ -233,7 +238,7 @@ class GoBinary:
                 if pointer is not None and len(pointer.methods) > len(described.methods):
                     yield pointer
 
-    def _read_types(self, types: Types, addresses: Iterator[int] | list[int], pattern: str) -> Iterator[GoType]:
+    def _read_types(self, types: Types, addresses: Iterable[int], pattern: str) -> Iterator[GoType]:
         from soinspect.go.typeinfo import read_type
 
         for address in addresses:
@@ -245,15 +250,14 @@ class GoBinary:
 
     def reached_types(self) -> tuple[GoType, ...]:
         """The named types that the exports reach in a few steps, and the interfaces these are known to implement."""
-        reached = {(it.text, it.package): it for it in self.exported_types(_REACH)}
-        names = {text for text, _ in reached}
+        reached = tuple(self.exported_types(TYPES_REACH))
+        names = {it.text for it in reached}
         # An itab begins with the address of its interface.
         implemented = {
             self._memory.word(itab.address) for itab in self.list_itabs() if itab.type.removeprefix("*") in names
         }
-        if self.types:
-            reached |= {(it.text, it.package): it for it in self._read_types(self.types, sorted(implemented), "*")}
-        return tuple(reached.values())
+        more = sorted(implemented.difference(it.address for it in reached))
+        return (*reached, *self._read_types(self.types, more, "*")) if self.types else reached
 
     def list_itabs(self) -> Iterator[GoItab]:
         """Which types implement which interfaces, as far as the compiler converted one to the other."""
@@ -267,20 +271,22 @@ class GoBinary:
             self._problem("the itabs", error)
 
 
-def _mentioned(types: Types, start: Iterator[int], depth: int) -> list[int]:
-    """The types reached from ``start`` through at most ``depth`` layers of named types, in the order met."""
-    found: dict[int, None] = {}
+def _mentioned(types: Types, start: Iterator[int], depth: int) -> dict[int, int]:
+    """The types reached from ``start`` through at most ``depth`` layers of named types, in the order met, with the
+    number of the layer.
+    """
+    found: dict[int, int] = {}
     layer = list(start)
-    for _ in range(depth):
+    for distance in range(1, depth + 1):
         named: list[int] = []
         for address in layer:  # which grows meanwhile
             if address in found:
                 continue
-            found[address] = None
+            found[address] = distance
             # What an unnamed type is made of belongs to the layer of whoever mentions it.
             if types.descriptor(address).named:
                 named.append(address)
             else:
                 layer.extend(types.components(address))
         layer = [part for address in named for part in (*types.components(address), *types.signatures(address))]
-    return list(found)
+    return found

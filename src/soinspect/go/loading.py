@@ -24,6 +24,7 @@ from soinspect.model.goloading import GoHost, Guest, ModuleShape, PluginSupport
 
 _HASH_SIZE = 8  # bytes, since Go 1.16
 _HASH_PREFIXES = ("go:link.pkghashbytes.", "go.link.pkghashbytes.")  # the latter up to Go 1.19
+_ABI_HASHES = ("go:link.abihash.", "go.link.abihash.")  # of the libraries of -linkshared
 _OLDEST_HOST = 10  # older ones throw where newer ones return an error
 _OPEN_FOR_REAL = b"plugin.lastmoduleinit\0"  # a function of the runtime that only the real plugin.Open calls
 _OPEN_STUB = b"plugin: not implemented"
@@ -82,6 +83,8 @@ def package_hashes(elf: ElfFile) -> dict[str, str]:
 def _support(elf: ElfFile, hashes: dict[str, str]) -> PluginSupport:
     if hashes:
         return PluginSupport.WORKING
+    if elf.dynamic_symbols and any(True for it in _ABI_HASHES for _ in elf.dynamic_symbols.starting_with(it)):
+        return PluginSupport.SHARED
     if elf.image.data.find(_OPEN_FOR_REAL) >= 0:
         return PluginSupport.NOTHING_EXPORTED
     return PluginSupport.STUB if elf.image.data.find(_OPEN_STUB) >= 0 else PluginSupport.NONE

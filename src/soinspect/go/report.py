@@ -14,6 +14,11 @@ _NOT_ASKED = Absent("nobody asked for them")
 _NO_CODE = Absent("no Go function there")
 
 
+def not_go(path: str, reason: str) -> Unsupported:
+    """The error that a file is no Go binary."""
+    return Unsupported(path, reason, "'soinspect info' describes every ELF file")
+
+
 def report(elf: ElfFile, query: GoQuery) -> GoReport:
     """What ``query`` asks about ``elf``.
 
@@ -21,7 +26,7 @@ def report(elf: ElfFile, query: GoQuery) -> GoReport:
     """
     binary = GoBinary.of(elf)
     if isinstance(binary, Absent):
-        raise Unsupported(elf.path, binary.reason, "'soinspect info' describes every ELF file")
+        raise not_go(elf.path, binary.reason)
     facts = binary.facts if query.facts else _NOT_ASKED
     return GoReport(
         path=elf.path,

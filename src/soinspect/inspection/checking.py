@@ -52,7 +52,9 @@ def _open_program(path: str, files: FileSystem, resources: ExitStack) -> tuple[E
         facts = read_saved(path)
         return saved_elf(facts), saved_program(facts)
     elf = resources.enter_context(ElfFile.open(files.place(path)))
-    return elf, Program(path=path, go=read_host(elf), producers=producers(elf))
+    program = Program(path=path, go=read_host(elf), producers=producers(elf))
+    elf.forget_pointers()
+    return elf, program
 
 
 def _open_guest(path: str, files: FileSystem, resources: ExitStack) -> tuple[ElfFile, Guest]:
@@ -62,7 +64,9 @@ def _open_guest(path: str, files: FileSystem, resources: ExitStack) -> tuple[Elf
         return saved_elf(facts), saved_guest(facts, path, identity)
     elf = resources.enter_context(ElfFile.open(files.place(path)))
     guest = read_guest(elf)
-    return elf, replace(guest, path=path, identity=identity, misfits=misfits(plugin_kinds(elf, guest.go)))
+    guest = replace(guest, path=path, identity=identity, misfits=misfits(plugin_kinds(elf, guest.go)))
+    elf.forget_pointers()
+    return elf, guest
 
 
 def _read(path: str, guest: Guest | InputError, plan: DlopenPlan, files: FileSystem) -> Guest:

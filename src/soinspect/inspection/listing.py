@@ -1,4 +1,4 @@
-"""The symbols of an open file that somebody asks for."""
+"""The symbols of a file that somebody asks for."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from soinspect.elf.file import ElfFile
 from soinspect.elf.kind import object_kind
+from soinspect.errors import UsageError
 from soinspect.inspection.gonames import go_side
 from soinspect.model.absence import Absent
 from soinspect.model.symbol import SymbolColumns
@@ -47,22 +48,30 @@ def list_symbols(elf: ElfFile, query: SymbolQuery, *, with_static: bool) -> Symb
     )
 
 
-def list_saved_symbols(facts: Snapshot, query: SymbolQuery) -> SymbolListing:
-    """The symbols of a snapshot that ``query`` asks for."""
+def list_saved_symbols(facts: Snapshot, query: SymbolQuery, *, with_static: bool) -> SymbolListing:
+    """The symbols of a snapshot that ``query`` asks for.
+
+    :raises UsageError: ``with_static``, and the file has a .symtab, which snapshots do not hold.
+    """
+    if with_static and not isinstance(facts.static_symbols, Absent):
+        raise UsageError(f"{facts.path}: a snapshot, which holds the dynamic symbols only: --all needs the file itself")
     names = _names(facts.go)
+    remarks: list[str] = []
     if isinstance(facts.symbols, Absent):
         table, order = select(SymbolColumns.none(), query, names)
-        remarks: tuple[str, ...] = (f"no dynamic symbols: {facts.symbols.reason}",)
+        remarks.append(f"no dynamic symbols: {facts.symbols.reason}")
     else:
         table, order = select_explained(facts.symbols, query, names)
-        remarks = ()
+    if with_static and isinstance(facts.static_symbols, Absent):
+        remarks.append(facts.static_symbols.reason)
+    remarks += (f"{anomaly.where}: {anomaly.what}" for anomaly in facts.anomalies)
     return SymbolListing(
         path=facts.path,
         what=_what(facts.header.machine, facts.kind, facts.go),
         plugin_path=names.plugin_path or None if names else None,
         table=table,
         order=order,
-        remarks=remarks,
+        remarks=tuple(remarks),
     )
 
 

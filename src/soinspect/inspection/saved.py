@@ -51,8 +51,8 @@ def read_saved(path: str) -> Facts:
         raise InputError(path, (error.strerror or "cannot be read").lower()) from None
 
 
-def read_saved_snapshot(path: str) -> Snapshot:
-    """What the snapshot at ``path`` says of its file.
+def read_snapshot_facts(path: str) -> Facts:
+    """All facts in the snapshot at ``path``.
 
     :raises InputError: as :func:`read_saved`.
     :raises UsageError: it is a baseline, which holds no more than a comparison needs.
@@ -62,7 +62,12 @@ def read_saved_snapshot(path: str) -> Snapshot:
     facts = read_saved(path)
     if facts.origin is FactsOrigin.BASELINE:
         raise UsageError(f"{path} is a baseline, which is for diff alone; soinspect snapshot saves all facts")
-    return facts.snapshot
+    return facts
+
+
+def read_saved_snapshot(path: str) -> Snapshot:
+    """What the snapshot at ``path`` says of its file; errors as of :func:`read_snapshot_facts`."""
+    return read_snapshot_facts(path).snapshot
 
 
 def _read(file: BinaryIO, path: str) -> Facts:

@@ -16,6 +16,7 @@ from soinspect.model.verdict import Requirement
 if TYPE_CHECKING:
     from soinspect.model.golang import GoExport, GoPlugin
 
+GO = "go"  # the kind of plugin
 ANY_NAME = "*"
 _KEYS = ("title", "required", "any_of", "reference")
 
@@ -155,5 +156,5 @@ def _text(wanted: Requirement) -> str:
 
 def _problem(profile: GoHostProfile, wanted: str, offered: str) -> KindProblem:
     return KindProblem(
-        kind="go", summary=f"{profile.title} looks up {wanted}: {offered}", refused=True, fix=f"export {wanted}"
+        kind=GO, summary=f"{profile.title} looks up {wanted}: {offered}", refused=True, fix=f"export {wanted}"
     )

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from soinspect.kinds import filenames, python
-from soinspect.kinds.goprofiles import judge_go, read_go
+from soinspect.kinds.goprofiles import GO, judge_go, read_go
 from soinspect.kinds.readers import in_name, linked_with, results
 from soinspect.kinds.rule import KindRule, Naming, Need, Sign, function, variable
 from soinspect.kinds.structures import asks_tcl_for_stubs, erlang, java
 
 RULES = (
     KindRule(
-        id="go",
+        id=GO,
         title="Go plugin",
         host="Go",
         signs=(Sign(exports=("go:link.pkghashbytes.*",)), Sign(exports=("go.link.pkghashbytes.*",))),

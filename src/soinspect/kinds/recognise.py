@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from soinspect.elf.file import ElfFile
 from soinspect.elf.kind import object_kind
 from soinspect.errors import FormatError, Unsupported
 from soinspect.kinds.catalogue import KINDS
+from soinspect.kinds.goprofiles import GO, judge_profile
 from soinspect.kinds.pluginfile import PluginFile
 from soinspect.kinds.rule import EntryPoint, KindRule, Need, Sign
 from soinspect.model.absence import Absent
@@ -20,6 +22,7 @@ from soinspect.model.symbol import Symbol
 # Most files are not Go's.
 if TYPE_CHECKING:
     from soinspect.model.golang import GoFacts
+    from soinspect.model.snapshot import Snapshot
 
 _FUNCTIONS = (SymbolType.FUNC, SymbolType.IFUNC, SymbolType.NOTYPE)
 _FEW = 4
@@ -37,10 +40,30 @@ def plugin_kinds(elf: ElfFile, go: GoFacts | Absent, profile: GoHostProfile | No
     """
     file = PluginFile(elf, go, profile)
     if profile and not file.go_plugin:
-        raise Unsupported(elf.path, "it is no Go plugin", "a profile is what a Go host looks up in its plugins")
+        raise _no_go_plugin(elf.path)
     if object_kind(elf) is not ObjectKind.SHARED_LIBRARY or isinstance(elf.dynamic_symbols, Absent):
         return ()
     return tuple(_describe(file, rule, evidence) for rule in KINDS if (evidence := _evidence(file, rule)))
+
+
+def saved_plugin_kinds(facts: Snapshot, profile: GoHostProfile | None) -> tuple[PluginKind, ...]:
+    """The kinds of plugin that a snapshot tells of, judged by ``profile`` too.
+
+    :raises Unsupported: there is a profile, and the file was no Go plugin.
+    """
+    if profile is None:
+        return facts.plugin_kinds
+    plugin = facts.go if isinstance(facts.go, Absent) else facts.go.plugin
+    if isinstance(plugin, Absent):
+        raise _no_go_plugin(facts.path)
+    problems = tuple(judge_profile(plugin, profile))
+    return tuple(
+        replace(kind, problems=(*kind.problems, *problems)) if kind.id == GO else kind for kind in facts.plugin_kinds
+    )
+
+
+def _no_go_plugin(path: str) -> Unsupported:
+    return Unsupported(path, "it is no Go plugin", "a profile is what a Go host looks up in its plugins")
 
 
 def kind_titles(elf: ElfFile) -> tuple[str, ...]:

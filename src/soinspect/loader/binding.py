@@ -33,11 +33,16 @@ _FIRST_NAMED = 2  # version indexes 0 and 1 are the local and the global base ve
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A symbol that relocations of an object ask for; row in its table, and whether all of them fill slots, copy."""
+    """A symbol that relocations of an object ask for.
+
+    ``row`` is its place in the table. All of the relocations fill slots, or some copy it, or some expect it at a fixed
+    distance from the thread pointer.
+    """
 
     row: int
     slots_only: bool
     copies: bool
+    static_tls: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +81,19 @@ def references(loaded: Loaded, machine: LoaderMachine) -> list[Reference]:
     mask = (1 << shift) - 1
     slots: dict[int, bool] = {}
     copied: set[int] = set()
+    static: set[int] = set()
     for info in loaded.relocations:
         row, kind = (info >> shift) - 1, info & mask  # the table is kept without the null symbol
         if 0 <= row < len(table):
             slots[row] = slots.get(row, True) and kind in machine.slots
             if kind == machine.copy:
                 copied.add(row)
-    return [Reference(row=row, slots_only=only, copies=row in copied) for row, only in slots.items()]
+            if kind in machine.static_tls:
+                static.add(row)
+    return [
+        Reference(row=row, slots_only=only, copies=row in copied, static_tls=row in static)
+        for row, only in slots.items()
+    ]
 
 
 def reaches_static_tls(loaded: Loaded, machine: LoaderMachine) -> bool:

@@ -22,8 +22,10 @@ _ABI_VERSION_INVALID = "ELF file ABI version invalid"
 _PADDING = "nonzero padding in e_ident"
 _UNKNOWN_TO_MUSL = frozenset({_OSABI_INVALID, _ABI_VERSION_INVALID, _PADDING})
 _SMALLEST_PAGE = 4096
+_ANY_ALIGNMENT = (2, 35)  # from this glibc on, segments may ask for less alignment than a page
 _OSABI_SYSTEM_V, _OSABI_GNU = 0, 3
 _CANNOT_READ = "cannot read file data"
+_NO_DYNAMIC = "object file has no dynamic section"
 # The bits of e_flags that name the float ABI: the loader passes over files of another one. Old ARM files name none.
 _FLOAT_ABI = {Machine.ARM: 0x600, Machine.RISCV: 0x6, Machine.LOONGARCH: 0x7}
 NOT_TRIED = "cannot open shared object file"
@@ -63,7 +65,7 @@ def open_candidate(files: FileSystem, path: str, expected: Header, libc: Libc) -
     refused = refused or _verify_header(elf.image.header, expected)
     if refused is None or (libc is Libc.MUSL and refused.said in _UNKNOWN_TO_MUSL):
         return elf
-    elf.image.close()
+    files.close(elf)
     return refused
 
 
@@ -112,19 +114,24 @@ def _name(machine: Machine) -> str:
     return machine.name.lower().replace("_", "-")
 
 
-def refusal_to_map(elf: ElfFile, libc: Libc, *, dlopened: bool) -> str | None:
+def refusal_to_map(elf: ElfFile, libc: Libc, version: str | None, *, dlopened: bool) -> str | None:
     """What the loader says of a file that it has opened and will not map as a library, or None.
 
-    ``dlopened`` is for objects that dlopen loads, directly or as dependencies.
+    ``version`` is the release of the libc, if it is known; ``dlopened`` is for objects that dlopen loads, directly or
+    as dependencies.
     """
-    if not any(segment.type is SegmentType.DYNAMIC for segment in elf.image.segments):
-        return "object file has no dynamic section"
-    return _glibc_refusal(elf, dlopened=dlopened) if libc is Libc.GLIBC else None
+    # That of a file with debug information only is announced, and empty.
+    has_dynamic = any(it.type is SegmentType.DYNAMIC and it.filesz for it in elf.image.segments)
+    if libc is Libc.MUSL:
+        return None if has_dynamic else _NO_DYNAMIC
+    return _unmappable(elf, version) or (_unusable(elf, dlopened=dlopened) if has_dynamic else _NO_DYNAMIC)
 
 
-def _glibc_refusal(elf: ElfFile, *, dlopened: bool) -> str | None:
+def _unmappable(elf: ElfFile, version: str | None) -> str | None:
+    """The tests of glibc on the segments."""
     loads = [segment for segment in elf.image.segments if segment.type is SegmentType.LOAD]
-    if any(segment.align & (_SMALLEST_PAGE - 1) for segment in loads):
+    asks_for_pages = version is not None and tuple(map(int, version.split("."))) < _ANY_ALIGNMENT
+    if asks_for_pages and any(segment.align & (_SMALLEST_PAGE - 1) for segment in loads):
         return "ELF load command alignment not page-aligned"
     if any((segment.vaddr - segment.offset) & (_SMALLEST_PAGE - 1) for segment in loads):
         return "ELF load command address/offset not page-aligned"
@@ -132,6 +139,11 @@ def _glibc_refusal(elf: ElfFile, *, dlopened: bool) -> str | None:
         return "object file has no loadable segments"
     if elf.image.header.type is ObjectType.EXEC:
         return "cannot dynamically load executable"
+    return None
+
+
+def _unusable(elf: ElfFile, *, dlopened: bool) -> str | None:
+    """The tests of glibc on the dynamic section."""
     # A dynamic section that cannot be read is cut off, which the loader finds out by dying.
     flags = elf.dynamic.flags_1 if isinstance(elf.dynamic, DynamicSection) else DynamicFlags1(0)
     if DynamicFlags1.PIE in flags:

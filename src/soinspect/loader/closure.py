@@ -152,12 +152,12 @@ class Process:
         identity = self.files.identity(path)
         same = next((it for it in self.objects if it.identity == identity is not None), None)
         if same is not None:
-            elf.image.close()
+            self.files.close(elf)
             same.names.add(name)
             return Dependency(name=name, path=same.path, found_by=FoundBy.LOADED, attempts=attempts, error=None), same
-        refused = refusal_to_map(elf, self.libc, dlopened=self.dlopened)
+        refused = refusal_to_map(elf, self.libc, self.libc_version, dlopened=self.dlopened)
         if refused is not None:
-            elf.image.close()
+            self.files.close(elf)
             return _failed(name, name, refused, attempts), None
         loaded = self.add(elf, path, name, place, user)
         return Dependency(name=name, path=path, found_by=place, attempts=attempts, error=None), loaded
@@ -187,6 +187,12 @@ class Process:
             if name in loaded.names or (self.libc is Libc.GLIBC and loaded.answers_to(name)):
                 return loaded
         return None
+
+    @property
+    def libc_version(self) -> str | None:
+        """The release of the libc, once it is loaded."""
+        libc = self.named("libc.so.6" if self.libc is Libc.GLIBC else "libc.so") or self.named(self.interpreter)
+        return libc.libc_version if libc else None
 
     def _is_own(self, name: str) -> bool:
         """Whether the name means the loader, which is in memory before anything is searched for."""

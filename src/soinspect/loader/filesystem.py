@@ -63,6 +63,11 @@ class FileSystem:
         """
         return self.known.get(path) or ElfFile.open(self.outside(path) or path)
 
+    def close(self, elf: ElfFile) -> None:
+        """Close a file that is not needed after all; those that were open already may have other uses."""
+        if elf not in self.known.values():
+            elf.image.close()
+
     def outside(self, path: str) -> str | None:
         """Where ``path`` lies on this machine: links are followed as if the root were ``/``; None where they loop."""
         if self.root == "/":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,6 +16,11 @@ from soinspect.loader.filesystem import FileId
 from soinspect.loader.relocations import relocations_that_matter
 from soinspect.model.constants import DynamicFlags, DynamicFlags1, DynamicTag
 from soinspect.model.loadplan import Dependency, FoundBy
+
+# glibc's, or musl's.
+_LIBC_BANNER = re.compile(
+    rb"GNU C Library [^\n\0]{0,200}? version (\d+\.\d+)|(?<!\d)(1\.\d{1,2}\.\d{1,3})(?:_git[-\w]{0,40})?\0"
+)
 
 
 @dataclass(eq=False, kw_only=True)
@@ -75,6 +81,12 @@ class Loaded:
     def flags_1(self) -> DynamicFlags1:
         """DT_FLAGS_1."""
         return self.dynamic.flags_1 if self.dynamic else DynamicFlags1(0)
+
+    @cached_property
+    def libc_version(self) -> str | None:
+        """The release that a libc names in its banner."""
+        match = _LIBC_BANNER.search(self.elf.image.data)
+        return (match[1] or match[2]).decode() if match else None
 
     def _string(self, tag: DynamicTag) -> str | None:
         return next(iter(self.dynamic.strings_of(tag)), None) if self.dynamic else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from soinspect.elf.file import ElfFile
@@ -16,9 +15,6 @@ from soinspect.loader.hints import hints_for
 from soinspect.loader.loaded import Loaded
 from soinspect.model.constants import DynamicFlags, SectionIndex, SegmentFlags, SegmentType
 from soinspect.model.loadplan import Copies, DlopenPlan, FoundBy, Libc, LoadedObject, LoadPlan, VersionUse
-
-_GLIBC_BANNER = re.compile(rb"GNU C Library [^\n\0]{0,200}? version (\d+\.\d+)")
-_MUSL_BANNER = re.compile(rb"(?<!\d)(1\.\d{1,2}\.\d{1,3})(?:_git[-\w]{0,40})?\0")
 
 
 def load_plan(path: str, env: LoaderEnv, known: Mapping[str, ElfFile] | None = None) -> LoadPlan:
@@ -95,13 +91,14 @@ def _open_plugin(process: Process, plugin: str) -> Loaded | Refusal:
     if isinstance(opened, Refusal):
         return opened
     identity = files.identity(path)
-    same = next((it for it in process.objects if it.identity == identity is not None), None)
+    # The kernel mapped the program: the loader does not know which file that is.
+    same = next((it for it in process.objects[1:] if it.identity == identity is not None), None)
     if same is not None:
-        opened.image.close()
+        files.close(opened)
         return same
-    said = refusal_to_map(opened, process.libc, dlopened=True)
+    said = refusal_to_map(opened, process.libc, process.libc_version, dlopened=True)
     if said is not None:
-        opened.image.close()
+        files.close(opened)
         return Refusal(said=said, detail="")
     return process.add(opened, path, path, FoundBy.GIVEN, None)
 
@@ -110,7 +107,7 @@ def _refused(process: Process, plugin: str, refusal: Refusal) -> LoadPlan:
     return LoadPlan(
         path=plugin,
         libc=process.libc,
-        libc_version=_libc_version(process),
+        libc_version=process.libc_version,
         loader=None,
         error=refusal.said,
         objects=(),
@@ -131,13 +128,14 @@ def _plan(process: Process, scope: Sequence[Loaded], users: Sequence[Loaded]) ->
     bound = [it for user in order for it in binder.bind(user)]
     bindings = tuple(bindings_of(bound, process.libc))
     unresolved = [it for it in bindings if it.unresolved]
+    static = {it.provider for it in bound if it.reference.static_tls}
     return LoadPlan(
         path=users[0].path,
         libc=process.libc,
-        libc_version=_libc_version(process),
+        libc_version=process.libc_version,
         loader=process.program_loader() if users[0] is process.main else None,
         error=None,
-        objects=tuple(_object(process, user) for user in users),
+        objects=tuple(_object(process, user, static_tls=user in static) for user in users),
         bindings=bindings,
         versions=tuple(_versions(process, users)) if process.libc is Libc.GLIBC else (),
         interpositions=tuple(interpositions_of(bound)),
@@ -153,7 +151,8 @@ def _plan(process: Process, scope: Sequence[Loaded], users: Sequence[Loaded]) ->
     )
 
 
-def _object(process: Process, loaded: Loaded) -> LoadedObject:
+def _object(process: Process, loaded: Loaded, *, static_tls: bool) -> LoadedObject:
+    """The object; ``static_tls`` says that others expect its thread-local storage in the static block."""
     image = loaded.elf.image
     segments = {segment.type: segment for segment in image.segments}
     stack, storage = segments.get(SegmentType.GNU_STACK), segments.get(SegmentType.TLS)
@@ -168,7 +167,7 @@ def _object(process: Process, loaded: Loaded) -> LoadedObject:
         needs=tuple(loaded.needs),
         executable_stack=SegmentFlags.X in stack.flags if stack else process.machine.stack_is_executable,
         tls_size=storage.memsz if storage else 0,
-        static_tls=reaches_static_tls(loaded, process.machine),
+        static_tls=static_tls or reaches_static_tls(loaded, process.machine),
         text_relocations=DynamicFlags.TEXTREL in loaded.flags,
         dynamic=loaded.dynamic is not None,
         truncated=f"{cut.where} {cut.what}" if cut else None,
@@ -209,11 +208,3 @@ def _copies(objects: Sequence[Loaded]) -> Iterator[Copies]:
     for stem, paths in by_stem.items():
         if len(paths) > 1:
             yield Copies(library=stem, paths=tuple(paths))
-
-
-def _libc_version(process: Process) -> str | None:
-    """The release of the libc that is loaded, from its own banner."""
-    name, banner = ("libc.so.6", _GLIBC_BANNER) if process.libc is Libc.GLIBC else ("libc.so", _MUSL_BANNER)
-    libc = process.named(name) or process.named(process.interpreter)
-    match = banner.search(libc.elf.image.data) if libc else None
-    return match[1].decode() if match else None

@@ -258,7 +258,9 @@ class GoType:
 
     ``text`` qualifies names with the package's name, ``package`` is the import path of a named type (``""`` for
     most others). ``underlying`` is the type without its own name. ``size`` in bytes is that of a value. ``fields``
-    are those of a struct, ``methods`` the method set: of an interface, what it asks for.
+    are those of a struct, ``methods`` the method set: of an interface, what it asks for. ``distance`` counts the
+    layers of named types from a plugin's exports to it: 1 where they mention it themselves, None where it was not
+    reached from them.
     """
 
     address: int
@@ -270,6 +272,7 @@ class GoType:
     named: bool
     fields: tuple[GoField, ...]
     methods: tuple[GoMethod, ...]
+    distance: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -331,7 +334,7 @@ class GoFacts:
     """Everything that describes a Go binary as a whole; ``problems`` says what could not be read, and why.
 
     ``reached_types`` are the named types that a plugin's exports reach, with the interfaces that they implement, and
-    are read for comparisons only.
+    are read for comparisons and snapshots only.
     """
 
     kind: GoBinaryKind

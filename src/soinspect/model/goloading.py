@@ -18,6 +18,7 @@ class PluginSupport(StrEnum):
 
     WORKING = "exports its packages to plugins"
     NOTHING_EXPORTED = "calls plugin.Open, and exports nothing that a plugin could bind to"
+    SHARED = "has its Go runtime in a shared library"
     STUB = "has the plugin.Open that only says 'not implemented'"
     NONE = "never calls plugin.Open"
 

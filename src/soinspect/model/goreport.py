@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -52,15 +53,26 @@ class GoReport:
     """The answer: the facts of a file, the tables that were asked for, and what could not be read of all that.
 
     ``facts`` are Absent if nobody asked for them. ``mentioned_types`` are the named types in the exports' types.
+    Tables are Absent that a snapshot was asked for, which does not hold them.
     """
 
     path: str
     facts: GoFacts | Absent
     mentioned_types: tuple[GoType, ...]
-    functions: GoFunctions
-    types: tuple[GoType, ...]
-    itabs: tuple[GoItab, ...]
-    sizes: tuple[GoPackageSize, ...]
+    functions: GoFunctions | Absent
+    types: tuple[GoType, ...] | Absent
+    itabs: tuple[GoItab, ...] | Absent
+    sizes: tuple[GoPackageSize, ...] | Absent
     addresses: tuple[GoAddress, ...]
     source: GoSourceProof | None
     problems: tuple[str, ...]
+
+    def missing(self, tables: Collection[GoTable]) -> list[GoTable]:
+        """Those of ``tables`` that are Absent."""
+        values = {
+            GoTable.FUNCTIONS: self.functions,
+            GoTable.TYPES: self.types,
+            GoTable.ITABS: self.itabs,
+            GoTable.SIZES: self.sizes,
+        }
+        return [table for table, value in values.items() if table in tables and isinstance(value, Absent)]

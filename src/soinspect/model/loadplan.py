@@ -195,6 +195,12 @@ class LoadPlan:
         return tuple(it for it in self.versions if it.provided is False and not it.weak)
 
     @property
+    def unloaded_versions(self) -> tuple[VersionUse, ...]:
+        """The versions of libraries that no DT_NEEDED asks for, where glibc takes for granted that one does."""
+        missing = {need.name for need in self.missing}
+        return tuple(it for it in self.versions if it.provider is None and it.library not in missing)
+
+    @property
     def static_tls(self) -> int:
         """The bytes that must fit into the static block of thread-local storage."""
         return sum(it.tls_size for it in self.objects if it.static_tls)
@@ -202,7 +208,7 @@ class LoadPlan:
     @property
     def complete(self) -> bool:
         """Whether nothing is missing, as far as it is known."""
-        return not (self.error or self.missing or self.unresolved or self.version_problems)
+        return not (self.error or self.missing or self.unresolved or self.version_problems or self.unloaded_versions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

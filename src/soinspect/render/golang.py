@@ -274,10 +274,10 @@ def _function_lines(functions: GoFunctions) -> Iterator[str]:
 _TABLES: dict[GoTable, Callable[[GoReport], Iterator[str]]] = {
     GoTable.PACKAGES: _packages,
     GoTable.INITS: _inits,
-    GoTable.FUNCTIONS: lambda report: _function_lines(report.functions),
-    GoTable.TYPES: lambda report: (f"{t.address:#x}  {type_line(t)}" for t in report.types),
-    GoTable.ITABS: lambda report: (f"{i.address:#x}  {i.type} implements {i.interface}" for i in report.itabs),
+    GoTable.FUNCTIONS: lambda report: _function_lines(report.functions or GoFunctions()),
+    GoTable.TYPES: lambda report: (f"{t.address:#x}  {type_line(t)}" for t in report.types or ()),
+    GoTable.ITABS: lambda report: (f"{i.address:#x}  {i.type} implements {i.interface}" for i in report.itabs or ()),
     GoTable.SIZES: lambda report: (
-        f"{size.code:>10}  {size.functions:>6}  {size.package or '(no package)'}" for size in report.sizes
+        f"{size.code:>10}  {size.functions:>6}  {size.package or '(no package)'}" for size in report.sizes or ()
     ),
 }

@@ -56,7 +56,7 @@ def _go_contract(go: GoFacts) -> GoFacts:
         problems=(),
         cgo_exports=tuple(replace(export, address=0, function=_NOT_KEPT) for export in go.cgo_exports),
         reached_types=tuple(
-            replace(it, address=0, methods=tuple(replace(method, address=0) for method in it.methods))
+            replace(it, address=0, distance=None, methods=tuple(replace(method, address=0) for method in it.methods))
             for it in go.reached_types
         ),
     )

@@ -69,6 +69,7 @@ class _Judge:
             yield self._file(self.plan.plugin.error)
             return
         yield from self._mapping()
+        yield from map(_unloaded, self.plan.plugin.unloaded_versions)
         yield from map(self._version, self.plan.plugin.version_problems)
         hints = {hint.symbol: hint for hint in self.plan.plugin.hints}
         for binding in self.plan.plugin.bindings:
@@ -325,6 +326,18 @@ def _assertion(binding: Binding) -> DlopenProblem:
             f"{binding.provider} has no table of versions at all",
         ),
         fix=f"build {binding.user} against the library that is installed",
+    )
+
+
+def _unloaded(use: VersionUse) -> DlopenProblem:
+    return DlopenProblem(
+        kind=ProblemKind.VERSION,
+        effect=Effect.ABORTS,
+        subject=use.library,
+        message="Inconsistency detected by ld.so: dl-version.c: _dl_check_map_versions: "
+        "Assertion `needed != NULL' failed!",
+        evidence=(f"{use.user} needs version {use.version} of {use.library}, which no DT_NEEDED names",),
+        fix=f"patchelf --add-needed {use.library} {use.user}",
     )
 
 

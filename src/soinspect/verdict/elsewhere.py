@@ -37,6 +37,7 @@ def as_where_the_host_starts(plan: DlopenPlan) -> tuple[DlopenPlan, tuple[str, .
         plugin,
         objects=tuple(_without_missing(plugin)),
         bindings=tuple(it for it in plugin.bindings if not it.unresolved),
+        versions=tuple(it for it in plugin.versions if it.provider is not None),
     )
     return replace(plan, plugin=known), tuple(dict.fromkeys(questions))
 

@@ -137,6 +137,8 @@ class GoProcess:
         match host.support:
             case PluginSupport.NONE:
                 yield rules.NEVER_OPENS.found("the host never calls plugin.Open")
+            case PluginSupport.SHARED:
+                yield rules.SHARED_RUNTIME.found("the host's Go runtime is in a shared library (-linkshared)")
             case PluginSupport.STUB:
                 text = "the host was built without cgo, which package plugin needs"
                 yield rules.NOT_IMPLEMENTED.found(

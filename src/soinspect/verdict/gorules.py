@@ -26,6 +26,12 @@ NEVER_OPENS = _rule(
     "The linker left package plugin out, so that the program has no way to load any plugin.",
     "Name the program that opens the plugin, or call plugin.Open in it.", _PLUGIN,
 )  # fmt: skip
+SHARED_RUNTIME = _rule(
+    "shared-runtime", Outcome.UNDECIDED, "The host's Go runtime is in a shared library",
+    "What plugin.Open compares stands in the libraries that the host was linked with (-linkshared), and plugins must be"
+    " built against the very same ones.",
+    "Build the host without -linkshared.", _PLUGIN,
+)  # fmt: skip
 NOT_IMPLEMENTED = _rule(
     "not-implemented", Outcome.REJECTED, "The host was built without cgo",
     "Without cgo, every plugin.Open returns the error 'plugin: not implemented'.",
@@ -129,7 +135,7 @@ HOST_GONE = _rule(
 )  # fmt: skip
 
 RULES = (
-    HOST_KIND, NEVER_OPENS, NOT_IMPLEMENTED, HOST_GONE, SANITIZER, NOTHING_EXPORTED, NOT_A_PLUGIN,
+    HOST_KIND, NEVER_OPENS, SHARED_RUNTIME, NOT_IMPLEMENTED, HOST_GONE, SANITIZER, NOTHING_EXPORTED, NOT_A_PLUGIN,
     UNREADABLE, LAYOUT_UNKNOWN, MODULE_LINK, MODULE_FIELDS, ALREADY_LOADED, PREVIOUS_FAILURE, PACKAGE_HASH,
     PACKAGE_HASH_IN_ORDER, EXPORT_WITHOUT_SYMBOL, REQUIRED_SYMBOL, REQUIRED_TYPE, OTHER_VERSION, AFTER_UNDECIDED,
 )  # fmt: skip
