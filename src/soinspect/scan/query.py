@@ -37,6 +37,10 @@ class Query:
             import duckdb
         except ImportError:
             raise CannotRun("--query needs DuckDB, which is not installed", "pip install 'soinspect[sql]'") from None
+        try:
+            sql.encode()
+        except UnicodeEncodeError:
+            raise UsageError("--query: not UTF-8 text") from None
         self._error = duckdb.Error
         self._sql = sql
         self._database = _empty_tables(duckdb.connect())
