@@ -13,10 +13,10 @@ _NEWER = frozenset({"riscv64"})  # joined Debian with trixie
 _PACKAGES = (
     "libc6 libstdc++6 libgcc-s1 zlib1g libcrypt1 libsqlite3-0 libexpat1 libxml2 libjpeg62-turbo libfreetype6 "
     "libpcre2-8-0 libzstd1 liblzma5 libbz2-1.0 libtinfo6 libncursesw6 libpam0g libgmp10 libffi8 libgomp1 "
-    "liblua5.4-0 libuv1"
+    "liblua5.4-0"
 )
-_IN_BOOKWORM = "libssl3 libcurl4 libglib2.0-0 libpng16-16 libreadline8"
-_IN_TRIXIE = "libssl3t64 libcurl4t64 libglib2.0-0t64 libpng16-16t64 libreadline8t64"
+_IN_BOOKWORM = "libssl3 libcurl4 libglib2.0-0 libpng16-16 libreadline8 libuv1"
+_IN_TRIXIE = "libssl3t64 libcurl4t64 libglib2.0-0t64 libpng16-16t64 libreadline8t64 libuv1t64"
 
 
 def fetch(machine: str, folder: Path) -> Sequence[Path]:
