@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 
@@ -48,6 +47,8 @@ def inert(json_text: str) -> str:
     """The same JSON; what a terminal or a reader's eye could be led astray by (C1 controls, bidi) stands as escapes."""
     if json_text.isascii() and "\x7f" not in json_text:
         return json_text
+    import json
+
     return _NOT_ASCII.sub(lambda found: found[0] if found[0].isprintable() else json.dumps(found[0])[1:-1], json_text)
 
 
