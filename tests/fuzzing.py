@@ -11,78 +11,97 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from mutation import UNDAMAGED, Edit, Mutator, apply
 from victims import make
 
 _WORKER = Path(__file__).with_name("fuzzworker.py")
-_SEPARATOR = "\x1f"
+_GO_TABLES = ("--packages", "--inits", "--functions", "--types", "--itabs", "--sizes")
+_GO_DIFFERS = 'plugin.Open("mutant"): plugin was built with a different version of package runtime'
+_UNDEFINED = "./mutant.so: undefined symbol: plugin_init"
+
+Command = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """A mutant that went wrong: of which sound file, which one, what it was asked, what it did."""
+class Outcome:
+    """How one command ended on one mutant: its exit code or signal, and what is wrong with that, if anything."""
 
     victim: str
     number: int
-    command: tuple[str, ...]
+    command: Command
+    ending: str
     trouble: str
 
     def __str__(self) -> str:
         return f"{self.victim} {self.number}: soinspect {' '.join(self.command)}\n{self.trouble}"
 
 
-def commands_for(sound: Path) -> list[tuple[str, ...]]:
-    """Every reader there is, in every format of output that is written differently; {} is the mutant."""
-    either = [
-        ("symbols", "{}", "--format", "plain"),
-        ("symbols", "{}", "--format", "table"),
-        ("symbols", "--all", "{}", "--format", "json"),
-        ("symbols", "{}", "--format", "csv"),
-        ("info", "--verbose", "{}"),
-        ("info", "{}", "--format", "json"),
-        ("diff", "{}", str(sound)),
-        ("diff", str(sound), "{}", "--format", "json"),
-        ("snapshot", "{}"),
-        ("freeze", "{}"),
-        ("deps", "--verbose", "{}"),
-        ("deps", "{}", "--format", "json"),
-    ]
-    if sound.name.startswith("go-"):
-        tables = ("--packages", "--inits", "--functions", "--types", "--itabs", "--sizes")
-        return [*either, *(("go", table, "{}") for table in tables), ("go", *tables, "{}", "--format", "json"),
-                ("check", str(sound), "{}")]  # fmt: skip
-    return [*either, ("go", "{}"), ("check", "{}", str(sound)), ("check", sys.executable, "{}")]
+def questions_for(sound: Path) -> list[tuple[Command, ...]]:
+    """Every reader there is, each in the ways in which its answer is written; {} is the mutant."""
+    is_go = sound.name.startswith("go-")
+    same = str(sound)
+    return [
+        (
+            ("symbols", "{}", "--format", "plain"),
+            ("symbols", "{}", "--format", "table"),
+            ("symbols", "--all", "{}", "--format", "json"),
+            ("symbols", "{}", "--format", "csv"),
+        ),
+        (("info", "--verbose", "{}"), ("info", "{}", "--format", "json")),
+        tuple(("diff", "{}", same, "--format", form) for form in ("text", "markdown", "sarif", "github")),
+        tuple(("diff", same, "{}", "--format", form) for form in ("json", "junit", "html", "text")),
+        (("snapshot", "{}"),),
+        (("freeze", "{}"),),
+        (("deps", "--verbose", "{}"), ("deps", "{}", "--format", "json"), ("deps", "{}", "--format", "dot")),
+        (("scan", "{}", "--format", "json"), ("scan", "{}", "--format", "csv", "--symbols"), ("scan", "{}")),
+        (("check", same, "{}"), ("check", "{}", same, "--format", "json")),
+        (("explain", _GO_DIFFERS if is_go else _UNDEFINED, same if is_go else sys.executable, "{}"),),
+        *([(("go", table, "{}"), ("go", table, "{}", "--format", "json")) for table in _GO_TABLES] if is_go else
+          [(("go", "{}"),), (("check", sys.executable, "{}"),)]),
+    ]  # fmt: skip
 
 
 def run(
-    sound: Path, first: int, last: int, commands: Sequence[tuple[str, ...]], *, share: int = 1
-) -> Iterator[Failure]:
-    """What goes wrong with the mutants from one number to another. A worker that was ended is started again.
+    sound: Path, first: int, last: int, questions: Sequence[tuple[Command, ...]], *, share: int = 1
+) -> Iterator[Outcome]:
+    """What the mutants from one number to another lead to. A worker that was ended is started again.
 
-    Each mutant gets one in ``share`` of the commands, the next mutant the next ones.
+    Each mutant is asked one in ``share`` of the questions in one way, the next mutant the next ones.
     """
-    texts = [_SEPARATOR.join(command) for command in commands]
     while first < last:
-        worker = [sys.executable, str(_WORKER), str(sound), str(first), str(last), str(share), *texts]
+        worker = [sys.executable, str(_WORKER), str(sound), str(first), str(last), str(share), json.dumps(questions)]
         with subprocess.Popen(worker, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout
-            trouble = "\n"
+            rest = "\n"
             for line in process.stdout:
-                step, which, trouble = line.split(" ", 2)
-                failed = partial(Failure, victim=sound.name, number=int(step), command=commands[int(which)])
-                if trouble.endswith("\n") and json.loads(trouble):
-                    yield failed(trouble=json.loads(trouble))
+                number, which, way, rest = line.split(" ", 3)
+                command = questions[int(which)][int(way)]
+                if rest.endswith("\n"):
+                    ending, trouble = json.loads(rest)
+                    yield Outcome(
+                        victim=sound.name, number=int(number), command=command, ending=ending, trouble=trouble
+                    )
         if process.returncode == 0:
             return
-        if trouble:  # it was not at a command
+        if rest:  # it was not at a command
             raise RuntimeError(f"the worker itself failed with {process.returncode}")
-        yield failed(trouble=signal.Signals(-process.returncode).name)
-        first = int(step) + 1
+        end = signal.Signals(-process.returncode).name
+        yield Outcome(victim=sound.name, number=int(number), command=command, ending=end, trouble=end)
+        first = int(number) + 1
+
+
+def troubles(sound: Path, first: int, last: int, *, share: int = 1) -> list[Outcome]:
+    """What goes wrong with the mutants from one number to another, in any command.
+
+    What exceeds its time must do so twice: a virtual machine may stand still while its clocks go on.
+    """
+    found = [outcome for outcome in run(sound, first, last, questions_for(sound), share=share) if outcome.trouble]
+    return [it for it in found if any(again.trouble for again in run(sound, it.number, it.number + 1, [(it.command,)]))]
 
 
 def shrink(data: bytes, edits: list[Edit], goes_wrong: Callable[[bytes], bool]) -> bytes:
@@ -108,21 +127,27 @@ def shrink(data: bytes, edits: list[Edit], goes_wrong: Callable[[bytes], bool]) 
 
 
 def main(victim: str, first: int, *rest: str) -> None:
-    """Show what goes wrong, or shrink one mutant."""
+    """Show what goes wrong, then how often each command ended in which way; or shrink one mutant."""
     with tempfile.TemporaryDirectory() as folder:
         sound = make(victim, Path(folder))
-        commands = commands_for(sound)
+        questions = questions_for(sound)
         if rest[0] != "--shrink":
-            for failure in run(sound, first, int(rest[0]), commands):
-                sys.stdout.write(f"{failure}\n")
+            endings: Counter[tuple[str, str]] = Counter()
+            for outcome in run(sound, first, int(rest[0]), questions):
+                endings[outcome.command[0], outcome.ending] += 1
+                if outcome.trouble:
+                    sys.stdout.write(f"{outcome}\n")
+            sys.stdout.writelines(
+                f"{victim}\t{command}\t{end}\t{endings[command, end]}\n" for command, end in sorted(endings)
+            )
             return
-        failure = next(run(sound, first, first + 1, commands))
+        failure = next(outcome for outcome in run(sound, first, first + 1, questions) if outcome.trouble)
         trial = Path(folder, "trial", sound.name)
         trial.parent.mkdir()
 
         def goes_wrong(data: bytes) -> bool:
             trial.write_bytes(data)
-            return any(run(trial, UNDAMAGED, 0, [failure.command]))
+            return any(outcome.trouble for outcome in run(trial, UNDAMAGED, 0, [(failure.command,)]))
 
         data = sound.read_bytes()
         Path(rest[1]).write_bytes(shrink(data, Mutator(data).edits(first), goes_wrong))

@@ -1,10 +1,10 @@
 """Commands on mutants, one after the other in this process, which its limits end where a command exceeds them.
 
-python fuzzworker.py SOUND FIRST LAST SHARE COMMAND...    # run by fuzzing.py; a COMMAND is one text, {} the mutant
+python fuzzworker.py SOUND FIRST LAST SHARE QUESTIONS    # run by fuzzing.py, whose questions these are, as JSON
 
-Of the commands each mutant gets one in SHARE, the next one the next. Each step is announced on standard output
-before it begins: the number of the mutant and of the command, then either nothing or what is wrong as a JSON text.
-So the parent knows what the process was at when it was ended.
+Of the questions each mutant is asked one in SHARE, the next one the next. Each step is announced on standard output
+before it begins: the number of the mutant, of the question and of the way it is asked, then either nothing or, as
+JSON, how the command ended and what is wrong with that. So the parent knows what the process was at when it was ended.
 """
 
 from __future__ import annotations
@@ -14,34 +14,54 @@ import json
 import os
 import sys
 import traceback
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
 
 from bounded import judge, limit_memory, limit_next_step
 from mutation import Mutator, apply
-from soinspect.cli.app import main
+from soinspect.cli import app
+from soinspect.scan import pool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 
-def run(arguments: list[str]) -> str:
-    """What is wrong with the answer of the command line; empty if nothing is."""
+@cache
+def _command(name: str) -> Callable[[], object]:
+    """The command line with this command. Building it takes longer than many an answer."""
+    return typer.main.get_command(_command_line([name]))
+
+
+_command_line = app.command_line
+app.command_line = lambda arguments: _command(arguments[0])  # type: ignore[assignment, return-value]
+pool.processes = lambda _: pool.in_process()  # type: ignore[assignment]  # the limits are those of this process
+
+
+def run(arguments: Sequence[str]) -> tuple[str, str]:
+    """How the command line ends, and what is wrong with its answer; empty if nothing is."""
     sys.argv = ["soinspect", *arguments]
     out, err = io.BytesIO(), io.BytesIO()
     sys.stdout, sys.stderr = io.TextIOWrapper(out, encoding="utf-8"), io.TextIOWrapper(err, encoding="utf-8")
     limit_next_step()
     code: object = 0
     try:
-        main()
+        app.main()
     except SystemExit as leave:
         code = leave.code or 0
-    except BaseException:  # noqa: BLE001  (whatever escapes is what is looked for)
-        return traceback.format_exc()
+    except BaseException as error:  # noqa: BLE001  (whatever escapes is what is looked for)
+        return type(error).__name__, traceback.format_exc()
     finally:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
-    return judge(int(str(code)), out.getvalue(), err.getvalue(), is_json="json" in arguments)
+    is_json = "json" in arguments or "sarif" in arguments
+    return f"exit {int(str(code))}", judge(int(str(code)), out.getvalue(), err.getvalue(), is_json=is_json)
 
 
-def work(sound: Path, first: int, last: int, share: int, commands: list[str]) -> None:
-    """Run the commands on each mutant of the sound file from one number to another."""
+def work(sound: Path, first: int, last: int, share: int, questions: list[list[list[str]]]) -> None:
+    """Ask the questions of each mutant of the sound file from one number to another."""
     report = os.fdopen(os.dup(1), "w", buffering=1)
     limit_memory()
     data = sound.read_bytes()
@@ -49,12 +69,13 @@ def work(sound: Path, first: int, last: int, share: int, commands: list[str]) ->
     mutant = sound.with_name("mutant" + sound.suffix)
     for number in range(first, last):
         mutant.write_bytes(apply(data, mutator.edits(number)))
-        for which in range(number % share, len(commands), share):
-            report.write(f"{number} {which} ")
+        for which in range(number % share, len(questions), share):
+            way = number // share % len(questions[which])
+            report.write(f"{number} {which} {way} ")
             report.flush()
-            trouble = run([str(mutant) if word == "{}" else word for word in commands[which].split("\x1f")])
-            report.write(json.dumps(trouble) + "\n")
+            answer = run([str(mutant) if word == "{}" else word for word in questions[which][way]])
+            report.write(json.dumps(answer) + "\n")
 
 
 if __name__ == "__main__":
-    work(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), sys.argv[5:])
+    work(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), json.loads(sys.argv[5]))

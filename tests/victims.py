@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 from elfwriter import Section, Sym, elf, elf64
@@ -74,6 +75,14 @@ def _program(output: Path) -> None:
     subprocess.run(["gcc", "-o", output, source], check=True)
 
 
+def _rust(output: Path) -> None:
+    """What rustc made of rpds, which comes with jsonschema."""
+    spec = find_spec("rpds.rpds")
+    assert spec
+    assert spec.origin
+    output.write_bytes(Path(spec.origin).read_bytes())
+
+
 def _saved(output: Path, command: str) -> None:
     library = output.with_suffix(".so")
     _compiled(library, FIXTURES / "library-of-every-c-type" / "first.c", "-g", "-Wl,-soname,liba.so")
@@ -91,6 +100,7 @@ MAKERS: dict[str, Callable[[Path], None]] = {
     "c-compressed-debug.so": lambda output: _compiled(output, _TYPES, "-g", "-gz=zlib"),
     "cxx-dwarf4.so": lambda output: _compiled(output, _SHAPES, "-gdwarf-4", "-fdebug-types-section"),
     "rust-names.so": lambda output: _compiled(output, _RUST),
+    "rust.so": _rust,
     "many-versions.so": _versioned,
     "relr.so": lambda output: _compiled(
         output, "int a, b; int *p[99] = {&a, &b};", "-Wl,-z,pack-relative-relocs", "-Wl,-z,relro,-z,now"

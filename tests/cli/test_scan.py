@@ -84,6 +84,31 @@ def test_sql(tree: Path, soinspect: Soinspect) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "COPY files TO 'FILE'",
+        "SELECT 1; COPY files TO 'FILE'",
+        "ANALYZE COPY files TO 'FILE'",
+        "SELECT * FROM read_csv('/etc/passwd')",
+        "SELECT * FROM read_text('/etc/passwd')",
+        "SELECT * FROM '/etc/passwd'",
+        "SELECT * FROM glob('/*')",
+        "SELECT * FROM sql",
+        "ATTACH 'FILE'",
+        "EXPORT DATABASE 'FILE'",
+        "INSTALL httpfs",
+        "LOAD httpfs",
+        "SET enable_external_access = true",
+        "PRAGMA profiling_output = 'FILE'",
+    ],
+)
+def test_a_query_sees_the_tables_and_nothing_else(sql: str, tmp_path: Path, soinspect: Soinspect) -> None:
+    run = soinspect("scan", PLUGIN, "--query", sql.replace("FILE", str(tmp_path / "written")))
+    assert (run.code, run.out) == (2, "")
+    assert not list(tmp_path.iterdir())
+
+
 def test_what_makes_no_sense_is_told_before_the_scan(tmp_path: Path, soinspect: Soinspect) -> None:
     for arguments, told in (
         ((), "nothing to scan"),

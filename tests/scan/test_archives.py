@@ -6,7 +6,10 @@ import bz2
 import gzip
 import io
 import lzma
+import os
 import random
+import struct
+import subprocess
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -92,6 +95,42 @@ def bombs() -> dict[str, bytes]:
     pax = tarfile.TarInfo("pax")
     pax.type, pax.size = tarfile.XHDTYPE, 1 << 28
     return {"z.zip": zipped.getvalue(), "t.tar.gz": endless, "x.tar.gz": gzip.compress(pax.tobuf() + bytes(1 << 28))}
+
+
+@pytest.mark.parametrize("form", ["gnu", "posix"])
+def test_holes_are_not_read(form: str, tmp_path: Path) -> None:
+    """A sparse member of a gibibyte takes ten kilobytes of its archive."""
+    member, package = tmp_path / "big.so", tmp_path / "p.tar"
+    member.write_bytes(IMAGE)
+    os.truncate(member, (1 << 30) - 1)
+    subprocess.run(["tar", "-C", tmp_path, "--sparse", f"--format={form}", "-cf", package, member.name], check=True)
+    assert package.stat().st_size < 1 << 15
+    assert found(package) == {str(package): "expands to more than 200 times its size: not read further"}
+
+
+def test_a_directory_of_a_million_members_is_not_read(tmp_path: Path) -> None:
+    """zipfile would make an object of each of them, and the archive holds none."""
+    package, count = tmp_path / "p.zip", 1_000_000
+    entry = struct.pack("<4s6H3I5H2I", b"PK\1\2", 20, 20, 0, 0, 0, 0, 0, 0, 4, 1, 0, 0, 0, 0, 0, 0) + b"a"
+    size = count * len(entry)
+    ends = (
+        struct.pack("<4sQ2H2I4Q", b"PK\6\6", 44, 45, 45, 0, 0, count, count, size, 0),
+        struct.pack("<4sIQI", b"PK\6\7", 0, size, 1),
+        struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0),
+    )
+    package.write_bytes(entry * count + b"".join(ends))
+    assert found(package) == {str(package): "its headers are out of proportion: not read further"}
+
+
+def test_members_go_nowhere(tmp_path: Path) -> None:
+    """Neither names that lead upwards nor packages inside of packages are more than names."""
+    package = tmp_path / "in" / "p.tar"
+    package.parent.mkdir()
+    package.write_bytes(tar(**{"../../up.so": elf64(machine=8), "/etc/abs.so": elf64(machine=21), "nested.tar": tar()}))
+    assert set(found(package)) == {f"{package}!{name}" for name in (
+        "usr/lib/a.so", "bin/b", "../../up.so", "/etc/abs.so", "usr/lib/link.so"
+    )}  # fmt: skip
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["in", "p.tar"]
 
 
 def test_what_expands_out_of_proportion_is_not_read(tmp_path: Path) -> None:

@@ -41,6 +41,15 @@ def test_links_are_not_followed_but_where_they_are_named(tree: Path) -> None:
     assert list(found(tree / "lib" / "self").values()) != [None]
 
 
+def test_patterns_end_where_links_lead_in_circles(tree: Path) -> None:
+    for name in "abc":  # three ways on in each of some forty levels
+        (tree / name).symlink_to(".")
+    assert set(found(f"{tree}/**/*.so")) == {f"{tree}/lib/a.so"}
+    assert set(found(f"{tree}/**/**/deep/*")) == {f"{tree}/lib/deep/no-suffix"}
+    assert set(found(f"{tree}/lib/**")) == set(found(tree / "lib"))
+    assert set(found(f"{tree}/[ab]/lib/a.so")) == {f"{tree}/a/lib/a.so", f"{tree}/b/lib/a.so"}
+
+
 def test_an_image_is_not_left(tree: Path) -> None:
     (tree / "lib64").symlink_to("/lib")
     (tree / "up").symlink_to("../../../../../../lib/a.so")
@@ -48,6 +57,12 @@ def test_an_image_is_not_left(tree: Path) -> None:
     assert set(found("/lib64", root=tree)) == {"/lib64/a.so", "/lib64/deep/no-suffix"}
     assert found("/up", root=tree) == {"/up": None}
     assert found("/lib/*.so", root=tree) == {"/lib/a.so": None}
+    (tree / "out").symlink_to("/../../usr")
+    assert found("/**/*.so", "/o*/*.so", "/o*/**/*", root=tree) == {
+        "/lib/a.so": None,
+        "/o*/*.so": "no such file",
+        "/o*/**/*": "no such file",
+    }
     assert found("/etc/passwd", root=tree) == {"/etc/passwd": "no such file"}
 
 
@@ -110,3 +125,33 @@ def test_copies_and_links_of_a_file_are_told(tree: Path) -> None:
         "hard.so": first,
         "no-suffix": None,
     }
+
+
+def test_names_may_be_any_bytes(tree: Path) -> None:
+    name = os.fsdecode(b"line\nbreak \xff\x1b[2J.so")
+    (tree / name).write_bytes(IMAGE + b"2")
+    assert f"{tree}/{name}" in found(tree)
+
+
+def test_folders_deeper_than_a_path_can_name_are_a_row(tree: Path) -> None:
+    before = os.open(".", os.O_RDONLY)
+    try:
+        os.chdir(tree)
+        for _ in range(20):
+            Path("d" * 250).mkdir()
+            os.chdir("d" * 250)
+    finally:
+        os.chdir(before)
+        os.close(before)
+    given = found(tree)
+    assert list(given.values()).count("file name too long") == 1
+    assert given[f"{tree}/lib/a.so"] is None
+
+
+def test_many_files_are_many_rows(tmp_path: Path) -> None:
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for number in range(20_000):
+        (folder / f"{number:05}").touch()
+    (folder / "last").write_bytes(IMAGE)
+    assert found(folder) == {f"{folder}/last": None}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import faulthandler
+import mmap
 import os
 import signal
 import sqlite3
@@ -22,6 +24,7 @@ from soinspect.scan import pool
 from soinspect.scan.cache import Cache
 from soinspect.scan.find import find
 from soinspect.scan.read import read_batch
+from soinspect.scan.row import read_object
 from soinspect.scan.run import run
 
 IMAGE = elf64()
@@ -100,6 +103,41 @@ def test_a_cache_of_another_release_is_emptied(tree: Path, tmp_path: Path) -> No
         pass
     with sqlite3.connect(cache) as database:
         assert database.execute("SELECT count(*) FROM scanned").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("rows", ["[" * 100_000, '[{"path": 1}]', '[{"path": "", "x": 1}]', "{}", "[", "1", 7, None])
+def test_a_cache_that_somebody_else_wrote_is_refused(rows: object, tmp_path: Path) -> None:
+    cache, file = tmp_path / "cache", tmp_path / "a.so"
+    file.write_bytes(IMAGE)
+    rows_with(cache, file)
+    with sqlite3.connect(cache) as database:
+        database.execute("UPDATE scanned SET rows = ?", (rows,))
+    with pytest.raises(UsageError, match="holds what no scan wrote"):
+        rows_with(cache, file)
+
+
+def test_a_file_that_shrinks_while_it_is_read_is_read_again(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading what is no longer there ends a process with SIGBUS; then the file is empty, and no object."""
+
+    def shrinking(path: str, data: mmap.mmap, *, with_symbols: bool) -> Scanned:
+        if path.endswith("/005.so"):
+            faulthandler.disable()  # of pytest, in a process of its own here
+            os.truncate(path, 0)
+        return read_object(path, data, with_symbols=with_symbols)
+
+    monkeypatch.setattr("soinspect.scan.read.read_object", shrinking)
+    with api.scanning([str(tree)], jobs=2) as answers:
+        rows = [row for scanned in answers for row in scanned.rows]
+    expected = [f"{number:03}.so" for number in range(300) if number != 5]
+    assert [(Path(row.path).name, row.error) for row in rows] == [(name, None) for name in expected]
+
+
+def test_a_file_that_vanishes_is_a_row(tree: Path) -> None:
+    candidates = list(find([str(tree)]))
+    (tree / "000.so").unlink()
+    (first, second, *_) = (row for scanned in run(candidates, partial(read_batch, with_symbols=False),
+                           pool.in_process(), None) for row in scanned.rows)  # fmt: skip
+    assert (first.error, second.error) == ("no such file or directory", None)
 
 
 def test_what_is_no_cache_is_left_alone(demo_plugin: Path) -> None:

@@ -14,7 +14,7 @@ import typer
 from soinspect import __version__
 from soinspect.cli.exits import Exit, report
 from soinspect.cli.options import discard_output, leave_closed_pipe
-from soinspect.errors import SoinspectError
+from soinspect.errors import CannotRun, SoinspectError
 
 _VERSION = frozenset({"--version", "-V"})
 COMMANDS = (
@@ -80,6 +80,8 @@ def main() -> None:
             sys.stdout.flush()
     except SoinspectError as error:
         sys.exit(report(error))
+    except MemoryError:
+        sys.exit(report(CannotRun("out of memory", "give it more: ulimit -v, or the limit of the container")))
     except KeyboardInterrupt:
         sys.exit(Exit.INTERRUPTED)
     except BrokenPipeError:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypedDict
 import typer
 
 from soinspect.cli.exits import Exit
-from soinspect.cli.options import Verbose, print_lines, write
+from soinspect.cli.options import Verbose, print_lines, read_settings, write
 from soinspect.errors import InputError, UsageError
 from soinspect.model.finding import Comparison, Profile, Severity, Suppression
 
@@ -98,12 +98,7 @@ def _suppressions(path: Path | None) -> tuple[Suppression, ...]:
 
     if path is None:
         return ()
-    try:
-        return parse_suppressions(path.read_text(encoding="utf-8"), str(path))
-    except OSError as error:
-        raise UsageError(f"{path}: {(error.strerror or 'cannot be read').lower()}") from None
-    except UnicodeDecodeError:
-        raise UsageError(f"{path}: not UTF-8 text") from None
+    return parse_suppressions(read_settings(path), str(path))
 
 
 def _show(comparison: Comparison, output: DiffFormat, *, verbose: bool) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from soinspect.cli.exits import Exit, report
-from soinspect.cli.options import Files, Page, PageFormat, Verbose, console, print_lines, write
+from soinspect.cli.options import Files, Page, PageFormat, Verbose, console, print_lines, read_settings, write
 from soinspect.errors import SoinspectError, UsageError
 
 if TYPE_CHECKING:
@@ -71,10 +71,7 @@ def read_profile(name: str) -> GoHostProfile:
     known = next((profile for profile in PROFILES if profile.id == name), None)
     if known:
         return known
-    try:
-        return parse_profile(Path(name).read_text("utf-8"), name)
-    except FileNotFoundError:
+    if not Path(name).exists():
         names = ", ".join(profile.id for profile in PROFILES)
-        raise UsageError(f"--profile {name}: no such file, and no known host; known are {names}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--profile {name}: cannot be read: {error}") from None
+        raise UsageError(f"--profile {name}: no such file, and no known host; known are {names}")
+    return parse_profile(read_settings(Path(name)), name)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _ROW_INDENT = 2
 _TEXT_COLUMN = 14
 _LEAST_WIDTH = 20
+_MAX_SETTINGS = 1 << 20
 
 
 class PageFormat(StrEnum):
@@ -102,6 +103,23 @@ def write_to(path: Path | None, text: str) -> None:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{path}: {(error.strerror or 'cannot be written').lower()}") from None
+
+
+def read_settings(path: Path) -> str:
+    """The text of a file that the user wrote.
+
+    :raises UsageError: it cannot be read, or is too large to be written by hand.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MAX_SETTINGS + 1)
+        if len(data) > _MAX_SETTINGS:
+            raise UsageError(f"{path}: has more than {_MAX_SETTINGS:,} bytes")
+        return data.decode()
+    except OSError as error:
+        raise UsageError(f"{path}: {(error.strerror or 'cannot be read').lower()}") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{path}: not UTF-8 text") from None
 
 
 def leave_closed_pipe() -> NoReturn:

@@ -112,7 +112,7 @@ def _paths(paths: list[str] | None, root: str | None) -> tuple[str, ...]:
 
 def _check_format(chosen: ScanFormat, target: Path | None, *, symbols: bool, query: str | None) -> None:
     if query is not None and chosen is ScanFormat.PARQUET:
-        raise UsageError("the answer to --query is no Parquet file: let SQL write it, COPY (...) TO 'FILE.parquet'")
+        raise UsageError("the answer to --query is written as table, plain, csv, json or jsonl, not as Parquet")
     if chosen is ScanFormat.PARQUET and target is None:
         raise UsageError("--format parquet needs --output FILE")
     if symbols and query is None and chosen in (ScanFormat.TABLE, ScanFormat.JSON):

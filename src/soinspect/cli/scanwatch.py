@@ -87,5 +87,6 @@ def _bar() -> Progress:
             return Text(f"{task.speed or 0:,.0f} files/s")
 
     columns = (BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
-    # It draws when it is told to: workers are forked, so that no thread may run beside.
-    return Progress(*columns, console=Console(stderr=True), transient=True, auto_refresh=False)
+    # It draws when it is told to: workers are forked, so that no thread may run beside. Standard output is not its own:
+    # rich would print rows that are meant for a file or a pipe above the bar.
+    return Progress(*columns, console=Console(stderr=True), transient=True, auto_refresh=False, redirect_stdout=False)

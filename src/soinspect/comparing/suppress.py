@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
@@ -11,6 +10,7 @@ from fnmatch import fnmatchcase
 from soinspect.comparing.engine import verdict_of
 from soinspect.errors import UsageError
 from soinspect.model.finding import Comparison, Finding, SuppressedFinding, Suppression
+from soinspect.settings import parse_toml
 
 _TEXTS = ("rule", "subject", "reason")
 
@@ -20,10 +20,7 @@ def parse_suppressions(text: str, path: str) -> tuple[Suppression, ...]:
 
     :raises UsageError: it is not TOML, or a table is not what it must be; the text names ``path``.
     """
-    try:
-        tables = tomllib.loads(text).get("suppress", [])
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path}: not TOML: {error}") from None
+    tables = parse_toml(text, path).get("suppress", [])
     if not isinstance(tables, list):
         raise UsageError(f"{path}: write [[suppress]], once for each suppression")
     return tuple(_parse(table, f"{path}: suppression {number}") for number, table in enumerate(tables, 1))

@@ -25,6 +25,11 @@ class StringTable:
     def __len__(self) -> int:
         return len(self._data)
 
+    @property
+    def exhausted(self) -> bool:
+        """Whether names were left out, since they overlap out of proportion."""
+        return self._budget < 0
+
     def get(self, offset: int) -> str:
         """The name at ``offset``; a name outside of the table, or one too many, comes as a bracketed remark."""
         data = self._data

@@ -71,6 +71,11 @@ class SymbolTable:
         """The raw names, in table order."""
         return self._strings.get_all(self._name_offsets)
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether all names could be read: those of a table that is made to exhaust memory are not."""
+        return len(self.names) == len(self) and not self._strings.exhausted
+
     @cached_property
     def undefined_names(self) -> list[str]:
         """The raw names of what other objects must provide, in table order; no other name is decoded."""

@@ -11,6 +11,7 @@ from soinspect.kinds.readers import fact
 from soinspect.model.absence import Absent
 from soinspect.model.pluginkind import GoHostProfile, KindFact, KindProblem
 from soinspect.model.verdict import Requirement
+from soinspect.settings import parse_toml
 
 # Most files are not Go's.
 if TYPE_CHECKING:
@@ -92,12 +93,7 @@ def parse_profile(text: str, path: str) -> GoHostProfile:
 
     :raises UsageError: it is not TOML, or not what it must be; the text names ``path``.
     """
-    import tomllib
-
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path}: not TOML: {error}") from None
+    table = parse_toml(text, path)
     unknown = sorted(set(table) - set(_KEYS))
     if unknown:
         raise UsageError(f"{path}: unknown key {unknown[0]}; known are {', '.join(_KEYS)}")

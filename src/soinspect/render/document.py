@@ -16,7 +16,7 @@ from soinspect.errors import FormatError, SoinspectError
 from soinspect.model.absence import Absent
 from soinspect.model.symbol import ExplainedSymbols
 from soinspect.render.symboljson import symbol_texts
-from soinspect.render.text import utf8
+from soinspect.render.text import inert, utf8
 
 SCHEMA_VERSION = 1
 _CHUNK = 4096
@@ -28,7 +28,7 @@ Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"] | Expl
 def document(command: str, **parts: object) -> str:
     """The whole JSON document of one run."""
     body = {"schema_version": SCHEMA_VERSION, "command": command, **parts}
-    return "".join(_text(jsonable(body), "\n")) + "\n"
+    return inert("".join(_text(jsonable(body), "\n"))) + "\n"
 
 
 def _text(value: Json, newline: str) -> Iterator[str]:

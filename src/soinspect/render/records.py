@@ -6,10 +6,11 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from math import isfinite
 
 from soinspect.render.document import Json
-from soinspect.render.text import printable, utf8
+from soinspect.render.text import inert, printable, utf8
 
 _Rows = Iterable[Sequence[object]]
 
@@ -37,16 +38,16 @@ def plain_lines(columns: Sequence[str], rows: _Rows) -> Iterator[str]:  # noqa: 
 
 def csv_lines(columns: Sequence[str], rows: _Rows) -> Iterator[str]:
     """CSV (RFC 4180), with heading."""
-    for row in (columns, *(map(_cell, row) for row in rows)):
+    for row in chain([columns], rows):
         buffer = io.StringIO(newline="")
-        csv.writer(buffer).writerow(row)
+        csv.writer(buffer).writerow(map(_cell, row))
         yield buffer.getvalue()
 
 
 def json_lines(columns: Sequence[str], rows: _Rows) -> Iterator[str]:
     """One JSON object a line and row (JSON lines)."""
     for row in objects(columns, rows):
-        yield json.dumps(row, ensure_ascii=False) + "\n"
+        yield inert(json.dumps(row, ensure_ascii=False)) + "\n"
 
 
 def objects(columns: Sequence[str], rows: _Rows) -> Iterator[dict[str, Json]]:

@@ -15,7 +15,7 @@ from soinspect import __version__
 from soinspect.model.finding import Comparison, Finding, Rule, Severity
 from soinspect.render.document import Json
 from soinspect.render.findings import change
-from soinspect.render.text import printable
+from soinspect.render.text import inert, printable
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _LEVELS = {
@@ -31,7 +31,7 @@ def sarif(comparison: Comparison, rules: tuple[Rule, ...]) -> str:
     driver: Json = {"name": "soinspect", "version": __version__, "rules": [_descriptor(rule) for rule in rules]}
     run: Json = {"tool": {"driver": driver}, "results": _results(comparison, [rule.id for rule in rules])}
     log: Json = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
-    return json.dumps(log, ensure_ascii=False, indent=2) + "\n"
+    return inert(json.dumps(log, ensure_ascii=False, indent=2)) + "\n"
 
 
 def _descriptor(rule: Rule) -> Json:

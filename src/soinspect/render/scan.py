@@ -12,7 +12,7 @@ from operator import attrgetter
 
 from soinspect.model.scan import ScanRow, SymbolRows
 from soinspect.render.document import jsonable
-from soinspect.render.text import all_printable, printable, utf8
+from soinspect.render.text import all_printable, inert, printable, utf8
 
 FILE_COLUMNS = tuple(field.name for field in fields(ScanRow))
 SYMBOL_COLUMNS = tuple(field.name for field in fields(SymbolRows))
@@ -31,7 +31,7 @@ def csv_rows(rows: Iterable[ScanRow]) -> str:
 
 def json_rows(rows: Iterable[ScanRow]) -> str:
     """One JSON object a line and row (JSON lines)."""
-    return "".join(json.dumps(jsonable(row), ensure_ascii=False) + "\n" for row in rows)
+    return inert("".join(json.dumps(jsonable(row), ensure_ascii=False) + "\n" for row in rows))
 
 
 def plain_symbols(table: SymbolRows) -> str:
@@ -59,7 +59,7 @@ def json_symbols(table: SymbolRows) -> str:
         strict=True,
     )
     template = f'{{"path": {path.replace("%", "%%")}, "name": %s, "version": %s, "type": "%s", "binding": "%s", '
-    return "".join(map((template + '"defined": %s, "size": %d}\n').__mod__, cells))
+    return inert("".join(map((template + '"defined": %s, "size": %d}\n').__mod__, cells)))
 
 
 def heading(columns: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ from operator import add
 from soinspect.model.constants import SymbolBinding, SymbolType, SymbolVisibility
 from soinspect.model.symbol import ExplainedSymbol, ExplainedSymbols, SymbolKind
 from soinspect.model.symbolquery import SymbolListing
-from soinspect.render.text import all_printable, count, cut, printable, utf8
+from soinspect.render.text import all_printable, count, cut, inert, printable, utf8
 
 # heading, text of a cell, whether it is a number
 _Column = tuple[str, Callable[[ExplainedSymbol], str], bool]
@@ -72,7 +72,8 @@ def csv_lines(listing: SymbolListing) -> Iterator[str]:
     middles = (middle.split("\t") for middle in _middles(rows))
     cells = zip(values, rows.symbols.sizes, middles, *_both_names(rows), strict=True)
     buffer = io.StringIO(newline="")
-    csv.writer(buffer).writerows((listing.path, value, size, *middle, *names) for value, size, middle, *names in cells)
+    path = printable(listing.path)
+    csv.writer(buffer).writerows((path, value, size, *middle, *names) for value, size, middle, *names in cells)
     yield buffer.getvalue()
 
 
@@ -85,7 +86,7 @@ def json_lines(listing: SymbolListing) -> Iterator[str]:
     start = f'{{"file": {encode_basestring(utf8(listing.path))}, '
     lines = (start + text[1:] for text in symbol_texts(listing.rows))
     while chunk := list(islice(lines, _CHUNK)):
-        yield "\n".join(chunk) + "\n"
+        yield inert("\n".join(chunk)) + "\n"
 
 
 def _middles(rows: ExplainedSymbols) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from soinspect.model.absence import Absent
@@ -22,6 +23,7 @@ def all_printable(texts: Sequence[str]) -> Sequence[str]:
     return texts if harmless else [printable(text) for text in texts]
 
 
+_NOT_ASCII = re.compile(r"[^\x00-\x7e]")
 _HARMLESS = bytes(range(0x20, 0x7F))
 
 
@@ -39,6 +41,15 @@ def utf8(text: str) -> str:
     except UnicodeEncodeError:
         return "".join(_escape(c) if 0xDC80 <= ord(c) <= 0xDCFF else c for c in text)
     return text
+
+
+def inert(json_text: str) -> str:
+    """The same JSON; what a terminal or a reader's eye could be led astray by (C1 controls, bidi) stands as escapes."""
+    if json_text.isascii() and "\x7f" not in json_text:
+        return json_text
+    import json
+
+    return _NOT_ASCII.sub(lambda found: found[0] if found[0].isprintable() else json.dumps(found[0])[1:-1], json_text)
 
 
 def count(number: int, noun: str) -> str:

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BufferedReader, FileIO
 from lzma import LZMAError
+from mmap import mmap
 from typing import IO
 
 from soinspect.errors import InputError
@@ -27,6 +28,7 @@ _ELF = b"\x7fELF"
 _MAX_MEMBER = 1 << 30
 # What tarfile reads between two members: long names and extended headers.
 _MAX_HEADERS = 16 << 20
+_CHUNK = 1 << 20
 _ENCRYPTED = 0x1
 _AR_MAGIC = b"!<arch>\n"
 _AR_HEADER = struct.Struct("16s12s6s6s8s10s2s")  # name, mtime, uid, gid, mode, size, end (ar(5))
@@ -54,7 +56,7 @@ class Member:
     """
 
     name: str
-    data: bytes | Absent
+    data: bytes | mmap | Absent
     same_as: str | None = None
 
 
@@ -108,11 +110,13 @@ def _tar_members(stream: Metered, budget: Budget) -> Iterator[Member]:
                 assert opened is not None  # noqa: S101  (it is a regular file)
                 if opened.read(len(_ELF)) == _ELF:
                     found.add(name)
+                    if entry.issparse():  # its holes take no bytes of the archive
+                        budget.spend(entry.size)
                     yield Member(name=name, data=_whole(opened, entry.size))
 
 
 def _zip_members(file: BufferedReader[FileIO], budget: Budget) -> Iterator[Member]:
-    with zipfile.ZipFile(file) as archive:
+    with zipfile.ZipFile(_Zip(file.fileno(), budget)) as archive:
         for entry in archive.infolist():
             if entry.is_dir() or not entry.file_size:
                 continue
@@ -124,8 +128,27 @@ def _zip_members(file: BufferedReader[FileIO], budget: Budget) -> Iterator[Membe
                     yield Member(name=entry.filename, data=_whole(opened, entry.file_size))
 
 
-def _whole(opened: IO[bytes], size: int) -> bytes | Absent:
+class _Zip(FileIO):
+    """A zip archive whose directory, which zipfile reads at once and makes objects of, is in proportion."""
+
+    def __init__(self, descriptor: int, budget: Budget) -> None:
+        super().__init__(descriptor, closefd=False)
+        self._budget = budget
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > _MAX_HEADERS:
+            self._budget.refuse_headers()
+        return super().read(size)
+
+
+def _whole(opened: IO[bytes], size: int) -> mmap | Absent:
     """The bytes of a member of which the first four have been read."""
     if size > _MAX_MEMBER:
         return Absent(f"has {size:,} bytes: members of up to {_MAX_MEMBER:,} are read")
-    return _ELF + opened.read(size - len(_ELF))
+    data = mmap(-1, size)
+    data.write(_ELF)
+    while chunk := opened.read(_CHUNK):
+        data.write(chunk)
+    if data.tell() < size:
+        raise EOFError("ends in the middle of a member")
+    return data

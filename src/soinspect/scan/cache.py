@@ -7,18 +7,16 @@ import os
 import sqlite3
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import asdict, fields, replace
-from typing import Any, Self
+from dataclasses import fields, replace
+from typing import Self, cast
 
 from soinspect import __version__
 from soinspect.errors import UsageError
-from soinspect.model.hardening import Relro
-from soinspect.model.image import ObjectKind
 from soinspect.model.scan import Candidate, Scanned, ScanRow
+from soinspect.saved.forms import Mismatch, form_of
 
 # Another release, or other columns: what was read before no longer counts.
 _READER = " ".join((__version__, *(field.name for field in fields(ScanRow))))
-_LISTS = tuple(field.name for field in fields(ScanRow) if str(field.type).startswith("tuple"))
 _SCHEMA = """
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = NORMAL;
@@ -70,7 +68,10 @@ class Cache:
                 found = self._database.execute(query, (file, state)).fetchone()
             except sqlite3.Error as error:
                 raise self._unusable(error) from None
-            rows = tuple(_row(fields, candidate.shown) for fields in json.loads(found[0])) if found else ()
+            try:
+                rows = _read(found[0], candidate.shown) if found else ()
+            except (Mismatch, ValueError, TypeError, RecursionError):
+                raise UsageError(f"--cache {self._path}: holds what no scan wrote; remove it") from None
             if found and (rows or not candidate.named):  # a named file is always answered by a row
                 return Scanned(rows=rows)
             self._states[candidate.path] = (file, state)
@@ -82,7 +83,7 @@ class Cache:
         for candidate, scanned in answers:
             state = self._states.pop(candidate.path, None)
             if state and not any(row.error for row in scanned.rows):
-                entries.append((*state, json.dumps([_fields(row, candidate.shown) for row in scanned.rows])))
+                entries.append((*state, _written(scanned.rows, candidate.shown)))
         try:
             with self._database:
                 self._database.executemany("INSERT OR REPLACE INTO scanned VALUES (?, ?, ?)", entries)
@@ -90,19 +91,22 @@ class Cache:
             raise self._unusable(error) from None
 
 
-def _fields(row: ScanRow, shown: str) -> dict[str, object]:
-    """The row, its paths without that of the file, which may be another one next time."""
-    same_as = row.same_as and row.same_as.removeprefix(shown)
-    return asdict(replace(row, path=row.path.removeprefix(shown), same_as=same_as))
+def _written(rows: Iterable[ScanRow], shown: str) -> str:
+    """The rows, their paths without that of the file, which may be another one next time."""
+    placeless = (
+        replace(row, path=row.path.removeprefix(shown), same_as=row.same_as and row.same_as.removeprefix(shown))
+        for row in rows
+    )
+    return json.dumps([form_of(ScanRow).encode(row) for row in placeless])
 
 
-def _row(fields: dict[str, Any], shown: str) -> ScanRow:
-    fields |= {name: tuple(fields[name]) for name in _LISTS}
-    row = ScanRow(**fields)
-    return replace(
-        row,
-        path=shown + row.path,
-        same_as=None if row.same_as is None else shown + row.same_as,
-        kind=row.kind and ObjectKind(row.kind),
-        relro=row.relro and Relro(row.relro),
+def _read(text: str, shown: str) -> tuple[ScanRow, ...]:
+    """The rows of the file that is called ``shown`` now.
+
+    :raises Mismatch, ValueError, RecursionError: they are not what was written.
+    """
+    rows = form_of(tuple[ScanRow, ...]).decode(json.loads(text))
+    return tuple(
+        replace(row, path=shown + row.path, same_as=None if row.same_as is None else shown + row.same_as)
+        for row in cast(tuple[ScanRow, ...], rows)
     )

@@ -6,7 +6,7 @@ import bz2
 import gzip
 import io
 import lzma
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from soinspect.errors import InputError
 
@@ -35,7 +35,14 @@ class Budget:
         if self._left < 0:
             raise InputError(self._path, f"expands to more than {_MAX_EXPANSION} times its size: not read further")
         if self.step < 0:
-            raise InputError(self._path, "its headers are out of proportion: not read further")
+            self.refuse_headers()
+
+    def refuse_headers(self) -> NoReturn:
+        """Say that what the archive says about its members is too much.
+
+        :raises InputError: always.
+        """
+        raise InputError(self._path, "its headers are out of proportion: not read further")
 
 
 class _Source(Protocol):

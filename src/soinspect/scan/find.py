@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from glob import glob, has_magic
+from fnmatch import fnmatchcase
+from glob import has_magic
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 
@@ -22,8 +23,8 @@ _PSEUDO = frozenset(
 def find(paths: Sequence[str], root: str = "/") -> Iterator[Candidate | ScanRow]:
     """The files at ``paths`` and below, in a fixed order; a row for what is named or below, and cannot be read.
 
-    A path is a file, a folder or a pattern (``**`` for any folders), as it is seen by a program whose ``/`` is
-    ``root``. A folder is walked once, whatever leads to it.
+    A path is a file, a folder or a pattern (``**`` for any folders but links), as it is seen by a program whose ``/``
+    is ``root``. A folder is walked once, whatever leads to it.
     """
     finder = _Finder(FileSystem(root))
     for path in paths:
@@ -44,10 +45,32 @@ class _Finder:
         given = self._files.given(path)
         if not has_magic(given) or self._files.identity(given) is not None:
             return ()
-        if self._files.root == "/":
-            return sorted(glob(given, recursive=True))  # noqa: PTH207
-        inside = glob(given.lstrip("/"), root_dir=self._files.root, recursive=True)  # noqa: PTH207
-        return sorted(f"/{match}" for match in inside)
+        start = "/" if given.startswith("/") or self._files.root != "/" else ""
+        matches: set[str] = set()
+        pending = [(start, tuple(filter(None, given.split("/"))))]
+        seen = set(pending)
+        while pending:
+            folder, (part, *rest) = pending.pop()
+            names, below = self._names(folder, part), tuple(rest)
+            steps = [(os.path.join(folder, name), below) for name in names]  # noqa: PTH118
+            if part == "**":  # any folders, which may be none
+                steps = [(step, (part, *below)) for step, _ in steps] + [(folder, below)]
+            matches.update(step for step, left in steps if not left and self._files.identity(step or ".") is not None)
+            fresh = {step for step in steps if step[1]} - seen
+            seen |= fresh
+            pending += fresh
+        return sorted(matches)
+
+    def _names(self, folder: str, part: str) -> Sequence[str]:
+        """What one part of a pattern stands for in a folder; ``**`` follows no links, which may lead in circles."""
+        if not has_magic(part):
+            return (part,)
+        place = self._files.outside(folder or ".")
+        with suppress(OSError, ValueError), os.scandir(place) as entries:
+            if part == "**":
+                return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+            return [entry.name for entry in entries if fnmatchcase(entry.name, part)]
+        return ()
 
     def at(self, path: str, *, named: bool) -> Iterator[Candidate | ScanRow]:
         given = self._files.given(path)

@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 
 _TYPES = {str: "VARCHAR", int: "BIGINT", bool: "BOOLEAN", tuple: "VARCHAR[]"}
 _AT_ONCE = 4096
+# Who may ask need not be who may read and write files: the statement sees the tables, and nothing else.
+_TABLES_ALONE = """
+    SET python_enable_replacements = false;
+    SET enable_external_access = false;
+    SET lock_configuration = true;
+"""
 
 
 class Query:
@@ -31,35 +37,53 @@ class Query:
             import duckdb
         except ImportError:
             raise CannotRun("--query needs DuckDB, which is not installed", "pip install 'soinspect[sql]'") from None
+        try:
+            sql.encode()
+        except UnicodeEncodeError:
+            raise UsageError("--query: not UTF-8 text") from None
         self._error = duckdb.Error
         self._sql = sql
-        self._database: DuckDBPyConnection = duckdb.connect()
-        for table, record in (("files", ScanRow), ("symbols", SymbolRows)):
-            columns = ", ".join(f'"{name}" {_TYPES[kind]}' for name, kind in column_types(record).items())
-            self._database.execute(f"CREATE TABLE {table} ({columns})")
-        self._run(f"EXPLAIN {sql}")
+        self._database = _empty_tables(duckdb.connect())
+        self._run(_empty_tables(duckdb.connect()), f"EXPLAIN {sql}")
 
     def load(self, table: str, path: str) -> None:
-        """Fill ``files`` or ``symbols`` with the JSON lines in the file at ``path``."""
+        """Fill ``files`` or ``symbols`` with the JSON lines in the file at ``path``.
+
+        :raises CannotRun: there is too little memory for it.
+        """
         record = {"files": ScanRow, "symbols": SymbolRows}[table]
         columns = {name: _TYPES[kind] for name, kind in column_types(record).items()}
-        source = self._database.read_json(path, columns=columns, format="newline_delimited")
-        source.insert_into(table)
+        try:
+            self._database.read_json(path, columns=columns, format="newline_delimited").insert_into(table)
+        except self._error as error:
+            raise CannotRun(f"--query: {_first_line(error)}", "give it more memory, or scan less at once") from None
 
     def answer(self) -> tuple[tuple[str, ...], Iterator[Sequence[object]]]:
         """The names of the answer's columns, and its rows.
 
         :raises UsageError: the statement cannot be carried out.
         """
-        self._run(self._sql)
+        self._run(self._database, self._sql)
         return tuple(column[0] for column in self._database.description or ()), self._rows()
 
     def _rows(self) -> Iterator[Sequence[object]]:
         while rows := self._database.fetchmany(_AT_ONCE):
             yield from rows
 
-    def _run(self, sql: str) -> None:
+    def _run(self, database: DuckDBPyConnection, sql: str) -> None:
+        database.execute(_TABLES_ALONE)
         try:
-            self._database.execute(sql)
+            database.execute(sql)
         except self._error as error:
-            raise UsageError(f"--query: {str(error).splitlines()[0]}") from None
+            raise UsageError(f"--query: {_first_line(error)}") from None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
+
+
+def _empty_tables(database: DuckDBPyConnection) -> DuckDBPyConnection:
+    for table, record in (("files", ScanRow), ("symbols", SymbolRows)):
+        columns = ", ".join(f'"{name}" {_TYPES[kind]}' for name, kind in column_types(record).items())
+        database.execute(f"CREATE TABLE {table} ({columns})")
+    return database
