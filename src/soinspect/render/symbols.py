@@ -5,9 +5,8 @@ Rows are joined strings rather than rich tables, which cost more than half a mil
 
 from __future__ import annotations
 
-import sys
-from array import array
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from soinspect.model.constants import SymbolBinding, SymbolType, SymbolVisibility
 from soinspect.model.symbol import ExplainedSymbol, ExplainedSymbols, SymbolColumns, SymbolKind
@@ -55,7 +54,7 @@ def plain_lines(listing: SymbolListing, *, titled: bool) -> Iterator[str]:
     """One line a symbol, tab-separated in the order of ``COLUMNS``, nothing cut; ``titled`` puts the path first."""
     title = printable(listing.path) + "\t" if titled else ""
     lines = [
-        f"{title}0x{value}\t{size}\t{middle}\t{name}{version}\t{text}{version}\n"
+        f"{title}0x{value:016x}\t{size}\t{middle}\t{name}{version}\t{text}{version}\n"
         for value, size, middle, name, text, version in zip(*_columns(listing.table), strict=True)
     ]
     yield from _in_order(lines, listing.order)
@@ -68,7 +67,7 @@ def csv_lines(listing: SymbolListing) -> Iterator[str]:
 
     buffer = io.StringIO(newline="")
     csv.writer(buffer).writerows(
-        (listing.path, "0x" + value, size, *middle.split("\t"), name + version, text + version)
+        (listing.path, f"0x{value:016x}", size, *middle.split("\t"), name + version, text + version)
         for value, size, middle, name, text, version in zip(*_columns(listing.rows), strict=True)
     )
     yield buffer.getvalue()
@@ -94,20 +93,12 @@ def _in_order(lines: Sequence[str], order: Sequence[int]) -> Iterator[str]:
         yield "".join(map(lines.__getitem__, order[start : start + _CHUNK]))
 
 
-def _columns(rows: ExplainedSymbols) -> tuple[Sequence[str], ...]:
-    """As texts: values, sizes, what stands in the middle of a line, raw names, readable names, versions."""
+def _columns(rows: ExplainedSymbols) -> tuple[Sequence[Any], ...]:
+    """Values, sizes, what stands in the middle of a line, raw names, readable names, and what follows both of them."""
     symbols = rows.symbols
     names = all_printable(symbols.names)
     texts = names if rows.texts is symbols.names else all_printable(rows.texts)
-    return _hexadecimal(symbols.values), list(map(str, symbols.sizes)), _middles(rows), names, texts, _versions(symbols)
-
-
-def _hexadecimal(values: Sequence[int]) -> list[str]:
-    """Each value as 16 digits: all of them are written at once, and cut."""
-    words = array("Q", values)
-    if sys.byteorder == "little":
-        words.byteswap()
-    return words.tobytes().hex(" ", words.itemsize).split()
+    return symbols.values, symbols.sizes, _middles(rows), names, texts, _versions(symbols)
 
 
 def _middles(rows: ExplainedSymbols) -> list[str]:
