@@ -1,7 +1,8 @@
-"""C++ and Rust names, through pydemumble (LLVM's demanglers; the door to that library)."""
+"""C++ and Rust names, through pycxxfilt (LLVM's demanglers; the door to that library)."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, overload
@@ -10,14 +11,38 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 # Itanium C++ ABI "_Z" (and its block-literal form), Rust v0 "_R" (RFC 2603); legacy Rust is Itanium with a hash.
-_PREFIXES = ("_Z", "___Z", "_R")
+_RUST = "_R"
+_PREFIXES = ("_Z", "___Z", _RUST)
+# LLVM's demanglers call themselves for each level of a name: some 200,000 characters exhaust the stack.
+_LONGEST = 1 << 15
+# What rustc writes for what no C++ identifier can hold (rustc_symbol_mangling/src/legacy.rs).
+_LEGACY = re.compile(r"_ZN.*17h[0-9a-f]{16}E(?:\..*)?")
+_HASH = re.compile(r"::h[0-9a-f]{16}(?: \(\..*\))?")
+_ESCAPE = re.compile(r"\.\.|(?<![^:])_(?=\$)|\$(?:SP|BP|RF|LT|GT|LP|RP|C|u[0-9a-f]{1,5})\$")
+_ESCAPED = {"..": "::", "_": "", "$SP$": "@", "$BP$": "*", "$RF$": "&", "$LT$": "<", "$GT$": ">", "$LP$": "(",
+            "$RP$": ")", "$C$": ","}  # fmt: skip
 
 
 def demangle(name: str) -> str:
     """The C++ or Rust name behind a mangled one; any other name comes back as it is."""
-    if not name.startswith(_PREFIXES) or not name.isascii():
+    if not name.startswith(_PREFIXES) or not name.isascii() or len(name) > _LONGEST:
         return name
-    return _demangler()(name) or name
+    cxx, rust = _demanglers()
+    try:
+        text = rust(name) if name.startswith(_RUST) else cxx(name)
+    except ValueError:  # it only begins like one
+        return name
+    if text and "17h" in name and _LEGACY.fullmatch(name):
+        return _ESCAPE.sub(_unescaped, _HASH.sub("", text))
+    return text or name
+
+
+def _unescaped(escape: re.Match[str]) -> str:
+    text = escape[0]
+    if not text.startswith("$u"):
+        return _ESCAPED[text]
+    character = chr(int(text[2:-1], 16))
+    return character if character.isprintable() else text
 
 
 class Demangled(Sequence[str]):
@@ -42,8 +67,7 @@ class Demangled(Sequence[str]):
 
 
 @cache
-def _demangler() -> Callable[[str], str | None]:
-    import pydemumble
+def _demanglers() -> tuple[Callable[[str], str | None], Callable[[str], str | None]]:
+    from pycxxfilt import itanium_demangle, rust_demangle
 
-    demangler: Callable[[str], str | None] = pydemumble.demangle
-    return demangler
+    return itanium_demangle, rust_demangle
