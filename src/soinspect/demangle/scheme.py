@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, overload
@@ -15,12 +14,7 @@ _RUST = "_R"
 _PREFIXES = ("_Z", "___Z", _RUST)
 # LLVM's demanglers call themselves for each level of a name: some 200,000 characters exhaust the stack.
 _LONGEST = 1 << 15
-# What rustc writes for what no C++ identifier can hold (rustc_symbol_mangling/src/legacy.rs).
-_LEGACY = re.compile(r"_ZN.*17h[0-9a-f]{16}E(?:\..*)?")
-_HASH = re.compile(r"::h[0-9a-f]{16}(?: \(\..*\))?")
-_ESCAPE = re.compile(r"\.\.|(?<![^:])_(?=\$)|\$(?:SP|BP|RF|LT|GT|LP|RP|C|u[0-9a-f]{1,5})\$")
-_ESCAPED = {"..": "::", "_": "", "$SP$": "@", "$BP$": "*", "$RF$": "&", "$LT$": "<", "$GT$": ">", "$LP$": "(",
-            "$RP$": ")", "$C$": ","}  # fmt: skip
+_LEGACY_RUST = "17h"  # how its hash begins
 
 
 def demangle(name: str) -> str:
@@ -32,17 +26,11 @@ def demangle(name: str) -> str:
         text = rust(name) if name.startswith(_RUST) else cxx(name)
     except ValueError:  # it only begins like one
         return name
-    if text and "17h" in name and _LEGACY.fullmatch(name):
-        return _ESCAPE.sub(_unescaped, _HASH.sub("", text))
+    if text and _LEGACY_RUST in name:
+        from soinspect.demangle.legacyrust import readable
+
+        return readable(name, text)
     return text or name
-
-
-def _unescaped(escape: re.Match[str]) -> str:
-    text = escape[0]
-    if not text.startswith("$u"):
-        return _ESCAPED[text]
-    character = chr(int(text[2:-1], 16))
-    return character if character.isprintable() else text
 
 
 class Demangled(Sequence[str]):
