@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import capstone  # noqa: F401
-import pydemumble  # noqa: F401
+import pycxxfilt  # noqa: F401
 
 from calls import call
 from gohosts import MARK

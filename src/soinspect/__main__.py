@@ -14,6 +14,7 @@ def main() -> None:
     try:
         from soinspect.cli.app import main as run
 
+        gc.freeze()  # looking for garbage in these modules at the end would be a tenth of a short run
         run()
     except KeyboardInterrupt:
         sys.exit(130)  # the number that exits.Exit names, whose import may be what was interrupted

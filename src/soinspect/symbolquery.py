@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def select(columns: SymbolColumns, query: SymbolQuery, names: GoNames | None) -> tuple[ExplainedSymbols, list[int]]:
-    """The symbols that ``query`` asks for, explained: a table that holds them, and their indexes in order.
+    """The symbols that ``query`` asks for, explained, and their indexes in order.
 
     ``names`` is None for files that are not Go's.
     """
@@ -25,7 +26,7 @@ def select(columns: SymbolColumns, query: SymbolQuery, names: GoNames | None) ->
     table = explain(columns, names, with_demangling=query.demangle)
     if query.demangle:
         table = replace(table, texts=list(table.texts))  # all are needed, more than once
-    return table, _chosen(table, query, names)
+    return _chosen(table, query, names)
 
 
 def select_explained(
@@ -35,18 +36,26 @@ def select_explained(
     table = table.take(_in_scope(table.symbols, query))
     if not query.demangle:
         table = replace(table, texts=table.symbols.names)
-    return table, _chosen(table, query, names)
+    return _chosen(table, query, names)
 
 
-def _chosen(table: ExplainedSymbols, query: SymbolQuery, names: GoNames | None) -> list[int]:
-    """The indexes of the symbols that ``query`` asks for by what they mean, in order."""
-    chosen: Iterable[int] = range(len(table))
+def _chosen(table: ExplainedSymbols, query: SymbolQuery, names: GoNames | None) -> tuple[ExplainedSymbols, list[int]]:
+    """The symbols that ``query`` asks for by what they mean, and their indexes in order."""
     if query.kinds:
-        chosen = [i for i in chosen if table.kinds[i] in query.kinds]
+        table = table.take([i for i, kind in enumerate(table.kinds) if kind in query.kinds])
     if query.pattern is not None:
-        found = query.pattern.search
-        chosen = [i for i in chosen if found(table.symbols.names[i]) or found(table.texts[i])]
-    return _sorted(table, list(chosen), query, names)
+        chosen = _matching(table, query.pattern)
+        if len(chosen) < len(table):
+            table = table.take(chosen)
+    return table, _order(table, query, names)
+
+
+def _matching(table: ExplainedSymbols, pattern: re.Pattern[str]) -> list[int]:
+    """The indexes of the symbols in whose raw or readable name the pattern is found."""
+    found = pattern.search
+    rows = enumerate(zip(table.symbols.names, table.texts, strict=True))
+    # A name that needs no demangling is its own text, and searched once.
+    return [i for i, (name, text) in rows if found(name) or (text is not name and found(text))]
 
 
 def explain(columns: SymbolColumns, names: GoNames | None, *, with_demangling: bool = True) -> ExplainedSymbols:
@@ -82,9 +91,10 @@ _FIRST = {SymbolKind.EXPORT: 0, SymbolKind.INIT: 1}
 _CODE = frozenset({SymbolKind.FUNCTION, SymbolKind.METHOD, SymbolKind.VARIABLE, SymbolKind.GENERIC})
 
 
-def _sorted(rows: ExplainedSymbols, order: list[int], query: SymbolQuery, names: GoNames | None) -> list[int]:
-    """The indexes in ``order``, sorted as the query asks, ties by readable name and version."""
+def _order(rows: ExplainedSymbols, query: SymbolQuery, names: GoNames | None) -> list[int]:
+    """The indexes of all rows, sorted as the query asks, ties by readable name and version."""
     symbols = rows.symbols
+    order = list(range(len(rows)))
     # One stable sort a column, the least important first, is several times quicker than one by tuples.
     if any(symbols.versions):
         order.sort(key=[version or "" for version in symbols.versions].__getitem__)

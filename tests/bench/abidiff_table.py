@@ -32,7 +32,7 @@ soinspect's exit code is 1 where something breaks.
 
 CPU seconds for all pairs, in one process a pair: abidiff {abidiff:.1f}, soinspect {soinspect:.1f}. Of the latter the
 start of Python and of the command line is {start:.2f} s a pair. On large libraries it is the other way round:
-`tests/bench/diff_speed.py` measures it.
+`tests/bench/run.py diff` measures it.
 
 `pytest tests/bench/abidiff_table.py` writes this page.
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from statistics import median
 
 RUNS = 5
+SOINSPECT = [sys.executable, "-m", "soinspect"]
 LIMIT = 60  # CPU seconds after which a command is stopped
 # Python would compile all sources anew at every start, were it told not to keep what it compiled.
 ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
@@ -22,6 +23,15 @@ class Cost:
     seconds: float
     memory: int
     stopped: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Benchmark:
+    """A question, what soinspect is asked, and the peers that answer the same, or nearly so."""
+
+    name: str
+    ours: list[str]
+    peers: dict[str, list[str]]
 
 
 # A process inherits the peak memory of the one that started it: so a small one does. It prints seconds, kB, status.

@@ -1,6 +1,6 @@
 """Measure soinspect against the peers that are installed, and write the table of docs/performance.md.
 
-python tests/bench/run.py [NAME...]     # NAME: only these benchmarks, printed and not written
+python tests/bench/run.py [COMMAND...]    # only the benchmarks of these commands, printed and not written
 
 Nothing fails on a time. Libraries of LLVM and Go's tools are measured where they are installed.
 """
@@ -13,18 +13,21 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 import call_latency
-from measuring import LIMIT, RUNS, Cost, paired, version_of
+import large_go
+import scanning
+from measuring import LIMIT, RUNS, SOINSPECT, Benchmark, Cost, paired, version_of
 
 _ROOT = Path(__file__).parent.parent.parent
 _PAGE = _ROOT / "docs" / "performance.md"
 _FIXTURES = _ROOT / "fixtures"
 _SYSTEM = Path("/usr/lib/x86_64-linux-gnu")
-_SOINSPECT = [sys.executable, "-m", "soinspect"]
+_PLUGINS = [str(_FIXTURES / f"plugin{n}.so") for n in (1, 2)]
+_TINY = "int answer(void) { return 42; }"
+_LLVM = (_SYSTEM / "libLLVM-14.so.1", _SYSTEM / "libLLVM-15.so.1")
 _LIEF = (
     "import lief, sys\nfile = lief.ELF.parse(sys.argv[1])\n"
     "for s in file.dynamic_symbols: print(s.name, s.value, s.size)\n"
@@ -44,56 +47,28 @@ _VERSIONS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Benchmark:
-    """A question, what soinspect is asked, and the peers that answer the same, or nearly so."""
-
-    name: str
-    ours: list[str]
-    peers: dict[str, list[str]]
-
-
-def _benchmarks(folder: Path) -> Iterator[Benchmark]:
-    tiny = _compiled(folder / "tiny.so", "int answer(void) { return 42; }")
+def _start_up(folder: Path) -> Iterator[Benchmark]:
+    tiny = _compiled(folder / "tiny.so", _TINY)
     for command in (["--version"], ["symbols", tiny], ["info", tiny]):
         yield Benchmark(
             name=f"start-up: {command[0]}",
-            ours=[*_SOINSPECT, *command],
+            ours=[*SOINSPECT, *command],
             peers={
                 "python -c pass": [sys.executable, "-c", "pass"],
                 "python -c 'import typer'": [sys.executable, "-c", "import typer"],
             },
         )
+
+
+def _symbols(folder: Path) -> Iterator[Benchmark]:
     many = _compiled(folder / "many.so", "\n".join(f"int symbol_{n};" for n in range(200_000)))
     yield Benchmark(
         name="symbols --match of 200,000",
-        ours=[*_SOINSPECT, "symbols", many, "--match", "*_1234*"],
-        peers={"soinspect symbols": [*_SOINSPECT, "symbols", many], "nm -D": ["nm", "-D", many]},
+        ours=[*SOINSPECT, "symbols", many, "--match", "*_1234*"],
+        peers={"soinspect symbols": [*SOINSPECT, "symbols", many], "nm -D": ["nm", "-D", many]},
     )
-    big = _big(folder / "big.so", tiny)
-    yield Benchmark(
-        name="info of 200 MB", ours=[*_SOINSPECT, "info", big], peers={"readelf -hldn": ["readelf", "-hldnW", big]}
-    )
-    old, new = _SYSTEM / "libLLVM-14.so.1", _SYSTEM / "libLLVM-15.so.1"
-    if old.exists():
-        yield from _of_a_large_library(str(old))
-    if old.exists() and new.exists():
-        yield Benchmark(
-            name="diff libLLVM-14 to 15",
-            ours=[*_SOINSPECT, "diff", str(old), str(new)],
-            peers={"abidiff": ["abidiff", str(old), str(new)]},
-        )
-    yield from _of_go(folder)
-    yield Benchmark(
-        name="deps of Python",
-        ours=[*_SOINSPECT, "deps", sys.executable],
-        peers={"ldd -r": ["ldd", "-r", sys.executable]},
-    )
-    plugins = [str(_FIXTURES / f"plugin{n}.so") for n in (1, 2)]
-    yield Benchmark(
-        name="diff of Go plugins", ours=[*_SOINSPECT, "diff", *plugins], peers={"abidiff": ["abidiff", *plugins]}
-    )
-    yield Benchmark(name="check of Go plugins", ours=[*_SOINSPECT, "check", *plugins], peers={})
+    if _LLVM[0].exists():
+        yield from _of_a_large_library(str(_LLVM[0]))
 
 
 def _of_a_large_library(path: str) -> Iterator[Benchmark]:
@@ -105,7 +80,7 @@ def _of_a_large_library(path: str) -> Iterator[Benchmark]:
         "pyelftools": [sys.executable, "-c", _ELFTOOLS, path],
         "LIEF": [sys.executable, "-c", _LIEF, path],
     }
-    symbols = [*_SOINSPECT, "symbols", path]
+    symbols = [*SOINSPECT, "symbols", path]
     yield Benchmark(name="symbols of libLLVM-14, raw names", ours=[*symbols, "--no-demangle"], peers=peers)
     yield Benchmark(name="symbols of libLLVM-14, demangled", ours=symbols, peers={"nm -DC": ["nm", "-DC", path]})
     yield Benchmark(
@@ -115,21 +90,58 @@ def _of_a_large_library(path: str) -> Iterator[Benchmark]:
     )
 
 
-def _of_go(folder: Path) -> Iterator[Benchmark]:
-    plugin = str(_FIXTURES / "plugin1.so")
+def _info(folder: Path) -> Iterator[Benchmark]:
+    big = _big(folder / "big.so", _compiled(folder / "small.so", _TINY))
     yield Benchmark(
-        name="go: page", ours=[*_SOINSPECT, "go", plugin], peers={"go version -m": ["go", "version", "-m", plugin]}
+        name="info of 200 MB", ours=[*SOINSPECT, "info", big], peers={"readelf -hldn": ["readelf", "-hldnW", big]}
+    )
+
+
+def _go(_: Path) -> Iterator[Benchmark]:
+    plugin = _PLUGINS[0]
+    yield Benchmark(
+        name="go: page", ours=[*SOINSPECT, "go", plugin], peers={"go version -m": ["go", "version", "-m", plugin]}
     )
     yield Benchmark(
         name="go --functions",
-        ours=[*_SOINSPECT, "go", "--functions", plugin],
+        ours=[*SOINSPECT, "go", "--functions", plugin],
         peers={"go tool nm": ["go", "tool", "nm", plugin]},
     )
 
 
-def _compiled(output: Path, source: str) -> str:
+def _deps(_: Path) -> Iterator[Benchmark]:
+    yield Benchmark(
+        name="deps of Python",
+        ours=[*SOINSPECT, "deps", sys.executable],
+        peers={"ldd -r": ["ldd", "-r", sys.executable]},
+    )
+
+
+def _diff(folder: Path) -> Iterator[Benchmark]:
+    sources = _FIXTURES / "rules" / "dwarf.member-added"
+    tiny = [_compiled(folder / f"{name}.so", (sources / f"{name}.c").read_text(), "-g") for name in ("old", "new")]
+    pairs = {"diff of a tiny pair": tiny, "diff of Go plugins": _PLUGINS}
+    if all(path.exists() for path in _LLVM):
+        old, new = map(str, _LLVM)
+        pairs |= {"diff of libLLVM-14 and itself": [old, old], "diff libLLVM-14 to 15": [old, new]}
+    for name, pair in pairs.items():
+        yield Benchmark(name=name, ours=[*SOINSPECT, "diff", *pair], peers={"abidiff": ["abidiff", *pair]})
+
+
+def _check(folder: Path) -> Iterator[Benchmark]:
+    yield Benchmark(name="check of Go plugins", ours=[*SOINSPECT, "check", *_PLUGINS], peers={})
+    go = shutil.which("go")
+    if go:
+        yield from large_go.benchmarks(go, folder / "go")
+
+
+def _scan(_: Path) -> Iterator[Benchmark]:
+    yield from scanning.benchmarks(_SYSTEM)
+
+
+def _compiled(output: Path, source: str, *options: str) -> str:
     output.with_suffix(".c").write_text(source)
-    subprocess.run(["gcc", "-shared", "-fPIC", "-o", output, output.with_suffix(".c")], check=True)
+    subprocess.run(["gcc", "-shared", "-fPIC", *options, "-o", output, output.with_suffix(".c")], check=True)
     return str(output)
 
 
@@ -176,19 +188,32 @@ def _processor() -> str:
     return f"{len(names)} x {names[0]}" if names else platform.machine()
 
 
+_GROUPS = {"start-up": _start_up, "symbols": _symbols, "info": _info, "go": _go, "deps": _deps, "diff": _diff,
+           "check": _check, "scan": _scan}  # fmt: skip
+_CALL = "call"
+
+
 def main(wanted: list[str]) -> None:
-    """Run the benchmarks, print their rows, and write the page if all were asked for."""
+    """Run the benchmarks, print their lines, and write the page if all were asked for."""
+    unknown = set(wanted) - {*_GROUPS, _CALL}
+    if unknown:
+        raise SystemExit(f"no benchmarks of {', '.join(sorted(unknown))}: there are {', '.join(_GROUPS)}, {_CALL}")
     page = _introduction()
-    with tempfile.TemporaryDirectory() as folder:
-        for benchmark in _benchmarks(Path(folder)):
-            if not wanted or any(text in benchmark.name for text in wanted):
-                for row in _rows(benchmark):
-                    sys.stdout.write(row + "\n")
-                    sys.stdout.flush()
-                    page += row + "\n"
+    for line in _lines(wanted or [*_GROUPS, _CALL]):
+        print(line, flush=True)
+        page += line + "\n"
     if not wanted:
-        page += "\n" + "\n".join(call_latency.lines()) + "\n"
         _PAGE.write_text(page)
+
+
+def _lines(groups: list[str]) -> Iterator[str]:
+    with tempfile.TemporaryDirectory() as folder:
+        for group in groups:
+            for benchmark in _GROUPS[group](Path(folder)) if group in _GROUPS else ():
+                yield from _rows(benchmark)
+    if _CALL in groups:
+        yield ""
+        yield from call_latency.lines()
 
 
 if __name__ == "__main__":

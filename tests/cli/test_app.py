@@ -42,9 +42,9 @@ _HEAVY = {"lief", "elftools", "capstone", "tree_sitter", "rich.table", "soinspec
     [
         (
             ("--version",),
-            {"rich", "pydemumble", "soinspect.elf", "soinspect.model", "soinspect.render", "soinspect.api"},
+            {"rich", "pycxxfilt", "soinspect.elf", "soinspect.model", "soinspect.render", "soinspect.api"},
         ),
-        (("symbols", "--help"), {"pydemumble", "soinspect.elf", "soinspect.render", "soinspect.api"}),
+        (("symbols", "--help"), {"pycxxfilt", "soinspect.elf", "soinspect.render", "soinspect.api"}),
         (
             ("symbols", PLUGIN1),
             {"rich", "soinspect.loader", "soinspect.comparing", "soinspect.verdict", "soinspect.dwarf"},

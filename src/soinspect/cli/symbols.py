@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from soinspect.cli.exits import report
-from soinspect.cli.options import Files, console, write, write_all
+from soinspect.cli.options import Files, console, write_all
 from soinspect.errors import SoinspectError, UsageError
 from soinspect.model.constants import SymbolType
 from soinspect.model.symbol import SymbolKind
@@ -67,9 +67,9 @@ def command(
     errors: list[SoinspectError] = []
     listings = _listings(files, query, errors, with_static=all_)
     if chosen is ListFormat.JSON:
-        from soinspect.render.document import document
+        from soinspect.render.document import document_texts
 
-        write(document("symbols", files=[_entry(listing) for listing in listings], errors=errors))
+        write_all(document_texts("symbols", files=[_entry(listing) for listing in listings], errors=errors))
     else:
         write_all(_render(listings, chosen, several=len(files) > 1, readable=demangle))
     if errors:
@@ -79,7 +79,7 @@ def command(
 def _entry(listing: SymbolListing) -> dict[str, object]:
     """A listing as an entry of ``files``."""
     return {"path": listing.path, "go_plugin": listing.plugin_path or None, "remarks": listing.remarks,
-            "symbols": listing.rows}  # fmt: skip
+            "symbols": listing}  # fmt: skip
 
 
 def _listings(

@@ -1,4 +1,4 @@
-"""C++ and Rust names, through pydemumble (LLVM's demanglers; the door to that library)."""
+"""C++ and Rust names, through pycxxfilt (LLVM's demanglers; the door to that library)."""
 
 from __future__ import annotations
 
@@ -10,14 +10,27 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 # Itanium C++ ABI "_Z" (and its block-literal form), Rust v0 "_R" (RFC 2603); legacy Rust is Itanium with a hash.
-_PREFIXES = ("_Z", "___Z", "_R")
+_RUST = "_R"
+_PREFIXES = ("_Z", "___Z", _RUST)
+# LLVM's demanglers call themselves for each level of a name: some 200,000 characters exhaust the stack.
+_LONGEST = 1 << 15
+_LEGACY_RUST = "17h"  # how its hash begins
 
 
 def demangle(name: str) -> str:
     """The C++ or Rust name behind a mangled one; any other name comes back as it is."""
-    if not name.startswith(_PREFIXES) or not name.isascii():
+    if not name.startswith(_PREFIXES) or not name.isascii() or len(name) > _LONGEST:
         return name
-    return _demangler()(name) or name
+    cxx, rust = _demanglers()
+    try:
+        text = rust(name) if name.startswith(_RUST) else cxx(name)
+    except ValueError:  # it only begins like one
+        return name
+    if text and _LEGACY_RUST in name:
+        from soinspect.demangle.legacyrust import readable
+
+        return readable(name, text)
+    return text or name
 
 
 class Demangled(Sequence[str]):
@@ -42,8 +55,7 @@ class Demangled(Sequence[str]):
 
 
 @cache
-def _demangler() -> Callable[[str], str | None]:
-    import pydemumble
+def _demanglers() -> tuple[Callable[[str], str | None], Callable[[str], str | None]]:
+    from pycxxfilt import itanium_demangle, rust_demangle
 
-    demangler: Callable[[str], str | None] = pydemumble.demangle
-    return demangler
+    return itanium_demangle, rust_demangle

@@ -32,7 +32,7 @@ from soinspect.model.constants import (
 from soinspect.model.image import Anomaly, Header, Section, Segment
 
 _IDENT_SIZE = 16
-_CHUNK = 1 << 20  # bytes compared at a time
+_CHUNK = 1 << 16  # bytes compared at a time: few enough to stay in the processor's cache
 _LARGE = 1 << 20
 _PN_XNUM = 0xFFFF
 _SHN_XINDEX = 0xFFFF

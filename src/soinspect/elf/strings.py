@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import repeat
 
 # Linkers share tails between names, so the decoded names of a sound file are little longer than its table (of 1,226
 # tables of a machine, 1.6 times at most). A file whose names add up to more than this is made to exhaust memory.
 _MAX_EXPANSION = 3
 _SLACK = 1 << 20
+# So many ends are searched for before the sum of the lengths is looked at: each search may run through a whole table.
+_BATCH = 256
 
 
 class StringTable:
@@ -42,7 +45,7 @@ class StringTable:
             self._budget -= end - offset
         if self._budget < 0:
             return f"<name at {offset:#x} not read: the names overlap out of proportion>"
-        return data[offset:end].decode("utf-8", "surrogateescape")
+        return _decoded(data[offset:end])
 
     def find(self, name: str, *, whole: bool = True) -> Iterator[int]:
         """All offsets at which ``name`` (or, if not ``whole``, its beginning) can be read: in longer names too."""
@@ -62,18 +65,24 @@ class StringTable:
 
     def get_all(self, offsets: Sequence[int]) -> list[str]:
         """The names at all ``offsets``, in order, and as :meth:`get` gives them."""
-        text = self._data.decode("latin-1") + "\0"  # offsets stay what they are, and every name has an end
-        index, size, budget = text.index, len(self._data), self._budget
+        text = self._data.decode("latin-1")  # a character a byte: offsets stay what they are
         names: list[str] = []
-        for offset in offsets:
-            if offset >= size:
+        for first in range(0, len(offsets), _BATCH):
+            starts = offsets[first : first + _BATCH]
+            try:
+                ends = list(map(text.index, repeat("\0"), starts))
+            except ValueError:  # one of them lies outside, or its name has no end
                 break
-            end = index("\0", offset)
-            budget -= end - offset
-            if budget < 0:
+            length = sum(ends) - sum(starts)
+            if length > self._budget:
                 break
-            name = text[offset:end]
-            names.append(name if name.isascii() else name.encode("latin-1").decode("utf-8", "surrogateescape"))
-        self._budget = budget
+            self._budget -= length
+            names += [text[start:end] for start, end in zip(starts, ends, strict=True)]
+        if not text.isascii():
+            names = [name if name.isascii() else _decoded(name.encode("latin-1")) for name in names]
         names += map(self.get, offsets[len(names) :])
         return names
+
+
+def _decoded(name: bytes) -> str:
+    return name.decode("utf-8", "surrogateescape")

@@ -43,20 +43,22 @@ class SymbolTable:
 
     def __init__(self, image: Image, data: bytes, strings: StringTable, versions: Versions = _NO_VERSIONS) -> None:
         record = image.layout.symbol.size
-        data = data[record : len(data) - len(data) % record]
+        table = memoryview(data)[record : len(data) - len(data) % record]
+        order = image.header.byteorder
         # A field of all records is a slice with a stride of the table seen as an array of words: no loop runs here.
-        halves = words("H", data, image.header.byteorder)
-        longs = words("I", data, image.header.byteorder)
         self._image = image
-        self._name_offsets = longs[:: record // 4]
+        self._name_offsets = words("I", table, order)[:: record // 4]
         self._strings = strings
         if image.header.elf_class is ElfClass.ELF64:  # name, info, other, shndx, value, size
-            quads = words("Q", data, image.header.byteorder)
+            self.infos, self.others = bytes(table[4::24]), bytes(table[5::24])
+            self.section_indexes = words("H", table, order)[3::12]
+            quads = words("Q", table, order)
             self.values, self.sizes = quads[1::3], quads[2::3]
-            self.infos, self.others, self.section_indexes = data[4::24], data[5::24], halves[3::12]
         else:  # name, value, size, info, other, shndx
+            self.infos, self.others = bytes(table[12::16]), bytes(table[13::16])
+            self.section_indexes = words("H", table, order)[7::8]
+            longs = words("I", table, order)
             self.values, self.sizes = longs[1::4], longs[2::4]
-            self.infos, self.others, self.section_indexes = data[12::16], data[13::16], halves[7::8]
         self.versions = versions
         self._searches = 0
 
@@ -159,7 +161,7 @@ class SymbolTable:
             sizes=self.sizes,
             infos=self.infos,
             others=self.others,
-            sections=[sections[index] for index in self.section_indexes],
+            sections=list(map(sections.__getitem__, self.section_indexes)),
         )
 
     def _section_name(self, index: int) -> str:

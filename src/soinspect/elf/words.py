@@ -7,7 +7,7 @@ from array import array
 from typing import Literal
 
 
-def words(code: Literal["H", "I", "Q"], data: bytes, byteorder: Literal["little", "big"]) -> array[int]:
+def words(code: Literal["H", "I", "Q"], data: bytes | memoryview, byteorder: Literal["little", "big"]) -> array[int]:
     """``data``, of whole words, as an array of unsigned words of 2, 4 or 8 bytes."""
     column = array(code)
     column.frombytes(data)

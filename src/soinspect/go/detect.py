@@ -49,7 +49,8 @@ def _has_plugin_mark(elf: ElfFile) -> bool:
         return False
     address = dynamic.get(DynamicTag.STRTAB, 0)
     size = min(dynamic.get(DynamicTag.STRSZ, 0), elf.image.available(address))
-    return bool(size) and _PLUGIN_MARK in elf.image.read(address, size)
+    start = elf.image.offset_of(address)
+    return start is not None and elf.image.data.find(_PLUGIN_MARK, start, start + size) >= 0
 
 
 def find_build_id(elf: ElfFile) -> str | Absent:

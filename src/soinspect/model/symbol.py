@@ -222,9 +222,11 @@ class ExplainedSymbols(Sequence[ExplainedSymbol]):
 
     def take(self, indexes: Sequence[int]) -> ExplainedSymbols:
         """The symbols at ``indexes``, in this order."""
+        symbols = self.symbols.take(indexes)
+        same = self.texts is self.symbols.names
         return ExplainedSymbols(
-            symbols=self.symbols.take(indexes),
-            texts=list(map(self.texts.__getitem__, indexes)),
+            symbols=symbols,
+            texts=symbols.names if same else list(map(self.texts.__getitem__, indexes)),
             kinds=list(map(self.kinds.__getitem__, indexes)),
             packages=list(map(self.packages.__getitem__, indexes)),
         )

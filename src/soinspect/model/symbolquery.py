@@ -47,7 +47,7 @@ class SymbolQuery:
 class SymbolListing:
     """The symbols of one file that a query chose; ``remarks`` says what could not be listed, and why.
 
-    ``table`` holds at least the chosen symbols, ``order`` their indexes in it.
+    ``table`` holds the chosen symbols as they stand in the file, ``order`` their indexes in the order asked for.
     """
 
     path: str

@@ -15,20 +15,27 @@ from itertools import islice
 from soinspect.errors import FormatError, SoinspectError
 from soinspect.model.absence import Absent
 from soinspect.model.symbol import ExplainedSymbols
-from soinspect.render.symboljson import symbol_texts
+from soinspect.model.symbolquery import SymbolListing
+from soinspect.render.symboljson import listed_texts, symbol_texts
 from soinspect.render.text import inert, utf8
 
 SCHEMA_VERSION = 1
 _CHUNK = 4096
 
 # Tables of symbols stay what they are until they are written.
-Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"] | ExplainedSymbols
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"] | ExplainedSymbols | SymbolListing
 
 
 def document(command: str, **parts: object) -> str:
     """The whole JSON document of one run."""
+    return "".join(document_texts(command, **parts))
+
+
+def document_texts(command: str, **parts: object) -> Iterator[str]:
+    """The JSON document of one run, piece by piece: a large one need not be held in memory."""
     body = {"schema_version": SCHEMA_VERSION, "command": command, **parts}
-    return inert("".join(_text(jsonable(body), "\n"))) + "\n"
+    yield from map(inert, _text(jsonable(body), "\n"))
+    yield "\n"
 
 
 def _text(value: Json, newline: str) -> Iterator[str]:
@@ -46,21 +53,28 @@ def _text(value: Json, newline: str) -> Iterator[str]:
                 yield from _text(item, inner)
             yield newline + "]"
         case ExplainedSymbols() if len(value):
-            texts = symbol_texts(value)
-            yield f"[{inner}{next(texts)}"
-            while chunk := list(islice(texts, _CHUNK)):
-                yield f",{inner}" + f",{inner}".join(chunk)
-            yield newline + "]"
-        case ExplainedSymbols():
+            yield from _lines(iter(symbol_texts(value)), newline)
+        case SymbolListing() if value.order:
+            yield from _lines(listed_texts(value), newline)
+        case ExplainedSymbols() | SymbolListing():
             yield "[]"
         case _:
             yield json.dumps(value, ensure_ascii=False)
 
 
+def _lines(texts: Iterator[str], newline: str) -> Iterator[str]:
+    """A list of texts of JSON, of which there is one at least, each in a line of its own."""
+    inner = newline + "  "
+    yield f"[{inner}{next(texts)}"
+    while chunk := list(islice(texts, _CHUNK)):
+        yield f",{inner}" + f",{inner}".join(chunk)
+    yield newline + "]"
+
+
 def jsonable(value: object) -> Json:  # noqa: C901  (one line a type)
     """A value of the model as JSON has it; dataclasses become objects with the names of their fields."""
     match value:
-        case ExplainedSymbols():
+        case ExplainedSymbols() | SymbolListing():
             return value
         case Absent(reason=reason):
             return {"absent": utf8(reason)}

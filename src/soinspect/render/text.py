@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from soinspect.model.absence import Absent
 
@@ -17,14 +18,36 @@ def printable(text: str) -> str:
 
 def all_printable(texts: Sequence[str]) -> Sequence[str]:
     """All texts as :func:`printable` makes them; a glance at their whole mostly spares a look at each."""
+    return texts if hold_only(HARMLESS, texts) else [printable(text) for text in texts]
+
+
+HARMLESS = bytes(range(0x20, 0x7F))
+_NOT_ASCII = re.compile(r"[^\x00-\x7e]")
+
+
+def hold_only(characters: bytes, texts: Sequence[str]) -> bool:
+    """Whether the texts consist of these ASCII characters alone."""
     whole = "".join(texts)
     # Deleting what is harmless is several times quicker than str.isprintable().
-    harmless = whole.isascii() and not whole.encode("ascii").translate(None, _HARMLESS)
-    return texts if harmless else [printable(text) for text in texts]
+    return whole.isascii() and not whole.encode("ascii").translate(None, characters)
 
 
-_NOT_ASCII = re.compile(r"[^\x00-\x7e]")
-_HARMLESS = bytes(range(0x20, 0x7F))
+def each_once(text_of: Callable[..., str], *columns: Iterable[Any]) -> list[str]:
+    """``text_of`` for each row of the columns, called once for each of the few rows that differ."""
+    texts = _Texts(text_of)
+    return list(map(texts.__getitem__, zip(*columns, strict=True)))
+
+
+class _Texts(dict[tuple[Any, ...], str]):
+    """From rows to their texts, which are made when they are first asked for."""
+
+    def __init__(self, text_of: Callable[..., str]) -> None:
+        super().__init__()
+        self._text_of = text_of
+
+    def __missing__(self, row: tuple[Any, ...]) -> str:
+        text = self[row] = self._text_of(*row)
+        return text
 
 
 def _escape(character: str) -> str:

@@ -1,16 +1,14 @@
-"""Build a Go host and a plugin of some 60 MB, and measure ``soinspect check``: CPU seconds and memory, best of five.
-
-python tests/bench/check_speed.py GO FOLDER    # GO is a go command; FOLDER keeps what is built (some 200 MB)
-"""
+"""A Go host and a plugin of some 60 MB each, for ``soinspect check``; to build them takes minutes and 200 MB."""
 
 from __future__ import annotations
 
 import os
 import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-_RUNS = 5
+from measuring import SOINSPECT, Benchmark
+
 _PACKAGES, _TYPES = 60, 230
 _MODULE = "example.com/gateway"
 _ENVIRONMENT = {**os.environ, "GO111MODULE": "on", "GOFLAGS": "-mod=mod", "GOTOOLCHAIN": "local", "GOPROXY": "off",
@@ -52,7 +50,6 @@ _IMPORTS = {"host": ("fmt", "net/http", "os", "plugin"), "plugin": ("fmt", "net/
 
 
 def _write_sources(folder: Path) -> None:
-    (folder / "go.mod").parent.mkdir(parents=True, exist_ok=True)
     (folder / "go.mod").write_text(f"module {_MODULE}\n\ngo 1.21\n")
     names = [f"component{number:03}" for number in range(_PACKAGES)]
     for name in names:
@@ -70,35 +67,20 @@ def _write_sources(folder: Path) -> None:
         (folder / what / "main.go").write_text(f"package main\n\nimport (\n{imports})\n\n{used}{body}")
 
 
-def _measured(*command: str) -> tuple[float, int]:
-    """CPU seconds and kilobytes of memory of the best run."""
-    seen = []
-    for _ in range(_RUNS):
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            raise SystemExit(f"{' '.join(command)}: failed")
-        seen.append((usage.ru_utime + usage.ru_stime, usage.ru_maxrss))
-    return min(seen)
-
-
-def main(go: str, folder: Path) -> None:
-    """Build what is not there yet, and print one line a host."""
+def benchmarks(go: str, folder: Path) -> Iterator[Benchmark]:
+    """Check the plugin for a host, and for one whose position is not fixed; ``go`` is the command that builds them."""
+    folder.mkdir()
     _write_sources(folder)
-    for name, what, mode in (
-        ("gateway", "host", "exe"),
-        ("gateway-pie", "host", "pie"),
-        ("plug.so", "plugin", "plugin"),
-    ):
-        build = [go, "build", f"-buildmode={mode}", "-o", str(folder.resolve() / name), f"./{what}"]
-        subprocess.run(build, check=True, cwd=folder, env=_ENVIRONMENT)
-    for host in ("gateway", "gateway-pie"):
-        files = [folder / host, folder / "plug.so"]
+    plugin = _built(go, folder, "plugin", "plugin")
+    for mode in ("exe", "pie"):
+        files = [_built(go, folder, "host", mode), plugin]
         sizes = " + ".join(f"{file.stat().st_size / 1e6:.0f} MB" for file in files)
-        seconds, kilobytes = _measured(sys.executable, "-m", "soinspect", "check", "--format", "json", *map(str, files))
-        sys.stdout.write(f"{host} ({sizes}): {seconds:.2f} s of CPU, {kilobytes / 1024:.0f} MiB\n")
+        command = [*SOINSPECT, "check", "--format", "json", *map(str, files)]
+        yield Benchmark(name=f"check of a large Go host ({mode}), {sizes}", ours=command, peers={})
 
 
-if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+def _built(go: str, folder: Path, what: str, mode: str) -> Path:
+    output = folder / f"{what}-{mode}"
+    build = [go, "build", f"-buildmode={mode}", "-o", str(output), f"./{what}"]
+    subprocess.run(build, check=True, cwd=folder, env=_ENVIRONMENT)
+    return output
