@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, overload
@@ -15,11 +17,21 @@ _PREFIXES = ("_Z", "___Z", _RUST)
 # LLVM's demanglers call themselves for each level of a name: some 200,000 characters exhaust the stack.
 _LONGEST = 1 << 15
 _LEGACY_RUST = "17h"  # how its hash begins
+# A reference repeats what was there before, which may be repetitions itself: a name of 300 characters can stand for
+# gigabytes. Of 237,000 names of a machine one could become longer than 2**22 characters as we estimate it, and none is.
+_CXX_REFERENCE = re.compile(r"([ST])([0-9A-Z]*)_")
+_RUST_REFERENCE = re.compile(r"(B)([0-9A-Za-z]*)_")
+_FEW_REFERENCES = 16
+_SUSPICIOUS = 1 << 16
+_HOPELESS = 1 << 24
+_ROOM = 1 << 24  # characters for all suspicious names of one list
 
 
 def demangle(name: str) -> str:
     """The C++ or Rust name behind a mangled one; any other name comes back as it is."""
     if not name.startswith(_PREFIXES) or not name.isascii() or len(name) > _LONGEST:
+        return name
+    if name.count("_") >= _FEW_REFERENCES and _expansion(name) > _HOPELESS:
         return name
     cxx, rust = _demanglers()
     try:
@@ -31,6 +43,30 @@ def demangle(name: str) -> str:
 
         return readable(name, text)
     return text or name
+
+
+def _expansion(name: str) -> int:
+    """More characters than this the readable name cannot have.
+
+    What a reference stands for was complete when it, or in C++ a later one, was referred to first: it is no longer
+    than all that was there by then.
+    """
+    is_rust = name.startswith(_RUST)
+    ranks: dict[str, int] = {}  # Rust's references have no order of their own: that of their first use
+    known: dict[str, tuple[list[int], list[int]]] = {kind: ([], []) for kind in "STB"}
+    length = end = 0
+    for reference in (_RUST_REFERENCE if is_rust else _CXX_REFERENCE).finditer(name):
+        length += reference.start() - end
+        end = reference.end()
+        kind, digits = reference.groups()
+        number = ranks.setdefault(digits, len(ranks)) if is_rust else int(digits or "-1", 36)
+        numbers, lengths = known[kind]
+        index = bisect_left(numbers, number)
+        if index == len(numbers):
+            numbers.append(number)
+            lengths.append(length)
+        length += lengths[index]
+    return length + len(name) - end
 
 
 class Demangled(Sequence[str]):
@@ -51,7 +87,17 @@ class Demangled(Sequence[str]):
         return demangle(names) if isinstance(names, str) else Demangled(names)
 
     def __iter__(self) -> Iterator[str]:
-        return map(demangle, self._names)
+        """All names; where many expand out of proportion, the rest of those stay as they are."""
+        room = _ROOM
+        for name in self._names:
+            if name.count("_") < _FEW_REFERENCES or _expansion(name) < _SUSPICIOUS:
+                yield demangle(name)
+            elif room > 0:
+                text = demangle(name)
+                room -= len(text)
+                yield text
+            else:
+                yield name
 
 
 @cache
