@@ -18,9 +18,9 @@ _PREFIXES = ("_Z", "___Z", _RUST)
 _LONGEST = 1 << 15
 _LEGACY_RUST = "17h"  # how its hash begins
 # A reference repeats what was there before, which may be repetitions itself: a name of 300 characters can stand for
-# gigabytes. Of 237,000 names of a machine one could become longer than 2**22 characters as we estimate it, and none is.
-_CXX_REFERENCE = re.compile(r"([ST])([0-9A-Z]*)_")
-_RUST_REFERENCE = re.compile(r"(B)([0-9A-Za-z]*)_")
+# gigabytes. Of 237,000 names of a machine two could become longer than 2**22 characters as we estimate it; none is.
+_CXX_REFERENCE = re.compile(r"([ST])([0-9A-Z]{0,6})_")
+_RUST_REFERENCE = re.compile(r"(B)([0-9A-Za-z]{0,6})_")
 _FEW_REFERENCES = 16
 _SUSPICIOUS = 1 << 16
 _HOPELESS = 1 << 24
