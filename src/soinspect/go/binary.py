@@ -138,9 +138,9 @@ class GoBinary:
             self._problem("the table of functions", error)
             return _DAMAGED
 
-    @cached_property
+    @property
     def types(self) -> Types | Absent:
-        """The type descriptors."""
+        """The type descriptors, to be read for one answer: how much is read for one is bounded."""
         from soinspect.go.rtype import Types
 
         if not self.module:
@@ -202,8 +202,9 @@ class GoBinary:
 
     def list_types(self, pattern: str = "*") -> Iterator[GoType]:
         """The types whose text matches a shell pattern, in the order of their addresses."""
-        if self.types:
-            yield from self._read_types(self.types, self._addresses(self.types), pattern)
+        types = self.types
+        if types:
+            yield from self._read_types(types, self._addresses(types), pattern)
 
     def _addresses(self, types: Types) -> Iterator[int]:
         try:
@@ -218,14 +219,15 @@ class GoBinary:
         """
         from soinspect.go.plugin import export_types
 
-        if not (self.types and self.module):
+        types = self.types
+        if not (types and self.module):
             return
         try:
-            addresses = _mentioned(self.types, export_types(self.module), depth)
+            addresses = _mentioned(types, export_types(self.module), depth)
         except FormatError as error:
             self._problem("the types of the exports", error)
             return
-        found = {(t.text, t.package): t for t in self._read_types(self.types, addresses, "*") if t.package}
+        found = {(t.text, t.package): t for t in self._read_types(types, addresses, "*") if t.package}
         for (text, package), described in found.items():
             if described.named:
                 yield described
@@ -251,18 +253,20 @@ class GoBinary:
         implemented = {
             self._memory.word(itab.address) for itab in self.list_itabs() if itab.type.removeprefix("*") in names
         }
-        if self.types:
-            reached |= {(it.text, it.package): it for it in self._read_types(self.types, sorted(implemented), "*")}
+        types = self.types
+        if types:
+            reached |= {(it.text, it.package): it for it in self._read_types(types, sorted(implemented), "*")}
         return tuple(reached.values())
 
     def list_itabs(self) -> Iterator[GoItab]:
         """Which types implement which interfaces, as far as the compiler converted one to the other."""
         from soinspect.go.itab import read_itabs
 
-        if not (self.types and self.module):
+        types = self.types
+        if not (types and self.module):
             return
         try:
-            yield from read_itabs(self.module, self.types)
+            yield from read_itabs(self.module, types)
         except FormatError as error:
             self._problem("the itabs", error)
 
