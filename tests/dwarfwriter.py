@@ -21,7 +21,14 @@ class Die:
     label: str = ""
 
 
-_DIRECTIVES = {Form.DATA1: ".byte", Form.DATA2: ".short", Form.DATA4: ".long", Form.ADDR: ".quad", Form.FLAG: ".byte"}
+_DIRECTIVES = {
+    Form.DATA1: ".byte",
+    Form.DATA2: ".short",
+    Form.DATA4: ".long",
+    Form.ADDR: ".quad",
+    Form.FLAG: ".byte",
+    Form.LINE_STRP: ".long",
+}
 
 
 def assembly(*dies: Die, functions: tuple[str, ...] = ("victim",)) -> str:

@@ -529,6 +529,29 @@ def test_the_thunk_is_what_its_source_says(tmp_path: Path) -> None:
 # -- backtraces
 
 
+def test_a_frame_whose_stack_pointer_is_lost_ends_the_backtrace(cc: Callable[..., Path], tmp_path: Path) -> None:
+    source = tmp_path / "lost.s"
+    source.write_text("""
+        .section .note.GNU-stack,"",@progbits
+        .text
+        .globl outer
+        .type outer, @function
+outer:  .cfi_startproc
+        call inner
+        ret
+        .cfi_endproc
+        .type inner, @function
+inner:  .cfi_startproc
+        .cfi_undefined rsp
+        mov 0, %rax
+        ret
+        .cfi_endproc
+    """)
+    crash = crash_of(call(cc(source), "outer"))
+    assert str(crash.location).startswith("inner+0x0")
+    assert crash.backtrace == ()
+
+
 def test_the_callers_are_named(misbehaving: Callable[[str], Path]) -> None:
     crash = crash_of(call(misbehaving("deaths"), "double_free"))
     frames = [frame.partition("+")[0] for frame in crash.backtrace]

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from conftest import Compile
 from soinspect import api
+from soinspect.comparing.relations import TypeRelations
+from soinspect.dwarf.reader import read_prototypes
+from soinspect.elf.file import ElfFile
+from soinspect.model.constants import Machine
 from soinspect.model.finding import Finding, Severity
+from soinspect.model.prototype import Prototypes
 
 OLD = """
 typedef struct { int x; int y; } point;
@@ -64,3 +71,51 @@ def test_how_a_structure_is_passed(members: str, after: str, cc: Compile) -> Non
     changes = found(cc, source.format(old), source.format(members))
     (passing,) = (it for it in changes if it.rule == "dwarf.passing-class-changed")
     assert (passing.before, passing.after) == ("in registers: general, general", after)
+
+
+def _chain(last: str) -> str:
+    """Structures that point to each other, as lists and trees of a large program do."""
+    links = [f"struct s{number} {{ struct s{number + 1} *next; }};" for number in range(400)]
+    return "\n".join([f"struct s400 {{ {last} }};", *reversed(links), "int take(struct s0 *first) { return !first; }"])
+
+
+def test_a_change_is_found_however_many_pointers_lead_to_it(cc: Compile) -> None:
+    size, moved = found(cc, _chain("int a, b;"), _chain("int a, between, b;"))
+    assert (size.rule, size.subject, moved.subject) == ("dwarf.type-size-changed", "struct s400", "struct s400")
+    assert "only behind pointers by take" in size.evidence
+
+
+def _typedefs(first: str) -> str:
+    names = [f"typedef t{number} t{number + 1}; t{number + 1} v{number + 1:04};" for number in range(1500)]
+    return "\n".join([f"typedef {first} t0; t0 v0000;", *names])
+
+
+def test_a_chain_of_typedefs_is_cut_where_nobody_would_write_more(cc: Compile) -> None:
+    changes = found(cc, _typedefs("int"), _typedefs("long"))
+    assert changes[0].severity is Severity.BREAKING
+    assert {"dwarf.typedef-changed", "elf.object-size-changed"} & {it.rule for it in changes}
+
+
+def _ring(count: int) -> str:
+    links = [f"struct s{number} {{ struct s{(number + 1) % count} *next; }};" for number in range(count)]
+    first = [f"struct s{number};" for number in range(count)]
+    return "\n".join([*first, *links, "int take(struct s0 *first) { return !first; }"])
+
+
+def test_rings_of_different_lengths_are_walked_once(cc: Compile) -> None:
+    """Going round both, each of 499 structures would meet each of 500."""
+    old, new = (
+        _described(cc(_ring(count).replace("struct s", f"struct {tag}"), "-g", name=f"{tag}.so"))
+        for count, tag in ((499, "old"), (500, "new"))
+    )
+    relations = TypeRelations(old, new, Machine.X86_64)
+    old_type, new_type = (side.functions[0].signature.parameters[0].type for side in (old, new))
+    relations.relate((old_type, new_type))
+    assert len(relations.parents) < 20 * 1000
+
+
+def _described(path: Path) -> Prototypes:
+    with ElfFile.open(str(path)) as elf:
+        types = read_prototypes(elf)
+    assert isinstance(types, Prototypes)
+    return types

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import struct
+import subprocess
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -21,7 +22,7 @@ from soinspect.elf.file import ElfFile
 from soinspect.elf.image import Image
 from soinspect.errors import FormatError
 from soinspect.model.absence import Absent
-from soinspect.model.prototype import Prototypes, UnreadableType
+from soinspect.model.prototype import Aggregate, Prototypes, Typedef, UnreadableType
 
 Build = Callable[..., Prototypes]
 
@@ -105,6 +106,59 @@ def test_specifications_in_a_circle(build: Build) -> None:
     )
     assert side.missing == ("victim",)
     assert any("it goes in circles" in remark for remark in side.remarks)
+
+
+def test_a_damaged_entry_beside_the_sound_one_costs_only_itself(build: Build) -> None:
+    """Two functions were folded into one address; what one of them completes goes in circles."""
+    circle = Die(
+        Tag.SUBPROGRAM, [(At.LOW_PC, Form.ADDR, "victim"), (At.SPECIFICATION, Form.REF4, "self")], label="self"
+    )
+    side = build(victim("a"), circle, Die(Tag.POINTER_TYPE, label="a"))
+    assert [function.symbol for function in side.functions] == ["victim"]
+    assert any("it goes in circles" in remark for remark in side.remarks)
+
+
+def test_a_declaration_whose_name_is_damaged_costs_only_itself(build: Build) -> None:
+    declared: list[tuple[At, Form, int | str]] = [
+        (At.LINKAGE_NAME, Form.STRING, "other"),
+        (At.EXTERNAL, Form.FLAG_PRESENT, 1),
+        (At.DECLARATION, Form.FLAG_PRESENT, 1),
+        (At.NAME, Form.LINE_STRP, 0x7000000),
+    ]
+    text = assembly(victim(None), Die(Tag.SUBPROGRAM, declared), functions=("victim", "other"))
+    side = build(text=text)
+    assert [function.symbol for function in side.functions] == ["victim"]
+    assert side.missing == ("other",)
+    assert any(".debug_line_str" in remark for remark in side.remarks)
+
+
+def test_scopes_that_end_before_all_others_begin(build: Build) -> None:
+    """Four hundred namespaces inside of each other, none of which holds the type."""
+    nest = Die(Tag.NAMESPACE)
+    for _ in range(400):
+        nest = Die(Tag.NAMESPACE, children=[nest, Die(Tag.POINTER_TYPE)])
+    named = Die(Tag.TYPEDEF, [(At.NAME, Form.STRING, "outside"), (At.TYPE, Form.REF4, "b")], label="a")
+    side = build(nest, victim(), named, Die(Tag.POINTER_TYPE, label="b"))
+    assert "outside" in [value.name for value in side.types if isinstance(value, Typedef)]
+    assert not side.remarks
+
+
+def test_hidden_classes_of_one_name(tmp_path: Path) -> None:
+    """The habit of calling what is hidden Impl: they are told apart without reading each of them for each."""
+    count = 700
+    users, makers = tmp_path / "users.cpp", tmp_path / "makers.cpp"
+    users.write_text("".join(f"namespace n{n} {{ struct Impl; void f(Impl *) {{}} }}\n" for n in range(count)))
+    makers.write_text(
+        "".join(f"namespace n{n} {{ struct Impl {{ int x[{n + 1}]; }}; Impl g; }}\n" for n in range(count))
+    )
+    library = tmp_path / "both.so"
+    subprocess.run(["g++", "-shared", "-fPIC", "-g", "-o", library, users, makers], check=True)
+    with ElfFile.open(str(library)) as elf:
+        side = read_prototypes(elf)
+    assert isinstance(side, Prototypes)
+    hidden = [value for value in side.types if isinstance(value, Aggregate)]
+    assert sorted(value.size or 0 for value in hidden) == [4 * (n + 1) for n in range(count)]
+    assert not side.remarks
 
 
 def test_a_sibling_that_leads_back(build: Build) -> None:

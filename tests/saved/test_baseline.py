@@ -133,6 +133,19 @@ def test_types_of_the_same_name_and_of_no_name_are_kept_apart(tmp_path: Path) ->
     assert [it.name for it in types.types if isinstance(it, Aggregate)].count("node") == 2
 
 
+def test_long_chains_of_types_are_written_as_far_as_they_can_be_read(cc: Compile, tmp_path: Path) -> None:
+    pointers = "".join(f"__typeof__(v{number:03}) *v{number + 1:03};" for number in range(300))
+    text = assert_nothing_against_its_own(cc(f"int v000;{pointers}", "-g"), tmp_path)
+    (line,) = (line for line in text.splitlines() if line.startswith("export v040 "))
+    assert line.endswith(": " + "*" * 40 + "int")
+
+
+def test_a_thousand_types_of_one_name(tmp_path: Path, cc: Compile) -> None:
+    holders = (f"struct {{ struct {{ char c[{number + 1}]; }} it; }} v{number};" for number in range(1000))
+    text = assert_nothing_against_its_own(cc("\n".join(holders), "-g"), tmp_path)
+    assert len([line for line in text.splitlines() if line.startswith("struct #")]) == 2000
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [

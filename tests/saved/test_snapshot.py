@@ -165,6 +165,25 @@ def test_no_type_is_made_of_itself(cc: Compile) -> None:
         read_snapshot(json.dumps(body), "saved")
 
 
+def test_no_pointer_leads_to_itself(cc: Compile) -> None:
+    body = types_of(cc)
+    types = body["facts"]["types"]["types"]
+    types.append({"is": "DerivedType", "derivation": "pointer", "target": len(types)})
+    with pytest.raises(InputError, match="is made of itself"):
+        read_snapshot(json.dumps(body), "saved")
+
+
+def test_no_function_takes_more_than_anybody_could_write(cc: Compile) -> None:
+    """Each function takes the function before it twice: written out, the last one has 2**40 parameters."""
+    body = types_of(cc)
+    types = body["facts"]["types"]["types"]
+    for _ in range(40):
+        twice = [{"name": None, "type": len(types) - 1, "artificial": False}] * 2
+        types.append({"is": "FunctionType", "result": 0, "parameters": twice})
+    with pytest.raises(InputError, match="of too many others"):
+        read_snapshot(json.dumps(body), "saved")
+
+
 def test_types_made_to_explode_are_cut(cc: Compile, tmp_path: Path) -> None:
     """Each structure without a name holds ten of the next: as a declaration it would have 10**15 lines."""
     old, new = (types_of(cc) for _ in range(2))

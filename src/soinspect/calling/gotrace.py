@@ -15,14 +15,15 @@ _HEADLINE = re.compile(
     re.MULTILINE,
 )
 _SIGNAL = re.compile(
-    r"\[signal (?P<name>SIG[A-Z]+): [^\n]*?code=(?P<code>\S+) addr=(?P<address>0x[0-9a-f]+) pc=(?P<pc>0x[0-9a-f]+)\]"
+    r"\[signal (?P<name>SIG[A-Z]+): [^\n=\[]*code=(?P<code>[^\s=]+)"
+    r" addr=(?P<address>0x[0-9a-f]+) pc=(?P<pc>0x[0-9a-f]+)\]"
     r"|^(?P<c_name>SIG[A-Z]+): [^\n]*\nPC=(?P<c_pc>0x[0-9a-f]+) m=\S+ sigcode=(?P<c_code>\d+)"
     r"(?: addr=(?P<c_address>0x[0-9a-f]+))?",
     re.MULTILINE,
 )
 _IN_C = ("signal arrived during cgo execution", "signal arrived during external code execution")
 _IN_C_UP_TO_GO_1_19 = "fatal error: unexpected signal during runtime execution"
-_GOROUTINE = re.compile(r"^(?:goroutine \d+ .*\[(?P<state>[^\]]*)\]|runtime stack):$")
+_GOROUTINE = re.compile(r"^(?:goroutine \d+ [^\[]*\[(?P<state>[^\]]*)\]|runtime stack):$")
 _PLACE = re.compile(r"^\t(?P<file>.*?):(?P<line>\d+)(?: .*)?$")
 _ARGUMENTS = re.compile(r"\((?:[^()]|\(\))*\)$")
 _STARTER = re.compile(r"^created by (?P<name>\S+)", re.MULTILINE)

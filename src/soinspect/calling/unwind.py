@@ -121,7 +121,7 @@ class _Walk:
         for number, rule in row.rules:
             value = self._value(rule, number, registers, cfa)
             if value is None:
-                if number == return_register:
+                if number in (return_register, self._machine.stack_pointer):
                     return None
                 caller.pop(number, None)
             else:
@@ -151,7 +151,8 @@ class _Walk:
         """No instruction of the function ran yet: the call instruction's work is untouched."""
         machine = self._machine
         if "rip" not in machine.registers:
-            return registers, registers[machine.return_address], False
+            link = registers.get(machine.return_address)
+            return None if link is None else (registers, link, False)
         sp = registers[machine.stack_pointer]
         pc = self._stopped.word(sp)
         return None if pc is None else ({**registers, machine.stack_pointer: sp + 8}, pc, False)

@@ -58,7 +58,8 @@ def aggregate_changes(
     fresh = [member for name, member in after.items() if name not in before]
     renamed = _renamed(gone, fresh, differing)
     gone = [member for member in gone if member not in renamed]
-    fresh = [member for member in fresh if member not in renamed.values()]
+    taken = set(renamed.values())
+    fresh = [member for member in fresh if member not in taken]
     retyped = [name for name in before if name in after and differing(before[name], after[name])]
     moved = [name for name in before if name in after and _place(before[name]) != _place(after[name])]
     # Growing at the end leaves every member where it was: who only holds a pointer does not notice.

@@ -6,7 +6,7 @@ not one of those who use it.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from enum import IntEnum
 
 from soinspect.comparing.layouts import LayoutChange, aggregate_changes, enumeration_changes, info
@@ -30,7 +30,13 @@ from soinspect.model.prototype import (
     UnreadableType,
 )
 
-_MAX_DEPTH = 200
+# Typedefs and qualifiers around a type: more than any graph has.
+_MAX_WRAPPERS = 100
+# How far one type leads to the next before those that can be compared by themselves wait, and before all do.
+_MAX_DEPTH_OF_NAMED = 16
+_MAX_DEPTH = 80
+# New structures that one old structure is compared with: of two hostile graphs each could meet each of the other.
+_MAX_SUCCESSORS = 16
 
 # An index into the old file's types, and one into the new file's.
 TypePair = tuple[int, int]
@@ -54,13 +60,15 @@ class TypeRelations:
     def __init__(self, old: Prototypes, new: Prototypes, machine: Machine) -> None:
         self._old, self._new, self._machine = old, new, machine
         self._relations: dict[TypePair, Relation] = {}
+        self._waiting: list[TypePair] = []
+        self._successors: Counter[int] = Counter()
         self.parents: dict[TypePair, list[tuple[TypePair, bool]]] = defaultdict(list)
         self.layouts: dict[TypePair, tuple[LayoutChange, ...]] = {}
 
     def same(self, pair: TypePair) -> TypePair:
         """The pair without what changes neither layout nor calls: qualifiers, and typedefs unless both have one."""
         old, new = pair
-        for _ in range(_MAX_DEPTH):
+        for _ in range(_MAX_WRAPPERS):
             old, new = _unqualified(self._old, old), _unqualified(self._new, new)
             before, after = self._old.types[old], self._new.types[new]
             if isinstance(before, Typedef) and isinstance(after, Typedef):
@@ -75,18 +83,37 @@ class TypeRelations:
                 break
         return old, new
 
-    def relate(self, pair: TypePair, depth: int = 0) -> Relation:
+    def relate(self, pair: TypePair) -> Relation:
         """How the types of a pair relate; differences inside of named types are theirs, not this one's."""
+        relation = self._relate(pair, 0)
+        while self._waiting:
+            pair = self._waiting.pop()
+            self._relations[pair] = self._compare(pair, 1)
+        return relation
+
+    def _relate(self, pair: TypePair, depth: int) -> Relation:
         if pair not in self._relations:
             self._relations[pair] = Relation.SAME  # for the types that lead back to themselves
-            if depth < _MAX_DEPTH:
+            self._successors[pair[0]] += 1
+            if self._successors[pair[0]] > _MAX_SUCCESSORS and isinstance(self._old.types[pair[0]], Aggregate):
+                self._relations[pair] = Relation.DIFFERENT
+            elif depth < (_MAX_DEPTH_OF_NAMED if self._is_twin(pair) else _MAX_DEPTH):
                 self._relations[pair] = self._compare(pair, depth + 1)
+            else:
+                self._waiting.append(pair)
         return self._relations[pair]
+
+    def _is_twin(self, pair: TypePair) -> bool:
+        """Whether both are a structure of the same name: what changed inside of it concerns nobody who uses it."""
+        old, new = self._old.types[pair[0]], self._new.types[pair[1]]
+        if not isinstance(old, Aggregate) or not isinstance(new, Aggregate):
+            return False
+        return old.name is not None and (old.kind, old.name) == (new.kind, new.name)
 
     def _child(self, parent: TypePair, child: TypePair, depth: int, *, by_value: bool) -> Relation:
         child = self.same(child)
         self.parents[child].append((parent, by_value))
-        return self.relate(child, depth)
+        return self._relate(child, depth)
 
     def _compare(self, pair: TypePair, depth: int) -> Relation:
         old, new = self._old.types[pair[0]], self._new.types[pair[1]]
@@ -203,7 +230,7 @@ class TypeRelations:
 
 def _unqualified(side: Prototypes, index: int) -> int:
     """The type behind qualifiers such as const."""
-    for _ in range(_MAX_DEPTH):
+    for _ in range(_MAX_WRAPPERS):
         found = side.types[index]
         if not (isinstance(found, DerivedType) and found.derivation.qualifies):
             break
@@ -213,7 +240,7 @@ def _unqualified(side: Prototypes, index: int) -> int:
 
 def _strip(side: Prototypes, index: int) -> int:
     """The type behind typedefs and qualifiers, which change neither layout nor calls."""
-    for _ in range(_MAX_DEPTH):
+    for _ in range(_MAX_WRAPPERS):
         index = _unqualified(side, index)
         found = side.types[index]
         if not isinstance(found, Typedef):

@@ -29,8 +29,6 @@ from soinspect.model.prototype import (
     Typedef,
 )
 
-_MAX_TYPEDEFS = 200
-
 _Described = TypeVar("_Described", ExportedFunction, ExportedVariable)
 
 
@@ -157,9 +155,12 @@ class TypeComparison:
     def _typedefs_of(self, pair: TypePair) -> list[TypePair]:
         """The typedefs of a type, and theirs."""
         found: list[TypePair] = []
-        for parent, _ in self._relations.parents.get(pair, ()):
-            if isinstance(self._old.types[parent[0]], Typedef) and len(found) < _MAX_TYPEDEFS:
-                found += [parent, *self._typedefs_of(parent)]
+        todo = [pair]
+        while todo:
+            for parent, _ in self._relations.parents.get(todo.pop(), ()):
+                if isinstance(self._old.types[parent[0]], Typedef):
+                    found.append(parent)
+                    todo.append(parent)
         return found
 
     def _name(self, pair: TypePair) -> str:

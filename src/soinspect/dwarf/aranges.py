@@ -5,6 +5,7 @@ It is a hint where to look first, and never the last word: some compilers write 
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from struct import Struct
 
@@ -19,18 +20,20 @@ _DWARF64 = 0xFFFFFFFF
 def units_first(infos: Sequence[DebugInfo], addresses: Iterable[int]) -> list[Unit]:
     """All units, those first that the index gives for one of the addresses."""
     hinted: set[Unit] = set()
+    wanted = sorted(addresses)
     for info in infos:
         try:
-            hinted.update(_hinted(info, set(addresses)))
+            hinted.update(_hinted(info, wanted))
         except FormatError as error:
             info.remarks.add(error.reason)
     return sorted((unit for info in infos for unit in info.units), key=lambda unit: unit not in hinted)
 
 
-def _hinted(info: DebugInfo, wanted: set[int]) -> Iterator[Unit]:
+def _hinted(info: DebugInfo, wanted: Sequence[int]) -> Iterator[Unit]:
+    """The units that the index gives for one of the ``wanted`` addresses, which are sorted."""
     section = info.other_section("aranges")
     for offset, ranges in _sets(section) if section is not None and wanted else ():
-        if any(start <= address < start + size for start, size in ranges for address in wanted):
+        if any(bisect_left(wanted, start) < bisect_left(wanted, start + size) for start, size in ranges):
             yield info.place_at(info.section.start + offset).unit
 
 

@@ -24,6 +24,9 @@ _UNNAMED: dict[int, str] = {
 }  # fmt: skip
 _CLASSES = frozenset((Tag.STRUCTURE_TYPE, Tag.CLASS_TYPE, Tag.INTERFACE_TYPE))
 
+# By tag and name with scopes: the first definition of each size.
+Definitions = dict[tuple[int, str | None], dict[int | None, Place]]
+
 
 class Index:
     """What is catalogued of a file and of those it is split into, which grows by the unit.
@@ -38,7 +41,7 @@ class Index:
         self._catalogues: dict[DebugInfo, Catalogue] = {}
         self._scopes: dict[Unit, Scopes] = {}
         self._names: dict[Place, str] = {}
-        self._defined: dict[tuple[int, str | None], Place | None] = {}
+        self._defined: dict[str, Definitions] = {}
 
     @staticmethod
     def language(unit: Unit) -> Language:
@@ -147,17 +150,25 @@ class Index:
     def definition(self, declaration: Entry) -> Place | None:
         """The definition of a type that a unit only declares, if all definitions of its name agree on its size.
 
-        :raises FormatError: the name or an entry of that name is damaged.
+        :raises FormatError: the name is damaged.
         """
-        name, family = self.name(declaration), _family(declaration)
-        if (family, name) not in self._defined:
-            by_size: dict[int | None, Place] = {}
-            for place in self._types_named(declaration.text(At.NAME) or ""):
+        own_name = declaration.text(At.NAME) or ""
+        if own_name not in self._defined:
+            self._defined[own_name] = self._defined_as(own_name)
+        sizes = self._defined[own_name].get((_family(declaration), self.name(declaration)), {})
+        return next(iter(sizes.values())) if len(sizes) == 1 else None
+
+    def _defined_as(self, own_name: str) -> Definitions:
+        """The types of a name without its scopes; damaged ones are told."""
+        found: Definitions = {}
+        for place in self._types_named(own_name):
+            try:
                 entry = place.read()
-                if _family(entry) == family and self.name(entry) == name:
-                    by_size.setdefault(entry.number(At.BYTE_SIZE), place)
-            self._defined[family, name] = next(iter(by_size.values())) if len(by_size) == 1 else None
-        return self._defined[family, name]
+                sizes = found.setdefault((_family(entry), self.name(entry)), {})
+                sizes.setdefault(entry.number(At.BYTE_SIZE), place)
+            except FormatError as error:
+                self.remarks.add(error.reason)
+        return found
 
     def _types_named(self, name: str) -> Iterator[Place]:
         """The defined types of a name without its scopes."""

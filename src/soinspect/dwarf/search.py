@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from soinspect.dwarf.aranges import units_first
@@ -92,30 +92,39 @@ class Search:
         self._exports = exports
         self._addresses = {export.address for export in exports if export.address is not None}
         self.index = Index(infos, self._addresses)
+        # What is read at one address is asked for by each export there, which may be thousands of folded functions.
+        self._by_symbol: dict[tuple[int | None, frozenset[int]], dict[str | None, Entry]] = {}
 
     def run(self, *, everything: bool) -> dict[Export, Description]:
         """All that is found; ``everything`` is False if units are to be left unread once all exports are found."""
         index = self.index
+        waiting = [export.address for export in self._exports]
         for unit in () if everything else units_first(index.infos, self._addresses):
             index.survey(unit)
-            if all(any(index.at_address(export.address)) for export in self._exports):
+            while waiting and any(index.at_address(waiting[-1])):
+                waiting.pop()
+            if not waiting:
                 break
         else:
             index.survey_all()
         found: dict[Export, Description] = {}
         for export in self._exports:
-            entry = self._at_address(export, index.at_address(export.address))
+            entry = self._at_address(export)
             if entry is not None:
                 found[export] = Description(entry, Evidence.ADDRESS)
         self._add_by_name(found)
         return found
 
-    def _at_address(self, export: Export, places: Iterable[Place]) -> Entry | None:
-        """The entry at the export's address: the only one, or the one of its name where code was folded."""
-        entries = [entry for entry in map(self._read, places) if entry is not None and entry.tag in export.tags]
-        if len(entries) > 1:
-            entries = [entry for entry in entries if self._symbol(entry) == export.symbol]
-        return entries[0] if entries else None
+    def _at_address(self, export: Export) -> Entry | None:
+        """The entry at the export's address: that of the only symbol, or of its own where code was folded."""
+        key = (export.address, export.tags)
+        if key not in self._by_symbol:
+            self._by_symbol[key] = {}
+            for entry in map(self._read, self.index.at_address(export.address)):
+                if entry is not None and entry.tag in export.tags:
+                    self._by_symbol[key].setdefault(self._told_symbol(entry), entry)
+        found = self._by_symbol[key]
+        return next(iter(found.values())) if len(found) == 1 else found.get(export.symbol)
 
     def _read(self, place: Place) -> Entry | None:
         try:
@@ -146,19 +155,34 @@ class Search:
     def _by_name(self, entry: Entry) -> Description | None:
         if not entry.flag(At.DECLARATION):
             return Description(entry, Evidence.NAME)
-        return Description(entry, Evidence.DECLARATION) if self._tells_types(entry) else None
+        try:
+            return Description(entry, Evidence.DECLARATION) if self._tells_types(entry) else None
+        except FormatError as error:
+            self.index.remarks.add(error.reason)
+            return None
 
     def _external_symbol(self, entry: Entry) -> str | None:
         """The name of an entry's symbol, None if other units may not use it, or it is damaged."""
         try:
             external = any(origin.flag(At.EXTERNAL) for origin in entry.origins())
-            return self._symbol(entry) if external else None
+        except FormatError as error:
+            self.index.remarks.add(error.reason)
+            return None
+        return self._told_symbol(entry) if external else None
+
+    def _told_symbol(self, entry: Entry) -> str | None:
+        """The name of an entry's symbol, None if it has none or, with a remark, if it is damaged."""
+        try:
+            return self._symbol(entry)
         except FormatError as error:
             self.index.remarks.add(error.reason)
             return None
 
     def _tells_types(self, entry: Entry) -> bool:
-        """Whether a declaration was written by somebody: a compiler's own of a builtin says nothing of types."""
+        """Whether a declaration was written by somebody: a compiler's own of a builtin says nothing of types.
+
+        :raises FormatError: its name is damaged.
+        """
         if entry.tag == Tag.VARIABLE or entry.flag(At.PROTOTYPED):
             return True
         name = entry.text(At.NAME)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left
 from collections.abc import Container
 
 from soinspect.dwarf.abbreviations import Abbreviation, Role
@@ -37,26 +37,23 @@ class Catalogue:
 class Scopes:
     """The entries of a unit that give a scope to what is in them, as columns in file order.
 
-    ``parents`` are indexes into the columns, -1 at the top.
+    ``scopes`` holds the position of the innermost scope that what comes after each of the ``turns`` is in, 0 at the
+    top. No entry is at position 0: a unit has a header.
     """
 
     def __init__(self, unit: Unit) -> None:
         self.unit = unit
-        self.starts: list[int] = []
-        self.ends: list[int] = []
-        self.parents: list[int] = []
+        self.turns: list[int] = []
+        self.scopes: list[int] = []
 
     def parent(self, position: int) -> int | None:
         """The position of the scope just around an entry, None at the top of the unit.
 
         :raises FormatError: an entry on the way is damaged.
         """
-        index = bisect_right(self.starts, position) - 1
-        if index >= 0 and self.starts[index] == position:
-            index = self.parents[index]
-        while index >= 0 and self.ends[index] <= position:
-            index = self.parents[index]
-        return None if index < 0 else self._innermost(self.starts[index], position)
+        turn = bisect_left(self.turns, position) - 1
+        scope = self.scopes[turn] if turn >= 0 else 0
+        return self._innermost(scope, position) if scope else None
 
     def _innermost(self, scope: int, position: int) -> int:
         """The scope just around ``position``, which is somewhere inside of ``scope``: nested types have one too."""
@@ -87,21 +84,22 @@ def survey_unit(  # noqa: C901  (one loop: a call for each entry would take long
     section, table, end, start, four_bytes = unit.section, unit.table, unit.end, unit.start, unit.four_bytes
     data = section.data
     types, mentions, at_address = catalogue.types, catalogue.mentions, catalogue.at_address
-    starts, ends, parents = scopes.starts, scopes.ends, scopes.parents
+    turns, inside = scopes.turns, scopes.scopes
     root, at = unit.abbreviation(unit.root)
     position = unit.after_values(root, at) if root is not None and root.children else end
     scope_role, addressed_role, type_role, import_role = Role.SCOPE, Role.ADDRESSED, Role.TYPE, Role.IMPORT
-    scope = -1
+    open_scopes: list[int] = [0]
     while position < end:
         code = data[position]
         at = position + 1
         if code > 0x7F:
             code, at = section.uleb(position)
         if not code:
-            if scope < 0:
+            open_scopes.pop()
+            if not open_scopes:
                 break
-            ends[scope] = position
-            scope = parents[scope]
+            turns.append(position)
+            inside.append(open_scopes[-1])
             position = at
             continue
         abbreviation = table.get(code)
@@ -109,10 +107,9 @@ def survey_unit(  # noqa: C901  (one loop: a call for each entry would take long
             raise section.error(position, "abbreviation code", code, "its table has no such code")
         role = abbreviation.role
         if role == scope_role and abbreviation.children:
-            starts.append(position)
-            ends.append(end)
-            parents.append(scope)
-            scope = len(starts) - 1
+            turns.append(position)
+            inside.append(position)
+            open_scopes.append(position)
             position = unit.after_values(abbreviation, at)
             continue
         # What Unit.after does, written out for the shapes that gcc makes: this loop is where the time goes.
@@ -140,9 +137,8 @@ def survey_unit(  # noqa: C901  (one loop: a call for each entry would take long
                     at_address.setdefault(address, []).append(position)
             (types if role == type_role else mentions).setdefault(key, []).append(position)
         if scoped and abbreviation.children and abbreviation.tag in _CONTAINERS:
-            starts.append(position)
-            ends.append(following)
-            parents.append(scope)
+            turns += (position, following - 1)
+            inside += (position, open_scopes[-1])
         position = following
     return scopes
 

@@ -17,6 +17,7 @@ from soinspect.dwarf.constants import At, Tag
 from soinspect.dwarf.entry import Entry, Place
 from soinspect.dwarf.index import Index
 from soinspect.errors import FormatError
+from soinspect.model.nesting import nested_too_deeply
 from soinspect.model.prototype import (
     VOID,
     Aggregate,
@@ -88,6 +89,9 @@ class TypeGraph:
                 self._types[index] = parts.aggregate(self, entry, name)
             except FormatError as error:
                 self._types[index] = UnreadableType(reason=error.reason)
+        # Each type may be reached through few others, and be made of many that had been read before.
+        for index in nested_too_deeply(self._types):
+            self._types[index] = UnreadableType(reason="types are nested too deeply")
         return tuple(self._types)
 
     def type_of(self, entry: Entry) -> int:

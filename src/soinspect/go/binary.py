@@ -139,9 +139,9 @@ class GoBinary:
             self._problem("the table of functions", error)
             return _DAMAGED
 
-    @cached_property
+    @property
     def types(self) -> Types | Absent:
-        """The type descriptors."""
+        """The type descriptors, to be read for one answer: how much is read for one is bounded."""
         from soinspect.go.rtype import Types
 
         if not self.module:
@@ -203,8 +203,9 @@ class GoBinary:
 
     def list_types(self, pattern: str = "*") -> Iterator[GoType]:
         """The types whose text matches a shell pattern, in the order of their addresses."""
-        if self.types:
-            yield from self._read_types(self.types, self._addresses(self.types), pattern)
+        types = self.types
+        if types:
+            yield from self._read_types(types, self._addresses(types), pattern)
 
     def _addresses(self, types: Types) -> Iterator[int]:
         try:
@@ -219,16 +220,17 @@ class GoBinary:
         """
         from soinspect.go.plugin import export_types
 
-        if not (self.types and self.module):
+        types = self.types
+        if not (types and self.module):
             return
         try:
-            addresses = _mentioned(self.types, export_types(self.module), depth)
+            addresses = _mentioned(types, export_types(self.module), depth)
         except FormatError as error:
             self._problem("the types of the exports", error)
             return
         found = {
             (it.text, it.package): replace(it, distance=addresses[it.address])
-            for it in self._read_types(self.types, addresses, "*")
+            for it in self._read_types(types, addresses, "*")
             if it.package
         }
         for (text, package), described in found.items():
@@ -256,17 +258,19 @@ class GoBinary:
         implemented = {
             self._memory.word(itab.address) for itab in self.list_itabs() if itab.type.removeprefix("*") in names
         }
+        types = self.types
         more = sorted(implemented.difference(it.address for it in reached))
-        return (*reached, *self._read_types(self.types, more, "*")) if self.types else reached
+        return (*reached, *self._read_types(types, more, "*")) if types else reached
 
     def list_itabs(self) -> Iterator[GoItab]:
         """Which types implement which interfaces, as far as the compiler converted one to the other."""
         from soinspect.go.itab import read_itabs
 
-        if not (self.types and self.module):
+        types = self.types
+        if not (types and self.module):
             return
         try:
-            yield from read_itabs(self.module, self.types)
+            yield from read_itabs(self.module, types)
         except FormatError as error:
             self._problem("the itabs", error)
 

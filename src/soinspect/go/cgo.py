@@ -33,8 +33,8 @@ def cgo_exports(symbols: SymbolTable | Absent, functions: FunctionTable | Absent
 def _go_sides(names: set[str], functions: FunctionTable) -> dict[str, GoFunction]:
     """The Go function behind each name, where only one package has one (``main`` before all others)."""
     sides: dict[str, list[GoFunction]] = {}
-    for index in range(len(functions)) if names else ():
-        package, _, name = functions.name(index).rpartition(".")
+    for index, full_name in enumerate(functions.names() if names else ()):
+        package, _, name = full_name.rpartition(".")
         if name in names and "(" not in package:
             sides.setdefault(name, []).append(functions.function(index))
     chosen: dict[str, GoFunction] = {}

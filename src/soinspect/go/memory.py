@@ -82,7 +82,7 @@ class Memory:
 
     def elements(self, of: Slice, size: int) -> range:
         """The addresses of the elements of a slice whose elements have ``size`` bytes."""
-        self.block(of.address, of.length * size)
+        self._offset(of.address, of.length * size)
         return range(of.address, of.address + of.length * size, size)
 
     def blocks(self, *, writable: bool = False) -> Iterator[tuple[int, bytes]]:

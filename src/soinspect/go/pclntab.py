@@ -22,6 +22,9 @@ _MAGIC_1_16 = 0xFFFFFFFA  # 1.16 and 1.17: entries are addresses
 _HEADER_SIZE = 8
 _NO_FILE = 0xFFFFFFFF
 _MAX_PAIRS = 100_000
+_MAX_NAME = 1 << 16
+# The names and files of all functions are a third of a sound table; those of a hostile one overlap.
+_TEXT_EXPANSION = 4
 _UINT32 = Struct("<I")
 # nameoff, args, deferreturn, pcsp, pcfile, pcln, npcdata, and since 1.16 cuOffset; the entry precedes them.
 _RECORD = Struct("<8I")
@@ -129,6 +132,7 @@ class FunctionTable:
         files: list[str] = []
         lines: list[int] = []
         known: dict[tuple[int, int], str] = {}
+        left = _TEXT_EXPANSION * len(self._data)
         for index, entry in enumerate(self.entries):
             try:
                 record = self._record(index)
@@ -141,6 +145,10 @@ class FunctionTable:
             except FormatError as error:
                 problem(f"function {index}", error)
                 continue
+            left -= len(name) + len(file)
+            if left < 0:
+                problem(f"function {index}, and what follows,", self._out_of_proportion(index))
+                break
             names.append(name)
             entries.append(entry)
             files.append(file)
@@ -161,6 +169,22 @@ class FunctionTable:
         :raises FormatError: as :meth:`function`.
         """
         return self._string(self._names + self._record(index)[0])
+
+    def names(self) -> Iterator[str]:
+        """The names of all functions.
+
+        :raises FormatError: one cannot be read, or they overlap.
+        """
+        left = _TEXT_EXPANSION * len(self._data)
+        for index in range(self.count):
+            name = self.name(index)
+            left -= len(name)
+            if left < 0:
+                raise self._out_of_proportion(index)
+            yield name
+
+    def _out_of_proportion(self, index: int) -> FormatError:
+        return self._error("names", index, "those of the functions before overlap out of proportion")
 
     def search(self, pattern: re.Pattern[bytes]) -> Iterator[re.Match[bytes]]:
         """Where ``pattern`` occurs in the names (each ends with a NUL): quicker than to decode them all."""
@@ -199,8 +223,8 @@ class FunctionTable:
         code: dict[str, int] = {}
         functions: dict[str, int] = {}
         ends = (*self.entries[1:], self.end)
-        for index, (entry, end) in enumerate(zip(self.entries, ends, strict=False)):
-            package = package_of(self.name(index))
+        for name, entry, end in zip(self.names(), self.entries, ends, strict=False):
+            package = package_of(name)
             code[package] = code.get(package, 0) + max(end - entry, 0)
             functions[package] = functions.get(package, 0) + 1
         return tuple(
@@ -231,6 +255,8 @@ class FunctionTable:
                 break
             value += -(change >> 1) - 1 if change & 1 else change >> 1
             length, position = self._uvarint(position)
+            if not length:
+                raise self._error("line table", position, "a step over no code")
             address += length * self._quantum
             if target < address:
                 return value
@@ -268,9 +294,9 @@ class FunctionTable:
         return int(value)
 
     def _string(self, position: int) -> str:
-        end = self._data.find(b"\0", position)
+        end = self._data.find(b"\0", position, position + _MAX_NAME)
         if end < 0:
-            raise self._error("offset of a name", position, "is outside of the table")
+            raise self._error("offset of a name", position, "is outside of the table, or the name has no end")
         return self._data[position:end].decode("utf-8", "surrogateescape")
 
 

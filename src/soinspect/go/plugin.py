@@ -5,7 +5,8 @@ Sources: src/runtime/plugin.go, src/plugin/plugin_dlopen.go, src/runtime/proc.go
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import final
 
 from soinspect.errors import FormatError
 from soinspect.go.memory import WORD
@@ -27,7 +28,6 @@ from soinspect.model.golang import (
 _EXPORT_SIZE = 8
 _PACKAGE_HASH_SIZE = 40
 _LAST_WITH_HEX_FINGERPRINTS = 15
-_MAX_TASKS = 100_000
 
 
 def read_plugin(
@@ -123,60 +123,76 @@ def _fingerprint(module: ModuleData, header: int) -> str:
 def _init_tasks(module: ModuleData, path: str, functions: FunctionTable | Absent) -> tuple[GoInitTask, ...] | Absent:
     if not functions:
         return Absent("the functions cannot be named without the pclntab")
+    tasks = _Tasks(module, functions)
     if module.has("inittasks"):
-        return tuple(_sorted_tasks(module, functions))
+        return tuple(tasks.sorted())
     symbols = module.memory.elf.dynamic_symbols or module.memory.elf.static_symbols
     task = symbols.get(f"{path}..inittask") if symbols else None
     if task is not None and task.defined:
-        return tuple(_task_tree(module, task.value, functions))
+        return tuple(tasks.tree(task.value))
     init = symbols.get(f"{path}.init") if symbols else None
     if init is not None and init.defined:
-        return (_task([init.value], functions),)
+        return (tasks.of([init.value]),)
     return Absent("nothing to initialise")
 
 
-def _sorted_tasks(module: ModuleData, functions: FunctionTable) -> Iterator[GoInitTask]:
-    """1.21 and later: the linker sorted the records {state u32, count u32, code...}."""
-    memory = module.memory
-    for slot in memory.elements(module.slice("inittasks"), WORD):
-        record = memory.word(slot)
-        count = memory.uint32(record + 4)
-        memory.block(record, WORD * (1 + count))
-        yield _task([memory.word(record + WORD * (1 + i)) for i in range(count)], functions)
+@final
+class _Tasks:
+    """Initialisation tasks; records that overlap out of proportion to the file raise FormatError."""
 
+    def __init__(self, module: ModuleData, functions: FunctionTable) -> None:
+        self._module = module
+        self._memory = module.memory
+        self._functions = functions
+        self._left = module.memory.image.size
 
-def _task_tree(module: ModuleData, root: int, functions: FunctionTable) -> Iterator[GoInitTask]:
-    """1.13 to 1.20: {state, ndeps, nfns, dependencies..., code...}; dependencies run first, each once."""
-    memory = module.memory
-    seen = {root}
-    # Depth first without recursion: each open record with its dependencies that are still to be visited.
-    pending = [(root, iter(_dependencies(module, root)))]
-    while pending:
-        record, dependencies = pending[-1]
-        following = next((d for d in dependencies if d not in seen), None)
-        if following is not None:
-            if len(seen) >= _MAX_TASKS:
-                return
-            seen.add(following)
-            pending.append((following, iter(_dependencies(module, following))))
-            continue
-        pending.pop()
-        first, count = 3 + memory.word(record + WORD), memory.word(record + 2 * WORD)
-        if count:
-            memory.block(record, WORD * (first + count))
-            yield _task([memory.word(record + WORD * (first + i)) for i in range(count)], functions)
+    def of(self, code: Iterable[int]) -> GoInitTask:
+        """The task that runs the functions at these addresses."""
+        named: list[GoFunction] = []
+        for address in code:
+            function = self._functions.at(address) or _unnamed(address)
+            self._spend(address, len(function.name) + len(function.file))
+            named.append(function)
+        return GoInitTask(package=next((f.package for f in named if f.package), ""), functions=tuple(named))
 
+    def sorted(self) -> Iterator[GoInitTask]:
+        """1.21 and later: the linker sorted the records {state u32, count u32, code...}."""
+        for slot in self._memory.elements(self._module.slice("inittasks"), WORD):
+            record = self._memory.word(slot)
+            yield self.of(self._words(record + WORD, self._memory.uint32(record + 4)))
 
-def _dependencies(module: ModuleData, record: int) -> list[int]:
-    memory = module.memory
-    count = memory.word(record + WORD)
-    memory.block(record, WORD * (3 + count))
-    return [memory.word(record + WORD * (3 + i)) for i in range(count)]
+    def tree(self, root: int) -> Iterator[GoInitTask]:
+        """1.13 to 1.20: {state, ndeps, nfns, dependencies..., code...}; dependencies run first, each once."""
+        word = self._memory.word
+        seen = {root}
+        # Depth first without recursion: each open record with its dependencies that are still to be visited.
+        pending = [(root, self._dependencies(root))]
+        while pending:
+            record, dependencies = pending[-1]
+            following = next((d for d in dependencies if d not in seen), None)
+            if following is not None:
+                seen.add(following)
+                pending.append((following, self._dependencies(following)))
+                continue
+            pending.pop()
+            count = word(record + 2 * WORD)
+            if count:
+                yield self.of(self._words(record + WORD * (3 + word(record + WORD)), count))
 
+    def _dependencies(self, record: int) -> Iterator[int]:
+        return self._words(record + 3 * WORD, self._memory.word(record + WORD))
 
-def _task(code: list[int], functions: FunctionTable) -> GoInitTask:
-    named = tuple(functions.at(address) or _unnamed(address) for address in code)
-    return GoInitTask(package=next((f.package for f in named if f.package), ""), functions=named)
+    def _words(self, address: int, count: int) -> Iterator[int]:
+        for at in range(address, address + WORD * count, WORD):
+            self._spend(at, WORD)
+            yield self._memory.word(at)
+
+    def _spend(self, address: int, size: int) -> None:
+        """Account for ``size`` bytes that are read at or for ``address``."""
+        self._left -= size
+        if self._left < 0:
+            image = self._memory.image
+            raise image.error(image.offset_of(address) or 0, "inittask", size, "the tasks overlap out of proportion")
 
 
 def _unnamed(address: int) -> GoFunction:

@@ -35,6 +35,9 @@ _DROPPED = (0, -1)  # -1 since 1.16
 _NOT_LINKED = Absent("dropped by the linker: nothing can call it")
 _ASKED_FOR = Absent("an interface asks for it")
 _NAME_HAS_TAG, _NAME_EMBEDDED = 2, 8
+# Names and parts of types that are read for one answer take less than a tenth of a sound file; those of a hostile one
+# overlap.
+_READS = 2
 _NAME_HEAD = 12
 _LAST_WITH_FIXED_LENGTH = 16
 _FIRST_WITH_EMBEDDED_OFFSET, _FIRST_WITH_EMBEDDED_FLAG = 9, 19
@@ -78,9 +81,10 @@ class Descriptor:
 
 @final
 class Types:
-    """The type descriptors of a module, by address.
+    """The type descriptors of a module, by address, to be read for one answer.
 
-    Whatever lies outside of the file raises :class:`~soinspect.errors.FormatError`.
+    Whatever lies outside of the file raises :class:`~soinspect.errors.FormatError`, and so does all that is read
+    after names and parts have been read out of proportion to the file.
     """
 
     def __init__(self, module: ModuleData) -> None:
@@ -88,6 +92,7 @@ class Types:
         self._memory: Memory = module.memory
         self.base = module.word("types")
         self.end = module.word("etypes")
+        self._left = _READS * self._memory.image.size
 
     # -- one type ------------------------------------------------------------------------------------------
 
@@ -137,6 +142,11 @@ class Types:
 
     def components(self, address: int) -> Iterator[int]:
         """The addresses of the types that the type at ``address`` is made of."""
+        for component in self._components(address):
+            self._spend(address, WORD)
+            yield component
+
+    def _components(self, address: int) -> Iterator[int]:
         descriptor = self.descriptor(address)
         word, int32 = self._memory.word, self._memory.int32
         match descriptor.kind:
@@ -161,7 +171,15 @@ class Types:
         """The addresses of the func types that are the signatures of its methods."""
         for _, signature, _, _ in _METHOD.iter_unpack(self._uncommon(self.descriptor(address))[1]):
             if signature not in _DROPPED:
+                self._spend(address, WORD)
                 yield self.base + signature
+
+    def _spend(self, address: int, size: int) -> None:
+        """Account for ``size`` bytes that are read, for the type or name at ``address``."""
+        self._left -= size
+        if self._left < 0:
+            image = self._memory.image
+            raise image.error(image.offset_of(address) or 0, "types", size, "their parts overlap out of proportion")
 
     def extent(self, address: int) -> int:
         """The size in bytes of the descriptor at ``address``, with all that belongs to it."""
@@ -258,6 +276,7 @@ class Types:
         return self._decode(start, size), tag
 
     def _decode(self, start: int, size: int) -> str:
+        self._spend(start, WORD + size)
         return self._memory.block(start, size).decode("utf-8", "surrogateescape")
 
     def _string_at(self, address: int) -> tuple[int, int]:
@@ -339,9 +358,6 @@ class Types:
             position += -position % WORD
 
     def _reach(self) -> list[int]:
-        image = self._memory.image
-        # The parts of types lie side by side, a word each at least: more of them than that are counted twice.
-        room = min(self.end - self.base, image.size) // WORD
         seen: set[int] = set()
         sound: list[int] = []
         pending = [*self.linked(), *self._symbols()]
@@ -351,13 +367,11 @@ class Types:
                 continue
             seen.add(address)
             try:
-                parts = list(islice(self._parts(address), room + 1))
+                pending += list(self._parts(address))
             except FormatError:  # a damaged descriptor ends its own path only
+                if self._left < 0:
+                    raise
                 continue
-            if len(parts) > room:
-                raise image.error(image.offset_of(address) or 0, "parts of types", len(parts), "they overlap")
-            room -= len(parts)
-            pending += parts
             sound.append(address)
         return sorted(sound)
 

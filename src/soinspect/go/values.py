@@ -15,6 +15,8 @@ from soinspect.model.golang import GoKind
 _MAX_DEPTH = 4
 _MAX_ELEMENTS = 16
 _MAX_TEXT = 200
+_MAX_PARTS = 200
+_MAX_ALL_PARTS = 20_000
 _MORE = "..."
 
 _SINGLE = (GoKind.FLOAT32, GoKind.COMPLEX64)
@@ -41,17 +43,25 @@ _NUMBERS = {
 class Values:
     """Reads values by their type; what lies outside of the file raises FormatError.
 
-    Long strings, long lists and deep structures are cut; ``...`` stands where.
+    Long strings, long lists and deep structures are cut; ``...`` stands where. So are many large values.
     """
 
     def __init__(self, memory: Memory, types: Types, functions: FunctionTable | Absent) -> None:
         self._memory = memory
         self._types = types
         self._functions = functions
+        self._parts = 0
+        self._all_parts = 0
 
-    def text(self, type_address: int, address: int, depth: int = 0) -> str:
+    def text(self, type_address: int, address: int) -> str:
         """The value of this type at ``address``."""
-        if depth > _MAX_DEPTH:
+        self._parts = 0
+        return self._text(type_address, address, 0)
+
+    def _text(self, type_address: int, address: int, depth: int) -> str:
+        self._parts += 1
+        self._all_parts += 1
+        if depth > _MAX_DEPTH or self._parts > _MAX_PARTS or self._all_parts > _MAX_ALL_PARTS:
             return _MORE
         kind = self._types.descriptor(type_address).kind
         if kind in _NUMBERS:
@@ -92,13 +102,13 @@ class Values:
             if len(parts) == _MAX_ELEMENTS:
                 parts.append(_MORE)
                 break
-            parts.append(f"{field.name}: {self.text(field_type, address + field.offset, depth + 1)}")
+            parts.append(f"{field.name}: {self._text(field_type, address + field.offset, depth + 1)}")
         return f"{{{', '.join(parts)}}}"
 
     def _list(self, type_address: int, address: int, length: int, depth: int) -> str:
         element = self._types.element(type_address)
         size = self._types.descriptor(element).size
-        shown = [self.text(element, address + index * size, depth + 1) for index in range(min(length, _MAX_ELEMENTS))]
+        shown = [self._text(element, address + index * size, depth + 1) for index in range(min(length, _MAX_ELEMENTS))]
         return f"{{{', '.join([*shown, _MORE] if length > _MAX_ELEMENTS else shown)}}}"
 
     def _interface(self, type_address: int, address: int, depth: int) -> str:
@@ -109,16 +119,16 @@ class Values:
         dynamic = self._memory.word(word + WORD) if self._types.asked_methods(type_address) else word
         name = self._types.text(dynamic)
         if self._types.descriptor(dynamic).direct:
-            value = self.text(dynamic, address + WORD, depth + 1)
+            value = self._text(dynamic, address + WORD, depth + 1)
         else:
-            value = self.text(dynamic, self._memory.word(address + WORD), depth + 1)
+            value = self._text(dynamic, self._memory.word(address + WORD), depth + 1)
         return f"{name}({value})"
 
     def _reference(self, kind: GoKind, type_address: int, target: int, depth: int) -> str:
         if not target:
             return "nil"
         if kind is GoKind.POINTER:
-            return f"&{self.text(self._types.element(type_address), target, depth + 1)}"
+            return f"&{self._text(self._types.element(type_address), target, depth + 1)}"
         if kind is GoKind.FUNC and self._functions:
             function = self._functions.at(self._memory.word(target))
             if function is not None:

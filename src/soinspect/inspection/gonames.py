@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from soinspect.go.binary import GoBinary
     from soinspect.model.golang import GoFacts
 
-# The names of all types of a large program take less; a damaged file can make them add up to anything.
-_MAX_TYPE_NAMES = 1 << 23
-
 
 def go_side(elf: ElfFile) -> tuple[GoFacts | Absent, GoNames | None]:
     """The Go side of a file, and what it knows about its own names; None for files that are not Go's."""
@@ -44,14 +41,12 @@ def _type_names(binary: GoBinary, symbols: SymbolTable | Absent) -> dict[str, st
     from soinspect.demangle.golink import has_hashed_type_name
 
     names: dict[str, str] = {}
-    budget = _MAX_TYPE_NAMES
-    if not binary.types or isinstance(symbols, Absent):
+    types = binary.types
+    if not types or isinstance(symbols, Absent):
         return names
     for name, address, info in zip(symbols.names, symbols.values, symbols.infos, strict=True):
-        if info & 0xF != SymbolType.OBJECT or not has_hashed_type_name(name) or budget < 0:
+        if info & 0xF != SymbolType.OBJECT or not has_hashed_type_name(name):
             continue
         with suppress(FormatError):
-            text = binary.types.text(address)
-            budget -= len(text)
-            names[name] = text
+            names[name] = types.text(address)
     return names

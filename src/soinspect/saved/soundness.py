@@ -8,23 +8,10 @@ from dataclasses import fields
 from soinspect.errors import InputError
 from soinspect.model.absence import Absent
 from soinspect.model.facts import Facts
-from soinspect.model.prototype import (
-    VOID,
-    Aggregate,
-    ArrayType,
-    DerivedType,
-    Enumeration,
-    FunctionType,
-    MemberPointer,
-    Prototypes,
-    Type,
-    Typedef,
-    UnspecifiedType,
-)
+from soinspect.model.nesting import nested_too_deeply, spelled_with
+from soinspect.model.prototype import VOID, Aggregate, Prototypes, Type, UnspecifiedType
 from soinspect.model.symbol import ExplainedSymbols
 
-# Deeper than any declaration that somebody wrote; the views go down as deep.
-_MAX_DEPTH = 200
 _BYTE = 256
 _WORD_SIZES = (4, 8)
 
@@ -67,51 +54,13 @@ def _defect(types: Prototypes) -> str | None:
     for variable in types.variables:
         if not 0 <= variable.type < number:
             return f"the type of {variable.symbol} is not there"
-    return _nesting_defect(types.types)
+    deep = nested_too_deeply(types.types)
+    return f"types[{min(deep)}] is made of itself, or of too many others" if deep else None
 
 
 def _targets(one: Type) -> Iterator[int]:
     """The indexes that a type holds."""
-    match one:
-        case DerivedType(target=target) | Typedef(target=target) | ArrayType(element=target):
-            yield target
-        case MemberPointer(target=target, owner=owner):
-            yield from (target, owner)
-        case Enumeration(underlying=int(underlying)):
-            yield underlying
-        case Aggregate(members=members, bases=bases):
-            yield from (member.type for member in members)
-            yield from (base.type for base in bases)
-        case FunctionType(result=result, parameters=parameters):
-            yield from (result, *(parameter.type for parameter in parameters))
-
-
-def _nesting_defect(types: tuple[Type, ...]) -> str | None:
-    """Follow typedefs, qualifiers and arrays, each of which is made of exactly one other type, to their ends."""
-    depths: dict[int, int] = {}
-    for start in range(len(types)):
-        chain: list[int] = []
-        index: int | None = start
-        while index is not None and index not in depths:
-            if len(chain) > _MAX_DEPTH:
-                return f"types[{start}] is made of itself, or of too many others"
-            chain.append(index)
-            index = _made_of(types[index])
-        depth = 0 if index is None else depths[index]
-        for link in reversed(chain):
-            one = types[link]
-            depth += max(1, len(one.dimensions)) if isinstance(one, ArrayType) else 1
-            depths[link] = depth
-        if depth > _MAX_DEPTH:
-            return f"types[{start}] is made of too many others"
-    return None
-
-
-def _made_of(one: Type) -> int | None:
-    match one:
-        case Typedef(target=target) | ArrayType(element=target):
-            return target
-        case DerivedType(derivation=derivation, target=target) if derivation.qualifies:
-            return target
-        case _:
-            return None
+    if isinstance(one, Aggregate):
+        yield from (member.type for member in one.members)
+        yield from (base.type for base in one.bases)
+    yield from spelled_with(one)

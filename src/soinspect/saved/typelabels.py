@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from soinspect.model.prototype import (
@@ -24,6 +25,8 @@ from soinspect.model.prototype import (
 )
 from soinspect.saved.typenotation import VOID_LABEL, keyword, name_of, quoted
 
+_MAX_CONTEXT = 1000
+
 Labelled = Aggregate | Enumeration | BaseType | Typedef | UnspecifiedType | UnreadableType
 
 
@@ -33,7 +36,7 @@ def labels_of(side: Prototypes) -> dict[int, str]:
     They depend on the exports alone, not on the order in which the debug information has the types.
     """
     labels = {VOID: VOID_LABEL}
-    used = {VOID_LABEL}
+    used: Counter[str] = Counter((VOID_LABEL,))
     seen = {VOID}
     todo = [start for export in reversed(_sorted_exports(side)) for start in reversed(_starts(export))]
     while todo:
@@ -44,7 +47,6 @@ def labels_of(side: Prototypes) -> dict[int, str]:
         one = side.types[index]
         if isinstance(one, Labelled):
             labels[index] = _unused(_label(one, context), used)
-            used.add(labels[index])
         todo += reversed([*_parts(one, context)])
     return labels
 
@@ -79,16 +81,16 @@ def _parts(one: Type, context: str) -> Iterable[tuple[int, str]]:
 
 
 def _parts_of_function(function: FunctionType, context: str) -> Iterator[tuple[int, str]]:
-    yield function.result, f"{context}.result"
+    yield function.result, _inside(context, "result")
     for number, parameter in enumerate(function.parameters, 1):
-        yield parameter.type, f"{context}.{parameter.name or number}"
+        yield parameter.type, _inside(context, parameter.name or number)
 
 
 def _parts_of_aggregate(aggregate: Aggregate, context: str) -> Iterator[tuple[int, str]]:
     for base in aggregate.bases:
         yield base.type, context
     for number, member in enumerate(aggregate.members, 1):
-        yield member.type, f"{context}.{member.name or number}"
+        yield member.type, _inside(context, member.name or number)
 
 
 def _label(one: Labelled, context: str) -> str:
@@ -97,11 +99,17 @@ def _label(one: Labelled, context: str) -> str:
     return f"{keyword(one)} {text}".lstrip()
 
 
-def _unused(label: str, used: set[str]) -> str:
-    """The label itself, or with a number if another type has it."""
+def _unused(label: str, used: Counter[str]) -> str:
+    """The label itself, or with a number if another type has it; ``used`` counts the types that wanted each."""
     mark = "." if "#" in label.rpartition('"')[2] else "#"
-    number, candidate = 1, label
+    candidate = label
     while candidate in used:
-        number += 1
-        candidate = f"{label}{mark}{number}"
+        used[label] += 1
+        candidate = f"{label}{mark}{used[label]}"
+    used[candidate] = 1
     return candidate
+
+
+def _inside(context: str, part: str | int) -> str:
+    """The context of a part; cut, since names of hostile types are long, and each would be in all that is below."""
+    return f"{context[:_MAX_CONTEXT]}.{part}"
