@@ -256,6 +256,11 @@ def test_a_signature_of_the_user_comes_first(arguments_library: Path, described_
     assert "disagree" not in answer.detail
 
 
+def test_a_number_too_large_for_a_float_is_refused(arguments_library: Path) -> None:
+    with pytest.raises(UsageError, match="1e300 does not fit into float"):
+        call(arguments_library, "halve(1e300)", signatures=("float halve(float)",))
+
+
 # -- arguments
 
 

@@ -22,8 +22,10 @@ def fit_scalar(argument: Argument, wanted: CType, where: str) -> Argument:
     """
     kind, value = argument.kind, argument.value
     if wanted.kind is TypeKind.FLOAT and kind in (protocol.INTEGER, protocol.VECTOR):
-        number = number_of(argument)
-        packed = struct.pack("<f", number) if wanted.size == 4 else struct.pack("<d", number)
+        try:
+            packed = struct.pack("<f" if wanted.size == 4 else "<d", number_of(argument))
+        except OverflowError:
+            raise UsageError(f"{argument.text} does not fit into {wanted.text}: {where}") from None
         return Argument(text=argument.text, kind=protocol.VECTOR, value=packed.ljust(8, b"\0"))
     if wanted.kind is TypeKind.POINTER and kind in (protocol.INTEGER, protocol.BYTES, protocol.CALLBACK):
         return argument
