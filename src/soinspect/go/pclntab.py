@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from struct import Struct
-from typing import final
+from typing import final, overload
 
 from soinspect.errors import FormatError
 from soinspect.go.memory import WORD
@@ -153,8 +153,7 @@ class FunctionTable:
             entries.append(entry)
             files.append(file)
             lines.append(max(line, 0))
-        packages = list(map(package_of, names))
-        return GoFunctions(names=names, packages=packages, entries=entries, files=files, lines=lines)
+        return GoFunctions(names=names, packages=Packages(names), entries=entries, files=files, lines=lines)
 
     def function(self, index: int) -> GoFunction:
         """The function at ``index``, with the file and line of its entry.
@@ -298,6 +297,25 @@ class FunctionTable:
         if end < 0:
             raise self._error("offset of a name", position, "is outside of the table, or the name has no end")
         return self._data[position:end].decode("utf-8", "surrogateescape")
+
+
+@final
+class Packages(Sequence[str]):
+    """The import paths that linker names begin with, each told when it is asked for."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = names
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> Packages: ...
+    def __getitem__(self, index: int | slice) -> str | Packages:
+        names = self._names[index]
+        return package_of(names) if isinstance(names, str) else Packages(names)
 
 
 def package_of(name: str) -> str:
