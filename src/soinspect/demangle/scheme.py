@@ -6,7 +6,9 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING
+
+from soinspect.model.texts import LazyTexts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,27 +71,16 @@ def _expansion(name: str) -> int:
     return length + len(name) - end
 
 
-class Demangled(Sequence[str]):
-    """Names as the programmer wrote them, each demangled when it is asked for."""
+class Demangled(LazyTexts):
+    """Names as the programmer wrote them."""
 
     def __init__(self, names: Sequence[str]) -> None:
-        self._names = names
-
-    def __len__(self) -> int:
-        return len(self._names)
-
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-    @overload
-    def __getitem__(self, index: slice) -> Demangled: ...
-    def __getitem__(self, index: int | slice) -> str | Demangled:
-        names = self._names[index]
-        return demangle(names) if isinstance(names, str) else Demangled(names)
+        super().__init__(demangle, names)
 
     def __iter__(self) -> Iterator[str]:
         """All names; where many expand out of proportion, the rest of those stay as they are."""
         room = _ROOM
-        for name in self._names:
+        for name in self._sources:
             if name.count("_") < _FEW_REFERENCES or _expansion(name) < _SUSPICIOUS:
                 yield demangle(name)
             elif room > 0:

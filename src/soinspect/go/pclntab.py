@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from struct import Struct
-from typing import final, overload
+from typing import final
 
 from soinspect.errors import FormatError
 from soinspect.go.memory import WORD
 from soinspect.go.moduledata import ModuleData
 from soinspect.model.golang import GoFunction, GoFunctions, GoPackageSize
+from soinspect.model.texts import LazyTexts
 
 _MAGIC_1_2 = 0xFFFFFFFB  # up to 1.15: entries are addresses, all tables are one
 _MAGIC_1_16 = 0xFFFFFFFA  # 1.16 and 1.17: entries are addresses
@@ -153,7 +154,9 @@ class FunctionTable:
             entries.append(entry)
             files.append(file)
             lines.append(max(line, 0))
-        return GoFunctions(names=names, packages=Packages(names), entries=entries, files=files, lines=lines)
+        return GoFunctions(
+            names=names, packages=LazyTexts(package_of, names), entries=entries, files=files, lines=lines
+        )
 
     def function(self, index: int) -> GoFunction:
         """The function at ``index``, with the file and line of its entry.
@@ -297,25 +300,6 @@ class FunctionTable:
         if end < 0:
             raise self._error("offset of a name", position, "is outside of the table, or the name has no end")
         return self._data[position:end].decode("utf-8", "surrogateescape")
-
-
-@final
-class Packages(Sequence[str]):
-    """The import paths that linker names begin with, each told when it is asked for."""
-
-    def __init__(self, names: Sequence[str]) -> None:
-        self._names = names
-
-    def __len__(self) -> int:
-        return len(self._names)
-
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-    @overload
-    def __getitem__(self, index: slice) -> Packages: ...
-    def __getitem__(self, index: int | slice) -> str | Packages:
-        names = self._names[index]
-        return package_of(names) if isinstance(names, str) else Packages(names)
 
 
 def package_of(name: str) -> str:
