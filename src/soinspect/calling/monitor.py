@@ -22,6 +22,7 @@ from threading import Event
 from soinspect.calling import ptrace, stopped
 from soinspect.calling.channels import OUTPUT_KILL, Output, sealed_memory, write_all
 from soinspect.calling.descendants import MOST_PROCESSES, bearers, kill_bearers
+from soinspect.calling.journal import read_journal
 from soinspect.calling.stopped import Stopped, read_scene
 from soinspect.calling.worker import protocol
 from soinspect.errors import CannotRun
@@ -30,8 +31,9 @@ from soinspect.model.absence import Absent
 _WORKER = Path(__file__).parent / "worker" / "__main__.py"
 _THREADS = 1024
 _PAUSE = 0.001
-_LONG_PAUSE = 0.01
-_EAGER = 0.5  # seconds during which the short pause is used: almost every call ends within them
+# The kernel's reports are asked for after a fiftieth of the time that the call has taken so far, within these bounds:
+# most calls take milliseconds.
+_SHARE, _SHORT_PAUSE, _LONG_PAUSE = 0.02, 0.0003, 0.01
 _GRACE = 2.0  # seconds that the kernel gets to stop a thread, and to bury the killed
 _BETWEEN_COUNTS = 0.1  # seconds, of processes that are not traced
 _REPORTS = 200  # taken in one go before limits are looked at again
@@ -211,7 +213,10 @@ class _Watch:
                     self._stopped_by = End.TOO_MANY_PROCESSES
                     return
                 counted = time.monotonic()
-            pause = 0 if busy else _PAUSE if elapsed < _EAGER else _LONG_PAUSE
+            pause = 0 if busy else min(max(_SHORT_PAUSE, _SHARE * elapsed), _LONG_PAUSE)
+            if pause < _PAUSE:  # finer than poll counts
+                time.sleep(pause)
+                pause = 0
             for fd, _ in poll.poll(1000 * pause):
                 output = self._stdout if fd == self._stdout.fd else self._stderr
                 if not output.drain():
@@ -270,7 +275,7 @@ class _Watch:
         if event == ptrace.EVENT_EXIT:
             if task == self._main:
                 self._announced = ptrace.event_message(task)
-            if ours and self._parting is None:
+            if ours and self._parting is None and not self._done:
                 self._parting = stopped.take(task, None)
             ptrace.resume(task)
         elif self._stopped_by is End.TOO_MANY_PROCESSES:
@@ -281,6 +286,11 @@ class _Watch:
             if ours and number not in _HARMLESS and not stopped.handles(task, number):
                 self._fatal = stopped.take(task, ptrace.signal_info(task))
             ptrace.resume(task, number)
+
+    @property
+    def _done(self) -> bool:
+        """Whether the worker has said all: nobody will ask where it was then, and to look costs half a millisecond."""
+        return read_journal(os.pread(self._log, protocol.LOG_SIZE, 0)).first(protocol.DONE) is not None
 
     def _admit(self, task: int) -> bool:
         """Count a new thread or process; False for one too many, which stays stopped and cannot multiply."""

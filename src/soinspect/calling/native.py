@@ -58,7 +58,7 @@ def call_native(request: CallRequest, facts: NativeFacts, environment: CallEnvir
         said = watched.stderr.decode("utf-8", "replace").strip().splitlines()
         raise CannotRun(
             f"the worker {watched.end.value} before it was ready: {said[-1] if said else 'it said nothing'}",
-            "check this Python: python3 -I -S -E -c 'import ctypes, mmap, resource'",
+            "check this Python: python3 -I -S -E -c 'import ctypes'",
         )
     return Report(request=request, facts=facts, plan=plan, watched=watched, journal=journal).result()
 

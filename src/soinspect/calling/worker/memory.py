@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 PAGE = 4096
 READ, WRITE, EXECUTE = 1, 2, 4
-_PRIVATE_ANONYMOUS = 0x22
+_SHARED, _PRIVATE_ANONYMOUS = 0x01, 0x22
 _ALIGNMENT = 16
 _FRONT = 64
 _CANARY = b"\xc5"
@@ -28,9 +28,9 @@ _libc.mmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ct
 _libc.mprotect.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
 
 
-def map_pages(size: int) -> int:
-    """The address of ``size`` new bytes, filled with zeros."""
-    start: int = _libc.mmap(None, size, READ | WRITE, _PRIVATE_ANONYMOUS, -1, 0)
+def map_pages(size: int, file: int = -1) -> int:
+    """The address of ``size`` new bytes, filled with zeros, or of those of ``file``, shared with who else maps it."""
+    start: int = _libc.mmap(None, size, READ | WRITE, _PRIVATE_ANONYMOUS if file < 0 else _SHARED, file, 0)
     if start == ctypes.c_void_p(-1).value:
         raise OSError(ctypes.get_errno(), "mmap")
     return start

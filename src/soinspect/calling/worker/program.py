@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import ctypes
-import mmap
 import os
 from time import perf_counter
 
 from . import protocol
 from .caller import Caller
 from .limits import limit
-from .memory import Guarded, linked, places
+from .memory import Guarded, linked, map_pages, places
 from .protocol import Action, Request
 from .sandbox import build_walls
 
@@ -35,25 +34,24 @@ class _Log:
     """
 
     def __init__(self) -> None:
-        self._memory = mmap.mmap(protocol.LOG_FD, protocol.LOG_SIZE + protocol.SCENE_SIZE)
+        self._start = map_pages(protocol.LOG_SIZE + protocol.SCENE_SIZE, protocol.LOG_FD)
         self._events = b""
         self._owner = os.getpid()
 
     @property
     def scene(self) -> int:
         """The address of the scene."""
-        return ctypes.addressof(ctypes.c_char.from_buffer(self._memory, protocol.LOG_SIZE))
+        return self._start + protocol.LOG_SIZE
 
     def write(self, kind: int, action: int = 0, payload: bytes = b"") -> None:
         if os.getpid() != self._owner:
             os._exit(0)  # a child that the callee forked came back from the call; the answer is its parent's
         events = self._events + protocol.EVENT.pack(kind, action, len(payload)) + payload
-        end = protocol.COMMITTED.size + len(events)
-        if end > protocol.LOG_SIZE:
+        if protocol.COMMITTED.size + len(events) > protocol.LOG_SIZE:
             return
         self._events = events
-        self._memory[protocol.COMMITTED.size : end] = events
-        self._memory[: protocol.COMMITTED.size] = protocol.COMMITTED.pack(len(events))
+        ctypes.memmove(self._start + protocol.COMMITTED.size, events, len(events))
+        ctypes.memmove(self._start, protocol.COMMITTED.pack(len(events)), protocol.COMMITTED.size)
 
 
 class _Loader:
