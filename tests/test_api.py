@@ -6,6 +6,7 @@ import inspect
 import pkgutil
 import sys
 from dataclasses import fields
+from pathlib import Path
 from typing import get_type_hints
 
 import pytest
@@ -18,11 +19,15 @@ from soinspect.model.calling import CallOptions, CallRequest, HostKind, Outcome
 
 
 @pytest.mark.parametrize("name", soinspect.__all__)
-def test_functions_of_the_package_are_those_of_api(name: str) -> None:
-    function = getattr(soinspect, name)
-    assert function is getattr(api, name)
-    assert inspect.isfunction(function)
-    assert function.__doc__
+def test_each_name_of_the_package_is_there_and_told(name: str) -> None:
+    assert getattr(soinspect, name).__doc__
+    assert name in dir(soinspect)
+
+
+def test_functions_of_the_package_are_those_of_api() -> None:
+    functions = [it for name in soinspect.__all__ if inspect.isfunction(it := getattr(soinspect, name))]
+    assert len(functions) > 10
+    assert all(getattr(api, function.__name__) is function for function in functions)
 
 
 def test_no_subpackage_hides_a_function() -> None:
@@ -48,10 +53,19 @@ def test_a_call_from_python(cc: Compile) -> None:
     assert soinspect.call(library, init=True).steps[0].outcome is Outcome.NOTHING_TO_RUN
     with pytest.raises(UsageError, match="nothing to do"):
         soinspect.call(library)
+    with pytest.raises(TypeError, match="call\\(\\) has no option 'timeout'; it has limits, environment, sandbox"):
+        soinspect.call(library, "counter", timeout=3)  # type: ignore[call-arg]
 
 
-def test_everything_is_asked_in_one_line() -> None:
-    old, new = str(FIXTURES / "plugin1.so"), str(FIXTURES / "plugin2.so")
+def test_everything_is_asked_in_one_line(tmp_path: Path) -> None:
+    old, new = FIXTURES / "plugin1.so", FIXTURES / "plugin2.so"
     assert soinspect.compare(old, new).verdict == "compatible: 1 info"
-    assert soinspect.inspect(old).path == old
-    assert soinspect.check(sys.executable, [old]).plugins
+    assert soinspect.inspect(old).path == str(old)
+    assert len(soinspect.list_symbols(old).rows) == len(soinspect.inspect(old).symbols or ())
+    assert soinspect.inspect_go(old).path == str(old)
+    assert soinspect.dependencies(new).unresolved == ()
+    saved = tmp_path / "plugin1.json"
+    saved.write_text(soinspect.snapshot(old))
+    assert soinspect.compare(saved, new).verdict == "compatible: 1 info"
+    assert soinspect.freeze(old).startswith("soinspect baseline 1\n")
+    assert soinspect.check(sys.executable, old, new).plugins

@@ -58,7 +58,9 @@ def test_shown_output_is_real(page: Path, block: str, pytestconfig: pytest.Confi
 
 
 def sessions() -> list[tuple[Path, str]]:
-    return [(page, match.group(1)) for page in PAGES for match in PYTHON.finditer(page.read_text())]
+    """The Python of each page: its blocks are one session."""
+    found = [(page, "\n".join(PYTHON.findall(page.read_text()))) for page in PAGES]
+    return [(page, session) for page, session in found if session]
 
 
 @pytest.mark.parametrize(("page", "session"), sessions(), ids=lambda v: v.name if isinstance(v, Path) else "")

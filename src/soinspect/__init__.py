@@ -1,8 +1,10 @@
 """Inspect, compare, predict the loading of, and really call the symbols of plugins.
 
-The functions of :mod:`soinspect.api` are here under their own names, and loaded when first asked for.
+The functions are those of :mod:`soinspect.api`. With the classes of what they are asked, and the exceptions, they are
+here under their own names, and loaded when first asked for. docs/python.md shows them at work.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,35 +15,97 @@ if TYPE_CHECKING:
         compare_folders,
         dependencies,
         explain,
+        freeze,
         inspect,
         inspect_go,
         list_symbols,
         plugin_kinds,
         scanning,
+        snapshot,
         timeline,
     )
+    from soinspect.errors import (
+        CannotRun,
+        FormatError,
+        InputError,
+        NotElf,
+        SoinspectError,
+        Unsupported,
+        UsageError,
+    )
+    from soinspect.loader.environment import LoaderEnv
+    from soinspect.model.absence import Absent
+    from soinspect.model.calling import CallLimits, EnvironmentVariable, HostKind, Sandbox
+    from soinspect.model.finding import Profile, Suppression
+    from soinspect.model.goreport import GoQuery, GoTable
+    from soinspect.model.symbolquery import Scope, SortKey, SymbolQuery
+    from soinspect.model.verdict import Policy, Requirement
 
 __version__ = "0.1.0"
 
+_HOMES = {
+    "soinspect.api": (
+        *("call", "check", "compare", "compare_folders", "dependencies", "explain", "freeze", "inspect", "inspect_go"),
+        *("list_symbols", "plugin_kinds", "scanning", "snapshot", "timeline"),
+    ),
+    "soinspect.errors": (
+        *("CannotRun", "FormatError", "InputError", "NotElf", "SoinspectError", "Unsupported", "UsageError"),
+    ),
+    "soinspect.loader.environment": ("LoaderEnv",),
+    "soinspect.model.absence": ("Absent",),
+    "soinspect.model.calling": ("CallLimits", "EnvironmentVariable", "HostKind", "Sandbox"),
+    "soinspect.model.finding": ("Profile", "Suppression"),
+    "soinspect.model.goreport": ("GoQuery", "GoTable"),
+    "soinspect.model.symbolquery": ("Scope", "SortKey", "SymbolQuery"),
+    "soinspect.model.verdict": ("Policy", "Requirement"),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
 __all__ = [
+    "Absent",
+    "CallLimits",
+    "CannotRun",
+    "EnvironmentVariable",
+    "FormatError",
+    "GoQuery",
+    "GoTable",
+    "HostKind",
+    "InputError",
+    "LoaderEnv",
+    "NotElf",
+    "Policy",
+    "Profile",
+    "Requirement",
+    "Sandbox",
+    "Scope",
+    "SoinspectError",
+    "SortKey",
+    "Suppression",
+    "SymbolQuery",
+    "Unsupported",
+    "UsageError",
     "call",
     "check",
     "compare",
     "compare_folders",
     "dependencies",
     "explain",
+    "freeze",
     "inspect",
     "inspect_go",
     "list_symbols",
     "plugin_kinds",
     "scanning",
+    "snapshot",
     "timeline",
 ]
 
 
 def __getattr__(name: str) -> object:
-    if name not in __all__:
+    if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from soinspect import api
+    return getattr(import_module(_HOME[name]), name)
 
-    return getattr(api, name)
+
+def __dir__() -> list[str]:
+    return ["__version__", *__all__]

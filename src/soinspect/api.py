@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
@@ -21,6 +22,8 @@ from soinspect.model.constants import DynamicTag
 # function that answers it.
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    FilePath = str | os.PathLike[str]
 
     from soinspect.calling.toolchain import CallEnvironment
     from soinspect.loader.environment import LoaderEnv
@@ -42,12 +45,13 @@ STANDARD_INPUT = "-"
 _MAX_STANDARD_INPUT = 1 << 31
 
 
-def open_elf(path: str) -> ElfFile:
+def open_elf(path: FilePath) -> ElfFile:
     """Open the ELF file at ``path``; ``-`` reads standard input, up to 2 GiB.
 
     :raises InputError: it is missing, empty, a directory, or not ELF (:class:`NotElf` says what it is).
     :raises UsageError: it is a snapshot or a baseline: what is asked for stands in the file itself only.
     """
+    path = os.fspath(path)
     if is_saved(path):
         raise UsageError(f"{path}: a snapshot or baseline, which holds facts only: this needs the file itself")
     if path != STANDARD_INPUT:
@@ -60,7 +64,7 @@ def open_elf(path: str) -> ElfFile:
     return ElfFile(Image("standard input", data))
 
 
-def facts_of(path: str, *, with_types: bool = True, with_loading: bool = False) -> Facts:
+def facts_of(path: FilePath, *, with_types: bool = True, with_loading: bool = False) -> Facts:
     """All facts of the file at ``path``, or those in a snapshot or baseline of it.
 
     ``with_types`` False leaves the debug information of a file unread, ``with_loading`` reads what its loader looks at
@@ -68,6 +72,7 @@ def facts_of(path: str, *, with_types: bool = True, with_loading: bool = False) 
 
     :raises InputError: the file cannot be read, or the snapshot is damaged.
     """
+    path = os.fspath(path)
     if is_saved(path):
         return read_saved(path)
     from soinspect.inspection.facts import facts_of as facts_of_open
@@ -81,8 +86,28 @@ def facts_of(path: str, *, with_types: bool = True, with_loading: bool = False) 
         return replace(facts, loading=loading_facts(elf))
 
 
-def list_symbols(path: str, query: SymbolQuery, *, with_static: bool = False) -> SymbolListing:
-    """The symbols of the file at ``path`` that ``query`` asks for, explained and sorted.
+def snapshot(path: FilePath) -> str:
+    """All facts of the file at ``path`` as the text of a snapshot, which stands in for the file (docs/snapshots.md).
+
+    :raises InputError: the file cannot be read.
+    """
+    from soinspect.saved.snapshotfile import write_snapshot
+
+    return write_snapshot(facts_of(path, with_loading=True))
+
+
+def freeze(path: FilePath) -> str:
+    """What others rely on in the file at ``path``, a fact a line: the text of a baseline, to be compared with later.
+
+    :raises InputError: the file cannot be read.
+    """
+    from soinspect.saved.baseline import freeze as freeze_facts
+
+    return freeze_facts(facts_of(path))
+
+
+def list_symbols(path: FilePath, query: SymbolQuery | None = None, *, with_static: bool = False) -> SymbolListing:
+    """The symbols of the file at ``path`` that ``query`` asks for (None: all), explained and sorted.
 
     ``with_static`` adds those of ``.symtab`` that are not dynamic.
 
@@ -90,14 +115,16 @@ def list_symbols(path: str, query: SymbolQuery, *, with_static: bool = False) ->
     """
     from soinspect.inspection.listing import list_saved_symbols
     from soinspect.inspection.listing import list_symbols as list_open
+    from soinspect.model.symbolquery import SymbolQuery
 
+    path, query = os.fspath(path), query or SymbolQuery()
     if is_saved(path):
         return list_saved_symbols(read_saved_snapshot(path), query, with_static=with_static)
     with open_elf(path) as elf:
         return list_open(elf, query, with_static=with_static)
 
 
-def inspect(path: str, *, with_witnesses: bool = False, profile: GoHostProfile | None = None) -> Snapshot:
+def inspect(path: FilePath, *, with_witnesses: bool = False, profile: GoHostProfile | None = None) -> Snapshot:
     """All facts of the file at ``path``; ``with_witnesses`` has pyelftools and LIEF read its symbols too.
 
     ``profile`` is the host that a Go plugin is for.
@@ -108,6 +135,7 @@ def inspect(path: str, *, with_witnesses: bool = False, profile: GoHostProfile |
     from soinspect.kinds.recognise import plugin_kinds as kinds_of
     from soinspect.kinds.recognise import saved_plugin_kinds
 
+    path = os.fspath(path)
     if is_saved(path) and not with_witnesses:
         facts = read_saved_snapshot(path)
         return replace(facts, plugin_kinds=saved_plugin_kinds(facts, profile))
@@ -121,7 +149,7 @@ def inspect(path: str, *, with_witnesses: bool = False, profile: GoHostProfile |
         return replace(facts, witnesses=cross_check(elf))
 
 
-def plugin_kinds(path: str, *, profile: GoHostProfile | None = None) -> tuple[PluginKind, ...]:
+def plugin_kinds(path: FilePath, *, profile: GoHostProfile | None = None) -> tuple[PluginKind, ...]:
     """What the file at ``path`` is a plugin for, and what of that does not fit; most files are one kind, or none.
 
     ``profile`` is the host that a Go plugin is for.
@@ -132,21 +160,24 @@ def plugin_kinds(path: str, *, profile: GoHostProfile | None = None) -> tuple[Pl
     from soinspect.kinds.recognise import plugin_kinds as kinds_of
     from soinspect.kinds.recognise import saved_plugin_kinds
 
+    path = os.fspath(path)
     if is_saved(path):
         return saved_plugin_kinds(read_saved_snapshot(path), profile)
     with open_elf(path) as elf:
         return kinds_of(elf, read_go(elf), profile)
 
 
-def inspect_go(path: str, query: GoQuery) -> GoReport:
-    """What a Go binary says about itself, with the tables that ``query`` asks for.
+def inspect_go(path: FilePath, query: GoQuery | None = None) -> GoReport:
+    """What a Go binary says about itself, with the tables that ``query`` asks for (None: no table).
 
     :raises InputError: the file cannot be read, or is no Go binary.
     :raises UsageError: a snapshot does not hold what is asked.
     """
     from soinspect.inspection.golang import inspect_go as inspect_open
     from soinspect.inspection.golang import inspect_saved_go
+    from soinspect.model.goreport import GoQuery
 
+    path, query = os.fspath(path), query or GoQuery()
     if is_saved(path):
         return inspect_saved_go(read_snapshot_facts(path), query)
     with open_elf(path) as elf:
@@ -154,12 +185,12 @@ def inspect_go(path: str, query: GoQuery) -> GoReport:
 
 
 def compare(
-    old: str,
-    new: str,
+    old: FilePath,
+    new: FilePath,
     *,
     profile: Profile | None = None,
     suppressions: tuple[Suppression, ...] = (),
-    host: str | None = None,
+    host: FilePath | None = None,
 ) -> Comparison:
     """What changed from the file at ``old`` to the one at ``new``, and what it breaks.
 
@@ -171,7 +202,8 @@ def compare(
     """
     from soinspect.comparing.suppress import suppress
 
-    found = _compare_for_host(old, new, host) if host else _compare(old, new, profile)
+    old, new = os.fspath(old), os.fspath(new)
+    found = _compare_for_host(old, new, os.fspath(host)) if host else _compare(old, new, profile)
     return suppress(found, suppressions, date.today())  # noqa: DTZ011  (the user's own day)
 
 
@@ -210,12 +242,12 @@ def _compare(old: str, new: str, profile: Profile | None) -> Comparison:
 
 
 def compare_folders(
-    old: str,
-    new: str,
+    old: FilePath,
+    new: FilePath,
     *,
     profile: Profile | None = None,
     suppressions: tuple[Suppression, ...] = (),
-    host: str | None = None,
+    host: FilePath | None = None,
 ) -> FolderComparison:
     """Compare the files of two folders that belong together: by SONAME, Go plugin path, place or name.
 
@@ -227,6 +259,7 @@ def compare_folders(
 
     unreadable: list[str] = []
     sides = []
+    old, new = os.fspath(old), os.fspath(new)
     for folder in (old, new):
         found = list(candidates(folder))
         unreadable += (str(it) for it in found if isinstance(it, InputError))
@@ -249,11 +282,11 @@ def compare_folders(
 
 
 def timeline(
-    paths: Sequence[str],
+    paths: Sequence[FilePath],
     *,
     profile: Profile | None = None,
     suppressions: tuple[Suppression, ...] = (),
-    host: str | None = None,
+    host: FilePath | None = None,
 ) -> Timeline:
     """Compare each of several versions of a file with the one before it; the arguments are those of :func:`compare`.
 
@@ -272,7 +305,7 @@ def timeline(
 
 
 def check(
-    host: str, plugins: Sequence[str], *, environment: LoaderEnv | None = None, policy: Policy | None = None
+    host: FilePath, *plugins: FilePath, environment: LoaderEnv | None = None, policy: Policy | None = None
 ) -> Verdict:
     """What becomes of ``plugins`` when the program at ``host`` opens them in this order; nothing is run.
 
@@ -285,11 +318,12 @@ def check(
     from soinspect.loader.environment import LoaderEnv
     from soinspect.model.verdict import Policy
 
-    return check_files(host, plugins, environment or LoaderEnv(), policy or Policy())
+    paths = [os.fspath(plugin) for plugin in plugins]
+    return check_files(os.fspath(host), paths, environment or LoaderEnv(), policy or Policy())
 
 
 def explain(
-    text: str, host: str | None = None, plugins: Sequence[str] = (), *, environment: LoaderEnv | None = None
+    text: str, host: FilePath | None = None, *plugins: FilePath, environment: LoaderEnv | None = None
 ) -> Explanation | Absent:
     """What the words of a loader in ``text`` mean, and whether ``host`` opening ``plugins`` explains them.
 
@@ -301,35 +335,41 @@ def explain(
     explanation = recognise(text)
     if isinstance(explanation, Absent) or host is None:
         return explanation
-    return hold_against(explanation, check(host, plugins, environment=environment))
+    return hold_against(explanation, check(host, *plugins, environment=environment))
 
 
 def call(
-    path: str,
+    path: FilePath,
     *steps: str,
     init: bool = False,
-    host: HostKind | str | None = None,
+    host: HostKind | FilePath | None = None,
     surroundings: CallEnvironment | None = None,
     **options: Unpack[CallOptions],
 ) -> CallResult:
     """Load the file at ``path`` for real, in an isolated process, and carry out ``steps`` in order.
 
     A step is written as on the command line: ``"Run"``, ``"add(40, 2)"``, ``"I=8"``. ``init`` asks which initialisers
-    ran. ``host`` None means: Go plugins in a Go host of their own release, everything else natively; a text is the
-    path of the Go program that is to open the plugin. ``surroundings`` None means those of this process.
+    ran. ``host`` None means: Go plugins in a Go host of their own release, everything else natively; a path is that of
+    the Go program that is to open the plugin. ``surroundings`` None means those of this process. ``options`` are the
+    fields of :class:`~soinspect.model.calling.CallOptions`: ``limits``, ``sandbox``, ``environment``, ``signatures``,
+    ``headers``, ``repeat``, ``lazy``, ``library_paths``, ``namespace``.
 
     :raises InputError: the file cannot be read.
     :raises UsageError: there is nothing to do, or a step names nothing that the file exports.
     :raises CannotRun: this machine cannot do it now; the error says what would help.
+    :raises TypeError: there is no such option.
     """
     from soinspect.calling.elsewhere import describe_plugin, is_for_this_machine
     from soinspect.calling.gohost import call_in_go_host
     from soinspect.calling.gopreload import call_in_own_host
     from soinspect.calling.native import call_native
     from soinspect.calling.toolchain import CallEnvironment
-    from soinspect.model.calling import CallRequest, HostKind, NativeFacts, Step
+    from soinspect.model.calling import CallOptions, CallRequest, HostKind, NativeFacts, Step
     from soinspect.model.golang import GoBinaryKind, GoFacts
 
+    path = os.fspath(path)
+    for name in options.keys() - CallOptions.__annotations__:
+        raise TypeError(f"call() has no option {name!r}; it has {', '.join(CallOptions.__annotations__)}")
     if not steps and not init:
         raise UsageError("nothing to do: name a symbol, or say --init to run the initialisers")
     if is_saved(path):
@@ -352,16 +392,20 @@ def call(
         return describe_plugin(request, facts.header, facts.go.plugin)
     if host is None or isinstance(host, HostKind):
         return call_in_go_host(request, facts.go, environment)
-    return call_in_own_host(request, facts.go, environment, host)
+    return call_in_own_host(request, facts.go, environment, os.fspath(host))
 
 
-def dependencies(path: str, environment: LoaderEnv) -> LoadPlan:
+def dependencies(path: FilePath, environment: LoaderEnv | None = None) -> LoadPlan:
     """What the dynamic loader would load for the file at ``path``, and what every symbol would bind to.
+
+    ``environment`` says where libraries are sought; None: on this machine.
 
     :raises InputError: the file cannot be read, or is for a machine whose loader is not known.
     """
+    from soinspect.loader.environment import LoaderEnv
     from soinspect.loader.plan import load_plan
 
+    path, environment = os.fspath(path), environment or LoaderEnv()
     if is_saved(path):
         from soinspect.inspection.loading import saved_elf
 

@@ -148,6 +148,8 @@ def test_symbols_by_version_and_by_demangled_name(cc: Compile, tmp_path: Path) -
     assert call(library, "ns::twice(long)").steps[0].value == "0x2 (2)"
     with pytest.raises(UsageError, match="ambiguous"):
         call(library, "ns::twice")
+    with pytest.raises(UsageError, match="near names: ns::seven"):
+        call(library, "seven")
 
 
 def test_near_names_are_suggested(misbehaving: Callable[[str], Path]) -> None:

@@ -50,6 +50,18 @@ def test_the_c_prototype_dies_and_is_told_why(soinspect: Soinspect, tmp_path: Pa
     assert isinstance(document["crash"]["address"], int)
 
 
+def test_a_go_function_that_hangs_is_told_by_its_place(
+    go_build: GoBuild, soinspect: Soinspect, home: dict[str, str]
+) -> None:
+    plugin = go_build(GO_VERSIONS[-1], FIXTURES / "go-plugin-that-misbehaves" / "misbehave.go")
+    run = soinspect("call", plugin, "Blocks", "--timeout", "2", **home)
+    assert run.code == 1
+    assert "Blocks did not end within 2 s, in main.Blocks (misbehave.go:" in run.out.splitlines()[0]
+    assert "  stopped at  " in run.out
+    assert run.out.endswith("  stderr      (all goroutines: -v)\n")
+    assert "goroutine 1 " in soinspect("call", plugin, "Blocks", "--timeout", "2", "-v", **home).out
+
+
 @pytest.mark.parametrize("version", GO_VERSIONS[:2])
 def test_plugins_of_other_releases(
     version: str, go_build: GoBuild, go_toolchains: GoToolchains, soinspect: Soinspect, home: dict[str, str]

@@ -115,9 +115,9 @@ def test_the_prediction_is_what_dlopen_says(source: Path, tmp_path: Path, monkey
         assert (code, said) == (0, stopping.message)
     if source.stem == "plugin-missing":
         with pytest.raises(InputError, match="no such file"):
-            api.check("./host", ["./plugin.so"])
+            api.check("./host", "./plugin.so")
         return
-    (checked,) = api.check("./host", ["./plugin.so"]).plugins
+    (checked,) = api.check("./host", "./plugin.so").plugins
     assert checked.outcome is OUTCOMES[case.effect]
     assert checked.reasons == tuple(dlopen_reason(it, "./plugin.so") for it in problems)
     if case.kind not in ("file", "truncated"):
@@ -125,7 +125,7 @@ def test_the_prediction_is_what_dlopen_says(source: Path, tmp_path: Path, monkey
             saved = write_snapshot(api.facts_of(name, with_types=False, with_loading=True))
             Path(name).unlink()
             Path(name).write_text(saved)
-        assert api.check("./host", ["./plugin.so"]).plugins == (checked,)
+        assert api.check("./host", "./plugin.so").plugins == (checked,)
 
 
 FIRST_LINES = {
@@ -252,7 +252,7 @@ def test_libraries_that_are_loaded_already_are_opened_once_more(host: Path) -> N
     assert libraries
     names = (*libraries, *reversed(libraries))
     assert predicted(*names) == opened(host, *names)
-    verdict = api.check("./host", names)  # which has the files open, too
+    verdict = api.check("./host", *names)  # which has the files open, too
     assert verdict.outcome is Outcome.ACCEPTED
 
 

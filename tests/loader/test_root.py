@@ -183,11 +183,11 @@ def test_debian_of_another_machine(tmp_path: Path) -> None:
     assert count > 300
     assert incomplete == {"libthread_db.so.1"}  # whose symbols the debugger provides
     modules = sorted(root.glob("usr/lib/python3.11/lib-dynload/*.so")) + sorted(root.glob("usr/lib/**/gconv/*.so"))
-    verdicts = [api.check("/usr/bin/python3.11", [str(it)], environment=LoaderEnv(root=str(root))) for it in modules]
+    verdicts = [api.check("/usr/bin/python3.11", str(it), environment=LoaderEnv(root=str(root))) for it in modules]
     assert len(verdicts) > 200
     refused = {it.path for verdict in verdicts for it in verdict.plugins if it.outcome is not Outcome.ACCEPTED}
     assert not refused
-    elsewhere = api.check(str(root / "usr/bin/python3.11"), [str(modules[0])])
+    elsewhere = api.check(str(root / "usr/bin/python3.11"), str(modules[0]))
     assert elsewhere.plugins[0].reasons[0].rule == "check.dlopen.host"
 
 

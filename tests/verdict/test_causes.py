@@ -22,7 +22,7 @@ END = "-o PLUGIN ."
 
 
 def verdict(host: Path, plugin: Path, *requirements: Requirement) -> PluginVerdict:
-    (only,) = api.check(str(host), [str(plugin)], policy=Policy(requirements=requirements)).plugins
+    (only,) = api.check(str(host), str(plugin), policy=Policy(requirements=requirements)).plugins
     return only
 
 

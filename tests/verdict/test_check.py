@@ -106,7 +106,7 @@ def test_damaged_plugins_never_end_in_a_traceback(pairs: GoPairs, soinspect: Soi
 
 
 def judged(host: Path, *plugins: Path) -> list[PluginVerdict]:
-    return list(api.check(str(host), [str(plugin) for plugin in plugins]).plugins)
+    return list(api.check(host, *plugins).plugins)
 
 
 def test_what_dlopen_refuses_does_not_reach_the_go_runtime(pairs: GoPairs, cc: Compile) -> None:
@@ -192,7 +192,7 @@ def test_a_host_with_its_runtime_in_a_shared_library_is_undecided(pairs: GoPairs
     host, plugin = pairs.host(NEW, "plain"), pairs.plugin(NEW, "plain")
     altered = host.read_bytes().replace(b"\0go:link.pkghashbytes.", b"\0go:link.abihash.lib.0")
     (tmp_path / "host").write_bytes(altered)
-    (verdict,) = api.check(str(tmp_path / "host"), [str(plugin)]).plugins
+    (verdict,) = api.check(str(tmp_path / "host"), str(plugin)).plugins
     assert (verdict.outcome, verdict.reasons[0].rule) == (Outcome.UNDECIDED, "check.go.shared-runtime")
 
 
@@ -205,5 +205,5 @@ def test_a_host_built_with_linkshared(go_toolchains: GoToolchains, pairs: GoPair
     plugin = pairs.plugin(NEW, "plain")
     (seen,) = really_open(tmp_path / "host", [plugin])
     assert seen.outcome is Outcome.REJECTED
-    (verdict,) = api.check(str(tmp_path / "host"), [str(plugin)]).plugins
+    (verdict,) = api.check(str(tmp_path / "host"), str(plugin)).plugins
     assert (verdict.outcome, verdict.reasons[0].rule) == (Outcome.UNDECIDED, "check.go.shared-runtime")

@@ -98,7 +98,7 @@ def test_what_real_hosts_print_is_recognised_and_explained_by_their_files(pairs:
     ):
         (seen,) = really_open(host, [plugin])
         assert seen.message
-        found = api.explain(seen.message, str(host), [str(plugin)])
+        found = api.explain(seen.message, str(host), str(plugin))
         assert isinstance(found, Explanation)
         assert found.foreseen
 

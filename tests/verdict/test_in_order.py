@@ -21,7 +21,7 @@ LIBRARY = "/lib/x86_64-linux-gnu/libm.so.6"
 
 def rules(host: Path, *plugins: Path) -> list[str]:
     """The reason that decides for each plugin, or nothing."""
-    verdict = api.check(str(host), [str(plugin) for plugin in plugins])
+    verdict = api.check(host, *plugins)
     return [plugin.reasons[0].rule if plugin.reasons else "" for plugin in verdict.plugins]
 
 
@@ -51,7 +51,7 @@ def test_whichever_of_two_builds_of_a_package_comes_second_fails(pairs: GoPairs)
         real, foreseen = compare(pairs, host, *order)
         assert real == foreseen
         assert [seen.outcome for seen in real] == [Outcome.ACCEPTED, Outcome.REJECTED]
-    reason = api.check(str(host), [str(older), str(newer)]).plugins[1].reasons[0]
+    reason = api.check(str(host), str(older), str(newer)).plugins[1].reasons[0]
     assert reason.rule == "check.go.package-hash-in-order"
     assert reason.summary == (
         "1 of 1 shared packages differs from those that plugin-library-1.0.0.so brought: example.com/library is v1.0.0"

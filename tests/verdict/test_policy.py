@@ -17,7 +17,7 @@ LIBM, LIBSTDCXX = "/lib/x86_64-linux-gnu/libm.so.6", "/lib/x86_64-linux-gnu/libs
 
 
 def rules(host: Path, *plugins: Path | str, policy: Policy | None = None) -> list[list[str]]:
-    verdict = api.check(str(host), [str(plugin) for plugin in plugins], policy=policy)
+    verdict = api.check(host, *plugins, policy=policy)
     return [[reason.rule.removeprefix("check.dlopen.") for reason in it.reasons] for it in verdict.plugins]
 
 
@@ -71,7 +71,7 @@ def test_required_symbols_of_c_plugins(c_host: Path, cc: Compile) -> None:
     for name, expected in (("run", []), ("keep", []), ("hidden", ["required-symbol"]), ("ran", ["required-symbol"])):
         policy = Policy(requirements=(Requirement(symbol=name, type=None),))
         assert rules(c_host, plugin, policy=policy) == [expected]
-    verdict = api.check(str(c_host), [str(plugin)], policy=policy)
+    verdict = api.check(str(c_host), str(plugin), policy=policy)
     assert verdict.plugins[0].reasons[0].evidence == ("did you mean run?",)
 
 
@@ -80,7 +80,7 @@ def test_two_go_runtimes_are_a_risk(c_host: Path, go_build: GoBuild) -> None:
     other = go_build(NEW, FIXTURES / "go-c-shared-library/library.go", mode="c-shared", name="other.so")
     assert rules(c_host, library) == [[]]
     assert "two-go-runtimes" in rules(c_host, library, other)[1]
-    assert api.check(str(c_host), [str(library), str(other)]).outcome is Outcome.ACCEPTED
+    assert api.check(str(c_host), str(library), str(other)).outcome is Outcome.ACCEPTED
     source = c_host.parent / "program.go"
     source.write_text('package main\n\nimport "C"\n\nfunc main() {}\n')
     assert rules(go_build(NEW, source, mode="exe"), library) == [["two-go-runtimes"]]

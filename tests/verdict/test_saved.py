@@ -45,8 +45,8 @@ def test_the_verdicts_on_saved_go_files_are_those_on_the_files(pairs: GoPairs, t
     own = {copy.parent: path.resolve().parent for path, copy in saved.items()}
     outcomes = set()
     for host, plugin in product(hosts, plugins):
-        real = api.check(str(host), [str(plugin)])
-        assert told(api.check(str(saved[host]), [str(saved[plugin])]), own) == told(real, {})
+        real = api.check(str(host), str(plugin))
+        assert told(api.check(str(saved[host]), str(saved[plugin])), own) == told(real, {})
         outcomes.add(real.outcome)
     assert len(outcomes) == 3
 
@@ -88,7 +88,7 @@ def test_altered_snapshots_get_a_verdict_or_an_error(seed: int, c_host: Path, tm
     altered.write_text(json.dumps(body))
     for host, plugin in ((altered, altered), (c_host, altered), (altered, c_host)):
         try:
-            api.check(str(host), [str(plugin)])
+            api.check(str(host), str(plugin))
             api.dependencies(str(altered), LoaderEnv())
         except SoinspectError as error:
             assert "\n" not in str(error)  # noqa: PT017

@@ -208,10 +208,19 @@ def find_symbol(path: str, wanted: str, symbols: list[ExplainedSymbol]) -> Expla
     if found:
         choices = ", ".join(sorted(s.symbol.versioned_name for s in found)[:_NEAR])
         raise UsageError(f"{path}: {wanted!r} is ambiguous: {choices}, ...; give the raw name")
-    names_there = {name for s in symbols for name in (*_raw_names(s), *_readable_names(s), *_short_names(s))}
-    near = get_close_matches(wanted, names_there, n=_NEAR) if len(names_there) < _MAX_NAMES else []
+    near = _near(wanted, symbols)
     hint = f"; near names: {', '.join(near)}" if near else "; soinspect symbols --exports lists what it has"
     raise UsageError(f"{path} exports no symbol {wanted!r}{hint}")
+
+
+def _near(wanted: str, symbols: list[ExplainedSymbol]) -> list[str]:
+    """A few names that may be meant: those that ``wanted`` is a whole word of, as ``f`` of ``ns::f<int>``."""
+    word = re.compile(rf"(?<!\w){re.escape(wanted)}(?!\w)")
+    within = sorted({name for s in symbols if word.search(name := _short_names(s)[0])}, key=len)
+    if within or len(symbols) > _MAX_NAMES:
+        return within[:_NEAR]
+    names_there = {name for s in symbols for name in (*_raw_names(s), *_readable_names(s), *_short_names(s))}
+    return get_close_matches(wanted, names_there, n=_NEAR)
 
 
 def _matches(wanted: str, symbols: list[ExplainedSymbol]) -> list[ExplainedSymbol]:

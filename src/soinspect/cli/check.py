@@ -63,7 +63,7 @@ def command(
 
     verdict = api.check(
         host,
-        plugins,
+        *plugins,
         environment=loader_environment(root, library_path),
         policy=Policy(
             requirements=tuple(_requirement(text) for text in required or ()),

@@ -30,7 +30,7 @@ def command(
     if host is not None and not plugins:
         raise UsageError(f"{host}: name the plugins that it opened, too")
     said = sys.stdin.read() if text == "-" else text
-    explained = api.explain(said, host, plugins or (), environment=loader_environment(root, library_path))
+    explained = api.explain(said, host, *(plugins or ()), environment=loader_environment(root, library_path))
     if output is PageFormat.JSON:
         from soinspect.render.document import document
 

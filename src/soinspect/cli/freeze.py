@@ -8,6 +8,5 @@ from soinspect.cli.options import OneFile, Output, write_to
 def command(file: OneFile, output: Output = None) -> None:
     """Write down what others rely on in a file, one fact a line: a baseline to commit, and to give to diff as OLD."""
     from soinspect import api
-    from soinspect.saved.baseline import freeze
 
-    write_to(output, freeze(api.facts_of(file)))
+    write_to(output, api.freeze(file))

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from rich.text import Text
 
 from soinspect.model.absence import Absent
-from soinspect.model.calling import CallResult, Crash, Instruction, StepResult
+from soinspect.model.calling import CallResult, Crash, Instruction, Outcome, StepResult
 from soinspect.render.text import printable
 
 _LABEL = 10
 _FEW_FRAMES = 12
+_GO_DUMP = b"SIGQUIT: quit\n"  # its first line, since Go 1.0 (src/runtime/signal_unix.go)
 
 
 def call_lines(result: CallResult, *, verbose: bool) -> Iterator[Text]:
@@ -24,8 +25,9 @@ def call_lines(result: CallResult, *, verbose: bool) -> Iterator[Text]:
         elif step.detail and step.detail not in result.summary and result.crash is None:
             yield _row("note", step.detail)
     for step in result.steps:
-        yield from (_row("panic at" if n == 0 else "", frame) for n, frame in enumerate(step.backtrace))
-    for name, data in (("stdout", result.stdout), ("stderr", result.stderr)):
+        label = "stopped at" if step.outcome is Outcome.TIMED_OUT else "panic at"
+        yield from (_row(label if n == 0 else "", frame) for n, frame in enumerate(step.backtrace))
+    for name, data in (("stdout", result.stdout), ("stderr", result.stderr if verbose else _without_dump(result))):
         for number, line in enumerate(data.decode("utf-8", "surrogateescape").splitlines()):
             yield _row(name if number == 0 else "", line)
     if result.truncated:
@@ -36,6 +38,14 @@ def call_lines(result: CallResult, *, verbose: bool) -> Iterator[Text]:
         yield _row("how" if number == 0 else "", line)
     if result.fix:
         yield _row("fix", result.fix)
+
+
+def _without_dump(result: CallResult) -> bytes:
+    """What was written to stderr, without the goroutine dump that we had the Go runtime write at the time limit."""
+    if not any(step.outcome is Outcome.TIMED_OUT for step in result.steps):
+        return result.stderr
+    printed, quit_, _ = result.stderr.partition(_GO_DUMP)
+    return printed + b"(all goroutines: -v)" if quit_ else printed
 
 
 def _row(label: str, text: str) -> Text:
