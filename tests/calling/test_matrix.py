@@ -47,6 +47,11 @@ CASES = [
     ("deaths", "execute_data", "not executable"),
     ("deaths", "divide_by_zero", "divided by zero"),
     ("deaths", "trap", "must not be reached"),
+    (
+        "deaths",
+        "return_overwritten",
+        'return address on the stack was overwritten (it is 0x4141414141414141, the text "A',
+    ),
     ("deaths", "double_free", "the heap was damaged"),
     ("deaths", "stack_smash", "a local array was overrun"),
     ("deaths", "stack_overflow", "the stack overflowed"),

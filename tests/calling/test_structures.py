@@ -110,6 +110,41 @@ def test_a_structure_needs_a_type(cc: Compile) -> None:
         call(library, "+0x1100({1})")
 
 
+POINTED_TO = """
+struct item { int count; double weight; const char *name; struct item *next; };
+int added(struct item *it, int by) { it->count += by; return it->count + (it->name ? it->name[0] : 0); }
+int total(const struct item *it) { int sum = 0; for (; it; it = it->next) sum += it->count; return sum; }
+typedef struct { float place[3]; unsigned char set; } mark;
+void fill(mark *it) { it->place[2] = 1.5f; it->set = 7; }
+"""
+
+
+@pytest.mark.parametrize("source", ["-g", "--header"])
+def test_the_address_of_a_structure_is_given_by_its_members(cc: Compile, tmp_path: Path, source: str) -> None:
+    header = tmp_path / "items.h"
+    header.write_text(
+        "".join(line.partition("{ ")[0] + ";" if "(" in line else line for line in POINTED_TO.splitlines())
+    )
+    library = cc(POINTED_TO, *(["-g"] if source == "-g" else []))
+    headers = () if source == "-g" else (str(header),)
+    steps = (
+        'added(&{40, name="a"}, 2)',
+        "total(&{3, next=&{i32:4, f64:0, ptr:null, ptr:null}})",
+        "fill(&{})",
+        "fill(buf:16)",
+    )
+    result = call(library, *steps, headers=headers)
+    assert [step.value for step in result.steps[:2]] == [str(42 + ord("a")), "7"], result.summary
+    (item,) = result.steps[0].changed
+    assert item.text.startswith("{count=42, weight=0.0, name=0x")
+    for step in result.steps[2:]:
+        assert [value.text for value in step.changed] == ["{place={0.0, 0.0, 1.5}, set=7}"]
+    with pytest.raises(UsageError, match="which has count, weight, name, next"):
+        call(library, "added(&{size=3}, 2)", headers=headers)
+    with pytest.raises(UsageError, match="which type is it"):
+        call(library, "+0x1100(&{3})")
+
+
 def test_a_large_structure_is_refused(structures: Path) -> None:
     nested = (
         "typedef struct { char a[1000]; } t1; typedef struct { t1 a[1000]; } t2; typedef struct { t2 a[1000]; } t3;"

@@ -126,6 +126,8 @@ def value_bytes(text: str, kind: CType, where: str) -> tuple[bytes, protocol.Poi
     in_go = go_bytes(text, kind, where)
     if in_go is not None:
         return in_go
+    if kind.target and text.startswith("&{"):
+        return bytes(kind.size), ((0, *value_bytes(text[1:], kind.target, where)),)
     if kind.kind is not TypeKind.AGGREGATE:
         return scalar_bytes(parse_argument(text), kind, where)
     if _is_characters(kind) and text[:1] + text[-1:] == '""':

@@ -3,7 +3,8 @@
 An argument says its own type, since machine code does not: ``40`` and ``-1`` and ``0x10`` and ``'a'`` are integers of
 64 bits, ``1.5`` and ``f64:1.5`` doubles, ``f32:1.5`` a float, ``"text"`` or ``str:text`` the address of a text,
 ``buf:64`` the address of that many zero bytes, ``@path`` the address of a file's contents, ``&{i32:3, f64:1.5}`` the
-address of a structure laid out by C's rules, ``{x=3, y=1.5}`` a structure by value whose type a prototype gives,
+address of a structure laid out by C's rules, ``{x=3, y=1.5}`` a structure by value whose type a prototype gives, and
+``&{x=3, y=1.5}`` the address of one,
 ``cb:ret=7`` the address of a function that takes up to six integers and returns 7, ``null`` the null pointer,
 ``[1, 2]`` a Go slice where a prototype asks for one.
 """
@@ -141,7 +142,7 @@ def _value(text: str) -> tuple[int, int | bytes]:  # noqa: C901  (one line a for
     if text[:1] + text[-1:] in ("{}", "[]"):
         return protocol.LITERAL, b""
     if text.startswith("&{") and text.endswith("}"):
-        return protocol.BYTES, _structure(text)
+        return _structure(text)
     if text.startswith("@"):
         return protocol.BYTES, _contents(text[1:])
     callback = _CALLBACK.fullmatch(text)
@@ -193,18 +194,21 @@ def _literal(text: str) -> str:
     return str(value)
 
 
-def _structure(text: str) -> bytes:
-    """``&{i32:3, f64:1.5}``: each member at a multiple of its size, the whole padded to the largest."""
+def _structure(text: str) -> tuple[int, bytes]:
+    """``&{i32:3, f64:1.5}``: each member at a multiple of its size, the whole padded to the largest.
+
+    Members that do not say their type leave it to the prototype.
+    """
     data, alignment = b"", 1
     for part in split_parts(text[2:-1]):
         member = part.strip()
         prefix, colon, rest = member.partition(":")
         if not colon or prefix not in _FORMATS:
-            raise UsageError(f"{member!r} is not a member: expected one of {', '.join(_FORMATS)}, then : and a number")
+            return protocol.LITERAL, b""
         packed = _scalar(prefix, rest.strip(), member)
         alignment = max(alignment, len(packed))
         data += bytes(-len(data) % len(packed)) + packed
-    return data + bytes(-len(data) % alignment)
+    return protocol.BYTES, data + bytes(-len(data) % alignment)
 
 
 def _contents(path: str) -> bytes:

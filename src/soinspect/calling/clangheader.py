@@ -94,14 +94,16 @@ class _Types:
     """The types of one header as a call needs them, each read once."""
 
     def __init__(self) -> None:
-        self._known: dict[str, CType] = {}
+        self._known: dict[tuple[str, bool], CType] = {}
+        self._follows = True
 
     def of(self, kind: Type) -> CType:
         """The type ``kind``, with the header's own words for it."""
         words = kind.spelling
-        if words not in self._known:
-            self._known[words] = self._read(kind, words)
-        return self._known[words]
+        key = words, self._follows
+        if key not in self._known:
+            self._known[key] = self._read(kind, words)
+        return self._known[key]
 
     def of_parameter(self, kind: Type) -> CType:
         """The type of a parameter that is declared as ``kind``: an array or a function is a pointer to it."""
@@ -109,11 +111,11 @@ class _Types:
         if plain.kind in _ARRAYS:
             # A name stays: va_list is one.
             words = f"{kind.get_array_element_type().spelling} *" if kind.kind in _ARRAYS else kind.spelling
-            return _pointer(words, plain.get_array_element_type())
+            return self._pointer(words, plain.get_array_element_type())
         if plain.kind in _FUNCTIONS:
             is_named = kind.kind not in _FUNCTIONS
             words = f"{kind.spelling} *" if is_named else kind.spelling.replace(" (", " (*)(", 1)
-            return _pointer(words, plain)
+            return self._pointer(words, plain)
         return self.of(kind)
 
     def _read(self, kind: Type, words: str) -> CType:
@@ -122,7 +124,7 @@ class _Types:
         if plain.kind is Kind.VOID:
             return CType(text=words, kind=TypeKind.VOID, size=0)
         if plain.kind is Kind.POINTER:
-            return _pointer(words, plain.get_pointee())
+            return self._pointer(words, plain.get_pointee())
         if plain.kind is Kind.ENUM and size:  # else it is only announced
             signed = plain.get_declaration().enum_type.get_canonical().kind in _SIGNED
             return CType(text=words, kind=TypeKind.INTEGER, size=size, signed=signed)
@@ -137,6 +139,21 @@ class _Types:
         if plain.kind in _SIGNED or plain.kind in _UNSIGNED:
             return CType(text=words, kind=TypeKind.INTEGER, size=size, signed=plain.kind in _SIGNED)
         return CType(text=words, kind=TypeKind.OTHER, size=size)
+
+    def _pointer(self, words: str, target: Type) -> CType:
+        plain = target.get_canonical()
+        led_to = None
+        if plain.kind is Kind.RECORD and self._follows:
+            self._follows = False  # where its own pointers lead is not asked: that may be back to it
+            led_to = self.of(target)
+            self._follows = True
+        return CType(
+            text=words,
+            kind=TypeKind.POINTER,
+            size=_POINTER_SIZE,
+            is_text=plain.kind in _CHARACTERS,
+            target=led_to if led_to and led_to.members else None,
+        )
 
     def _members(self, record: Type, size: int) -> tuple[CMember, ...]:
         """The members, when values of the type are no more than them and lie where C puts them."""
@@ -154,11 +171,6 @@ class _Types:
         element = self.of(array.get_array_element_type())
         places = (index * element.size for index in range(array.get_array_size()))
         return _whole(max(array.get_size(), 0), (CMember(name="", offset=place, type=element) for place in places))
-
-
-def _pointer(words: str, target: Type) -> CType:
-    is_text = target.get_canonical().kind in _CHARACTERS
-    return CType(text=words, kind=TypeKind.POINTER, size=_POINTER_SIZE, is_text=is_text)
 
 
 def _whole(size: int, parts: Iterator[CMember]) -> tuple[CMember, ...]:

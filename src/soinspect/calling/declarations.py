@@ -298,7 +298,8 @@ def _pointer_to(base: CType | _Function) -> CType:
         return CType(text=text, kind=TypeKind.POINTER, size=8)
     plain = _canonical(base.text)
     space = "" if base.text.endswith("*") else " "
-    return CType(text=f"{base.text}{space}*", kind=TypeKind.POINTER, size=8, is_text=plain in _CHARACTERS)
+    text, target = f"{base.text}{space}*", base if base.members else None
+    return CType(text=text, kind=TypeKind.POINTER, size=8, is_text=plain in _CHARACTERS, target=target)
 
 
 def _array_of(element: CType, node: Node) -> CType:

@@ -23,6 +23,7 @@ _BUS_ADRERR = 2
 _NULL_REACH = 0x10000  # how far from NULL an access is still taken for a field of a NULL object
 _GUARD_REACH = 0x10000  # of a stack, or a buffer
 _CANONICAL_HIGH = 1 << 47
+_RETURNS = (b"\xc3", b"\xc2", b"\xf3\xc3")  # ret, ret n, rep ret
 _PRESERVED = ThunkArm.preserved if os.uname().machine == "aarch64" else ThunkX86.preserved
 
 _CODES: dict[tuple[int, int], str] = {
@@ -199,17 +200,30 @@ def _null(scene: Scene) -> str | None:
     return f"a NULL pointer was used: the access is {scene.address:#x} bytes after it, as of a field or an element"
 
 
+def _bad_return(scene: Scene) -> str | None:
+    """x86-64: a return to an address that no code can have faults at the return itself."""
+    stopped = scene.stopped
+    if scene.code != _SI_KERNEL or stopped is None or not stopped.code.startswith(_RETURNS):
+        return None
+    target = stopped.word(stopped.registers.sp)
+    if target is None or not _is_wild(target):
+        return None
+    raw = target.to_bytes(8, "little")
+    text = f', the text "{raw.decode()}"' if raw.isascii() and raw.decode().isprintable() else ""
+    return f"the return address on the stack was overwritten (it is {target:#x}{text}): a local array was overrun"
+
+
+def _is_wild(value: int) -> bool:
+    return _CANONICAL_HIGH <= value < (1 << 64) - _CANONICAL_HIGH
+
+
 def _not_canonical(scene: Scene) -> str | None:
     stopped = scene.stopped
     if scene.signal not in (signal.SIGSEGV, signal.SIGBUS) or stopped is None or scene.code != _SI_KERNEL:
         return None
     names = stopped.registers.names
     general = [n for n in names if n not in ("orig_rax", "eflags", "fs_base", "gs_base")]
-    wild = [
-        f"{n} = {stopped.registers[n]:#x}"
-        for n in general
-        if _CANONICAL_HIGH <= stopped.registers[n] < (1 << 64) - _CANONICAL_HIGH
-    ]
+    wild = [f"{n} = {stopped.registers[n]:#x}" for n in general if _is_wild(stopped.registers[n])]
     held = f" ({', '.join(wild)})" if wild else ""
     return f"an address was used that no pointer can have{held}: an uninitialised or overwritten pointer"
 
@@ -303,6 +317,7 @@ _RULES: tuple[Callable[[Scene], str | None], ...] = (
     _past_a_buffer,
     _stack_overflow,
     _null,
+    _bad_return,
     _not_canonical,
     _protected,
     _unmapped,

@@ -8,14 +8,14 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from soinspect.calling.aggregates import returned_at, text_places
+from soinspect.calling.aggregates import aggregate_text, returned_at, text_places
 from soinspect.calling.journal import Event
 from soinspect.calling.plan import PlannedAction
 from soinspect.calling.typed import result_text
 from soinspect.calling.values import SHOWN_BYTES, c_string, floating_text, hex_text, register_text
 from soinspect.calling.worker import protocol
 from soinspect.model.calling import AbiCheck, CallValue, Outcome, Step, StepResult, Timing
-from soinspect.model.signature import TypeKind
+from soinspect.model.signature import CType, TypeKind
 
 _SHOWN_CALLBACKS = 4
 _GO_PROVES_NOTHING = (
@@ -145,11 +145,22 @@ def _changed_buffers(planned: PlannedAction, events: tuple[Event, ...]) -> Itera
         (position,) = protocol.BUFFER_PAYLOAD.unpack_from(event.payload)
         after = event.payload[protocol.BUFFER_PAYLOAD.size :]
         if position < len(planned.arguments):
+            kind = _pointed_to(planned, position)
+            whole = kind and aggregate_text(kind, after, {})
+            if kind and whole:
+                yield CallValue(type=kind.text, text=whole, argument=position + 1, cut=False)
+                continue
             text = c_string(after)
             shown = json.dumps(text) if text else f'"{hex_text(after)}"'
             yield CallValue(
                 type=f"{len(after)} bytes", text=shown, argument=position + 1, cut=not text and len(after) > SHOWN_BYTES
             )
+
+
+def _pointed_to(planned: PlannedAction, position: int) -> CType | None:
+    """The structure that the prototype says an argument leads to, if it is known."""
+    parameters = planned.prototype.parameters if planned.prototype else ()
+    return parameters[position].type.target if position < len(parameters) else None
 
 
 def _overruns(planned: PlannedAction, events: tuple[Event, ...]) -> Iterator[str]:

@@ -5,7 +5,14 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 
-from soinspect.calling.aggregates import aggregate_text, check_aggregate, classes_of, fit_aggregate, returned_bytes
+from soinspect.calling.aggregates import (
+    aggregate_text,
+    check_aggregate,
+    classes_of,
+    fit_aggregate,
+    returned_bytes,
+    value_bytes,
+)
 from soinspect.calling.arguments import Argument
 from soinspect.calling.scalars import fit_scalar, number_of, scalar_text
 from soinspect.calling.worker import protocol
@@ -36,6 +43,7 @@ def check_untyped(arguments: tuple[Argument, ...]) -> None:
         if argument.kind == protocol.LITERAL:
             raise UsageError(
                 f"{argument.text}: which type is it? Give a prototype: --sig 'typedef struct {{ ... }} t; int f(t);'"
+                + (", or types: &{i32:3, f64:1.5}" if argument.text.startswith("&") else "")
             )
 
 
@@ -53,6 +61,9 @@ def result_room(kind: CType, where: str) -> int:
 def _fit(argument: Argument, wanted: CType, where: str) -> Argument:
     if wanted.kind is TypeKind.AGGREGATE:
         return fit_aggregate(argument, wanted, where)
+    if wanted.target and argument.text.startswith("&{"):
+        data, pointers = value_bytes(argument.text[1:], wanted.target, where)
+        return Argument(text=argument.text, kind=protocol.BYTES, value=data, pointers=pointers)
     return fit_scalar(argument, wanted, where)
 
 

@@ -79,6 +79,7 @@ class _Types:
     def __init__(self, side: Prototypes) -> None:
         self._side = side
         self._parts = 0
+        self._follows = True
 
     def of(self, index: int) -> CType:
         """The type at ``index``."""
@@ -97,7 +98,9 @@ class _Types:
             case BaseType(encoding=encoding):
                 return CType(text=found.name, kind=_kind(encoding, size), size=size, signed=encoding in _SIGNED)
             case DerivedType(derivation=derivation) if not derivation.qualifies:
-                return CType(text="", kind=TypeKind.POINTER, size=size, is_text=self._is_text(found))
+                return CType(
+                    text="", kind=TypeKind.POINTER, size=size, is_text=self._is_text(found), target=self._target(found)
+                )
             case DerivedType(target=target) | Typedef(target=target, alignment=None):
                 return self._read(target, depth + 1)
             case Enumeration(underlying=underlying):
@@ -111,6 +114,15 @@ class _Types:
                 return CType(text="", kind=TypeKind.INTEGER, size=size)
             case _:
                 return CType(text="", kind=TypeKind.OTHER, size=size)
+
+    def _target(self, pointer: DerivedType) -> CType | None:
+        """The structure that a pointer leads to. Where its own pointers lead is not asked: that may be back to it."""
+        if not self._follows:
+            return None
+        parts, self._parts, self._follows = self._parts, 0, False
+        kind = self.of(pointer.target)
+        self._parts, self._follows = parts, True
+        return kind if kind.members else None
 
     def _members(self, aggregate: Aggregate, depth: int) -> tuple[CMember, ...]:
         """The members, when values of the type are no more than them."""

@@ -211,7 +211,8 @@ class Crash:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallValue:
-    """A value that came back from the callee: ``text`` is compact JSON, ``type`` as the callee's language writes it.
+    """A value that came back from the callee: ``text`` is compact JSON (a structure of C is
+    ``{x=3, y=1.5}``), ``type`` as the callee's language writes it.
 
     ``dynamic`` is the type inside of an interface, else ``""``; ``cut`` tells that the value was too large to
     be shown whole; ``argument`` is the position (from 1) of an argument that the call changed, 0 for a

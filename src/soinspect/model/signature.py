@@ -24,7 +24,8 @@ class CType:
     """A type as C writes it, and what a call needs of it: ``size`` in bytes (0 when unknown), whether ``signed``.
 
     ``is_text`` marks pointers to char. ``members`` are those of a structure, union or array (whose elements have no
-    names), when they are all known and of plain C: without bit-fields, and with nothing that C++ adds.
+    names), when they are all known and of plain C: without bit-fields, and with nothing that C++ adds. ``target`` is
+    what a pointer leads to, where that has members.
     """
 
     text: str
@@ -33,6 +34,7 @@ class CType:
     signed: bool = False
     is_text: bool = False
     members: tuple[CMember, ...] = ()
+    target: CType | None = None
 
     def leaves(self, start: int = 0) -> Iterator[tuple[int, CType]]:
         """The numbers and pointers that a value is made of, each with its offset; ``start`` is that of the value."""
