@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from calls import FIXTURES, call
+from soinspect.calling import passing
 from soinspect.calling.arguments import parse_argument
 from soinspect.calling.signature import parse_signature
 from soinspect.calling.typed import fit_arguments
@@ -46,6 +47,12 @@ CALLS = {
     "sum_of_small({'a', -2, 1})": "96",
     "part_of({part=2.5})": "2.5",
     "spilled(1, 2, 3, 4, 5, {7, 8}, 9)": "9885",
+    "spilled_later(1, 2, 3, 4, 5, 6, 7, {7, 8}, 9)": "9898",
+    "spilled_floats(1, 2, 3, 4, 5, 6, 7, {1, 2, 3}, 4)": "43238.0",
+    "sum_of_quad({1, {2, 3}, 4}, 5)": "4326.0",
+    "sum_of_same({two={1, 2}})": "21.0",
+    "make_quad(1)": "{a=1.0, b={2.0, 3.0}, c=4.0}",
+    "make_same(1)": "{one=1.0, two={1.0, 2.0}}",
     "make_point(3, 1.5)": "{x=3, y=1.5}",
     "make_floats(1)": "{a=1.0, b=2.0, c=3.0}",
     "make_pair(5)": "{first=5, second=-5}",
@@ -158,6 +165,37 @@ def test_a_large_structure_is_refused(structures: Path) -> None:
     ):
         with pytest.raises(UsageError, match="too many"):
             call(structures, "sum_of_point({1})", signatures=(signature,))
+
+
+POINT = "typedef struct { int x; double y; } t; "
+FLOATS = "typedef struct { float a, b, c; } t; "
+
+
+@pytest.mark.parametrize(
+    ("declaration", "on_x86_64", "on_aarch64"),
+    [
+        (POINT, ((1, 0, 8), (2, 8, 8)), ((1, 0, 8), (1, 8, 8))),
+        (FLOATS, ((2, 0, 8), (2, 8, 4)), ((2, 0, 4), (2, 4, 4), (2, 8, 4))),
+        ("typedef struct { double a[4]; } t; ", None, tuple((2, 8 * n, 8) for n in range(4))),
+        ("typedef struct { double a[5]; } t; ", None, None),
+        ("typedef union { float a, b[2]; } t; ", ((2, 0, 8),), ((2, 0, 4), (2, 4, 4))),
+        ("typedef struct { char a[12]; } t; ", ((1, 0, 8), (1, 8, 4)), ((1, 0, 8), (1, 8, 4))),
+        ("typedef struct { float a; double b; } t; ", ((2, 0, 8), (2, 8, 8)), ((1, 0, 8), (1, 8, 8))),
+    ],
+)
+def test_the_registers_of_each_machine(
+    monkeypatch: pytest.MonkeyPatch,
+    declaration: str,
+    on_x86_64: tuple[tuple[int, int, int], ...] | None,
+    on_aarch64: tuple[tuple[int, int, int], ...] | None,
+) -> None:
+    """Expected values from the texts of both ABIs: 1 is an integer register, 2 a vector register."""
+    kind = parse_signature(f"{declaration}void f(t)").parameters[0].type
+    for machine, expected in (("x86_64", on_x86_64), ("aarch64", on_aarch64)):
+        monkeypatch.setattr(passing, "_MACHINE", machine)
+        pieces = passing.pieces_of(kind)
+        found = None if pieces is None else tuple((it.register, it.offset, it.size) for it in pieces)
+        assert found == expected
 
 
 def test_classes_of_cxx_that_are_more_than_data_are_refused(cc: Compile, tmp_path: Path) -> None:

@@ -1,17 +1,14 @@
-"""Structures and unions by value: in which registers they travel, and how they are written and shown.
-
-Source: System V ABI for x86-64, 3.2.3 "Parameter Passing". The rules of other machines differ, and are not known here.
-"""
+"""Structures and unions by value: how they are written and shown, put into registers and taken from them."""
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import islice
 
 from soinspect.calling.arguments import Argument, parse_argument, split_parts
 from soinspect.calling.cgotypes import GoKind, go_bytes, go_kind, go_text
+from soinspect.calling.passing import is_known_here, pieces_of, travels_by_reference
 from soinspect.calling.scalars import scalar_bytes, scalar_text
 from soinspect.calling.values import quoted
 from soinspect.calling.worker import protocol
@@ -19,7 +16,6 @@ from soinspect.errors import UsageError
 from soinspect.model.signature import CMember, CType, TypeKind
 
 _WORD = 8
-_LARGEST_IN_REGISTERS = 16
 _FOLLOWED = 8  # pointers of one result
 _LEAVES = 1000
 _TEXT = CType(text="const char *", kind=TypeKind.POINTER, size=_WORD, is_text=True)
@@ -31,26 +27,13 @@ def check_aggregate(kind: CType, where: str) -> None:
 
     :raises UsageError: they cannot.
     """
-    if os.uname().machine != "x86_64":
-        raise UsageError(f"structures by value are passed on x86-64 only: {where}")
+    if not is_known_here():
+        raise UsageError(f"structures by value are passed on x86-64 and AArch64 only: {where}")
     if not kind.members:
         raise UsageError(
             f"{kind.text} cannot be passed by value: its members are not known, too many, or other than numbers, "
             f"pointers, arrays and structures: {where}"
         )
-
-
-def classes_of(kind: CType) -> tuple[int, ...] | None:
-    """For each eight bytes of the type the class of register it travels in; None when it travels in memory."""
-    if kind.size > _LARGEST_IN_REGISTERS:
-        return None
-    classes = [protocol.VECTOR] * -(-kind.size // _WORD)
-    for offset, leaf in kind.leaves():
-        if offset % leaf.size:
-            return None  # packed
-        if leaf.kind is not TypeKind.FLOAT:
-            classes[offset // _WORD] = protocol.INTEGER
-    return tuple(classes)
 
 
 def fit_aggregate(argument: Argument, wanted: CType, where: str) -> Argument:
@@ -60,14 +43,16 @@ def fit_aggregate(argument: Argument, wanted: CType, where: str) -> Argument:
     """
     check_aggregate(wanted, where)
     data, pointers = value_bytes(argument.text, wanted, where)
-    padded = data + bytes(-len(data) % _WORD)
-    classes = classes_of(wanted)
-    if classes is None:
+    pieces = pieces_of(wanted)
+    if pieces is None and travels_by_reference():
+        return Argument(text=argument.text, kind=protocol.COPIED, value=data, pointers=pointers)
+    if pieces is None:
+        padded = data + bytes(-len(data) % _WORD)
         return Argument(text=argument.text, kind=protocol.STACKED, value=padded, pointers=pointers)
-    pieces = (protocol.PIECE.pack(kind, padded[_WORD * i : _WORD * (i + 1)]) for i, kind in enumerate(classes))
-    # The address goes into the record of its eight bytes, behind the class.
-    placed = ((at // _WORD * protocol.PIECE.size + 1, target, more) for at, target, more in pointers)
-    return Argument(text=argument.text, kind=protocol.PIECES, value=b"".join(pieces), pointers=tuple(placed))
+    records = (protocol.PIECE.pack(p.register, p.size, data[p.offset : p.offset + p.size]) for p in pieces)
+    # The address goes into the record of its eight bytes, behind class and size.
+    placed = ((at // _WORD * protocol.PIECE.size + 2, target, more) for at, target, more in pointers)
+    return Argument(text=argument.text, kind=protocol.PIECES, value=b"".join(records), pointers=tuple(placed))
 
 
 def text_places(kind: CType) -> tuple[int, ...]:
@@ -79,20 +64,22 @@ def text_places(kind: CType) -> tuple[int, ...]:
 
 def returned_at(kind: CType, offset: int) -> int:
     """Where the integer at an offset in a result comes back: an offset in memory, or in the integer registers."""
-    classes = classes_of(kind) if kind.kind is TypeKind.AGGREGATE else None
-    return offset if classes is None else _WORD * classes[: offset // _WORD].count(protocol.INTEGER)
+    pieces = pieces_of(kind) if kind.kind is TypeKind.AGGREGATE else None
+    if pieces is None:
+        return offset
+    return _WORD * sum(1 for p in pieces if p.register == protocol.INTEGER and p.offset + p.size <= offset)
 
 
-def returned_bytes(kind: CType, integers: tuple[int, int], vectors: tuple[bytes, bytes], pointed_to: bytes) -> bytes:
+def returned_bytes(kind: CType, integers: Sequence[int], vectors: Sequence[bytes], pointed_to: bytes) -> bytes:
     """A returned structure, from the return registers, or from memory where it came back there."""
-    classes = classes_of(kind)
-    if classes is None:
+    pieces = pieces_of(kind)
+    if pieces is None:
         return pointed_to[: kind.size]
     free = {
         protocol.INTEGER: iter([word.to_bytes(_WORD, "little") for word in integers]),
-        protocol.VECTOR: iter([vector[:_WORD] for vector in vectors]),
+        protocol.VECTOR: iter(vectors),
     }
-    return b"".join(next(free[kind]) for kind in classes)[: kind.size]
+    return b"".join(next(free[piece.register])[: piece.size] for piece in pieces)
 
 
 def aggregate_text(kind: CType, data: bytes, pointed_to: Mapping[int, bytes]) -> str | None:

@@ -44,7 +44,7 @@ def report_return(step: Step, planned: PlannedAction, events: tuple[Event, ...],
     last = events[-1]
     if len(last.payload) < protocol.RETURNED_PAYLOAD.size:
         return StepResult(step=step, outcome=Outcome.RETURNED, detail="returned; the answer was overwritten")
-    value, second, vector, second_vector, errno, seconds = protocol.RETURNED_PAYLOAD.unpack_from(last.payload)
+    value, second, *vectors, errno, seconds = protocol.RETURNED_PAYLOAD.unpack_from(last.payload)
     memory = last.payload[protocol.RETURNED_PAYLOAD.size :]
     followed = dict(pointed_to_by(events))
     convention = _CONVENTIONS.get(os.uname().machine)
@@ -55,12 +55,12 @@ def report_return(step: Step, planned: PlannedAction, events: tuple[Event, ...],
     elif prototype:
         kind = prototype.returns
         pointed_to = {at: followed.get(returned_at(kind, at), b"") for at in text_places(kind)}
-        shown = result_text(kind, (value, second), (vector, second_vector), memory, pointed_to)
+        shown = result_text(kind, (value, second), vectors, memory, pointed_to)
         detail = f"{prototype.text} (from {prototype.source})"
         if prototype.returns.kind is TypeKind.OTHER:
             detail += ", a result of that type cannot be shown"
     else:
-        shown, detail = _untyped(value, vector, followed.get(0, b""), convention)
+        shown, detail = _untyped(value, vectors[0], followed.get(0, b""), convention)
     detail += "".join(f"; {note}" for note in planned.notes)
     if errno:
         detail += f"; errno = {errno} ({os.strerror(errno)})"

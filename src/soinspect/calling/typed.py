@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from soinspect.calling.aggregates import (
     aggregate_text,
     check_aggregate,
-    classes_of,
     fit_aggregate,
     returned_bytes,
     value_bytes,
 )
 from soinspect.calling.arguments import Argument
+from soinspect.calling.passing import pieces_of
 from soinspect.calling.scalars import fit_scalar, number_of, scalar_text
 from soinspect.calling.worker import protocol
 from soinspect.errors import UsageError
@@ -55,7 +55,7 @@ def result_room(kind: CType, where: str) -> int:
     if kind.kind is not TypeKind.AGGREGATE:
         return 0
     check_aggregate(kind, where)
-    return kind.size if classes_of(kind) is None else 0
+    return kind.size if pieces_of(kind) is None else 0
 
 
 def _fit(argument: Argument, wanted: CType, where: str) -> Argument:
@@ -77,8 +77,8 @@ def _promote(argument: Argument) -> Argument:
 
 def result_text(
     kind: CType,
-    integers: tuple[int, int],
-    vectors: tuple[bytes, bytes],
+    integers: Sequence[int],
+    vectors: Sequence[bytes],
     memory: bytes,
     pointed_to: Mapping[int, bytes],
 ) -> str | None:

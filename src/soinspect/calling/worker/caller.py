@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _WORD = Struct("<Q")
 _CALLBACK_REGISTERS = 6
 _NO_VECTOR = bytes(16)
+_MEMBERS = {(protocol.VECTOR, 4): ctypes.c_float, (protocol.VECTOR, 8): ctypes.c_double}
+_IN_MEMORY = (protocol.BYTES, protocol.COPIED)
 
 
 class Arguments:
@@ -32,15 +34,16 @@ class Arguments:
             if isinstance(value, int):
                 self._words.append((kind, callback(position, value) if kind == protocol.CALLBACK else value, []))
                 continue
-            inner = places(((0, value, pointers),) if kind == protocol.BYTES else pointers)
+            inner = places(((0, value, pointers),) if kind in _IN_MEMORY else pointers)
             self._words.append((kind, value, inner))
-            self.places += ((position, place.memory) for _, place in inner)
+            if kind != protocol.COPIED:
+                self.places += ((position, place.memory) for _, place in inner)
 
     def fill(self) -> list[tuple[int, int | bytes]]:
         """Set all memory to what it is before a call; the arguments as registers and the stack take them."""
         words: list[tuple[int, int | bytes]] = []
         for kind, value, inner in self._words:
-            if kind == protocol.BYTES:
+            if kind in _IN_MEMORY:
                 words.append((protocol.INTEGER, inner[0][1].fill()))
             elif isinstance(value, bytes):
                 words.append((kind, linked(value, inner)))
@@ -69,7 +72,7 @@ class Caller:
     def call(
         self, address: int, arguments: Arguments, result: Guarded | None, *, with_lock: bool
     ) -> tuple[Returned, int, float]:
-        """Call the function at ``address``, with the address of ``result`` in front if it takes one.
+        """Call the function at ``address``, which writes its result to ``result`` if that is too large for registers.
 
         ``with_lock`` keeps Python's interpreter lock during the call. The result: what returned, errno, and the
         seconds it took.
@@ -77,10 +80,10 @@ class Caller:
         words = arguments.fill()
         if result:
             result.fill(bytes(result.size))
-            words.insert(0, (protocol.INTEGER, result.address))
         if self._thunk is None:
-            return _call_directly(address, words, with_lock=with_lock)
-        self._place(address, words)
+            first = [(protocol.INTEGER, result.address)] if result else []  # as on x86-64
+            return _call_directly(address, [*first, *words], with_lock=with_lock)
+        self._place(address, words, result)
         start = self._thunk.start
         # ctypes keeps errno apart only for functions that release the lock.
         function = ctypes.PYFUNCTYPE(None)(start) if with_lock else ctypes.CFUNCTYPE(None, use_errno=True)(start)
@@ -90,7 +93,7 @@ class Caller:
         seconds = perf_counter() - started
         errno = ctypes.get_errno()
         returned = self._thunk.outcome()
-        if result and returned.violations is not None and returned.integers[0] != result.address:
+        if result and returned.violations is not None and self._thunk.has_lost(result.address, returned):
             returned.violations.append("the return register does not hold the address of the result")
         return returned, errno, seconds
 
@@ -105,18 +108,18 @@ class Caller:
         self._callbacks.append(function)
         return ctypes.cast(function, ctypes.c_void_p).value or 0
 
-    def _place(self, address: int, words: list[tuple[int, int | bytes]]) -> None:
+    def _place(self, address: int, words: list[tuple[int, int | bytes]], result: Guarded | None) -> None:
         """Distribute the arguments: registers of their class as long as there are some, then the stack."""
         thunk = self._thunk
         assert thunk is not None  # noqa: S101
-        integers: list[int] = []
+        integers = thunk.take_result(result.address) if result else []
         vectors: list[bytes] = []
         stack = b""
         for kind, value in words:
             if kind == protocol.PIECES and isinstance(value, bytes):
                 pieces = list(protocol.PIECE.iter_unpack(value))
-                whole = [int.from_bytes(data, "little") for kind, data in pieces if kind == protocol.INTEGER]
-                floating = [data for kind, data in pieces if kind == protocol.VECTOR]
+                whole = [int.from_bytes(data, "little") for kind, _, data in pieces if kind == protocol.INTEGER]
+                floating = [data for kind, _, data in pieces if kind == protocol.VECTOR]
                 if (
                     len(integers) + len(whole) <= thunk.integer_registers
                     and len(vectors) + len(floating) <= thunk.vector_registers
@@ -124,7 +127,11 @@ class Caller:
                     integers += whole
                     vectors += floating
                 else:
-                    stack += b"".join(data for _, data in pieces)
+                    stack += _in_memory(pieces)
+                    if whole and not thunk.fills_up:
+                        integers += [0] * (thunk.integer_registers - len(integers))
+                    if floating and not thunk.fills_up:
+                        vectors += [_NO_VECTOR[:8]] * (thunk.vector_registers - len(vectors))
             elif isinstance(value, bytes):
                 if kind == protocol.VECTOR and len(vectors) < thunk.vector_registers:
                     vectors.append(value)
@@ -135,6 +142,12 @@ class Caller:
             else:
                 stack += _WORD.pack(value)
         thunk.prepare(address, integers, vectors, stack)
+
+
+def _in_memory(pieces: list[tuple[int, int, bytes]]) -> bytes:
+    """The structure that was cut into these pieces, padded to whole words."""
+    data = b"".join(data[:size] for _, size, data in pieces)
+    return data + bytes(-len(data) % _WORD.size)
 
 
 def _call_directly(
@@ -150,7 +163,7 @@ def _call_directly(
     started = perf_counter()
     value = function(*values)
     seconds = perf_counter() - started
-    return Returned((value, 0), (_NO_VECTOR, _NO_VECTOR), None), ctypes.get_errno(), seconds
+    return Returned((value, 0), (_NO_VECTOR,) * 4, None), ctypes.get_errno(), seconds
 
 
 def _direct(kind: int, value: int | bytes) -> ctypes.c_uint64 | ctypes.c_double | ctypes.Structure:
@@ -159,13 +172,12 @@ def _direct(kind: int, value: int | bytes) -> ctypes.c_uint64 | ctypes.c_double 
         return ctypes.c_uint64(value)
     if kind == protocol.VECTOR:
         return ctypes.c_double.from_buffer_copy(value)
-    words = [(protocol.INTEGER, value[at : at + _WORD.size]) for at in range(0, len(value), _WORD.size)]
+    words = [(protocol.INTEGER, 8, value[at : at + _WORD.size]) for at in range(0, len(value), _WORD.size)]
     pieces = list(protocol.PIECE.iter_unpack(value)) if kind == protocol.PIECES else words
 
     class Pieces(ctypes.Structure):
         _fields_ = [
-            (f"piece{i}", ctypes.c_double if piece == protocol.VECTOR else ctypes.c_uint64)
-            for i, (piece, _) in enumerate(pieces)
+            (f"piece{i}", _MEMBERS.get((kind, size), ctypes.c_uint64)) for i, (kind, size, _) in enumerate(pieces)
         ]
 
-    return Pieces.from_buffer_copy(b"".join(data for _, data in pieces))
+    return Pieces.from_buffer_copy(_in_memory(pieces))

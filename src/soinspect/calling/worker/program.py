@@ -219,7 +219,7 @@ def _call(caller: Caller, log: _Log, index: int, action: Action, address: int) -
             log.write(protocol.OVERRUN, index, protocol.OVERRUN_PAYLOAD.pack(position, *place.overrun()))
     contents = result.contents() if result else b""
     _follow(log, index, action, contents or protocol.RETURNED_INTEGERS.pack(*returned.integers))
-    payload = protocol.RETURNED_PAYLOAD.pack(*returned.integers, *returned.vectors[:2], errno, seconds)
+    payload = protocol.RETURNED_PAYLOAD.pack(*returned.integers, *returned.vectors, errno, seconds)
     log.write(protocol.RETURNED, index, payload + contents)
 
 

@@ -61,7 +61,7 @@ DONE = 21  # everything ended; the process leaves
 
 LOADED_PAYLOAD = Struct("<Qd")  # load address, seconds that dlopen took
 RETURNED_INTEGERS = Struct("<QQ")
-RETURNED_PAYLOAD = Struct("<QQ16s16sid")  # two integer and two vector return registers, errno, seconds
+RETURNED_PAYLOAD = Struct("<QQ16s16s16s16sid")  # two integer and four vector return registers, errno, seconds
 CONTENTS_PAYLOAD = Struct("<Q")  # address of the variable
 BUFFER_PAYLOAD = Struct("<H")  # position of the argument, from 0
 PLACED_PAYLOAD = Struct("<HQQ")  # position of the argument, address, size
@@ -84,9 +84,10 @@ BYTES = 3  # bytes that the worker places in memory; the address is passed
 CALLBACK = 4  # a number that a function of the worker returns; its address is passed
 PIECES = 5  # PIECE records: a structure that travels in registers, or, if they are not all free, on the stack
 STACKED = 6  # bytes that go to the stack, a multiple of 8
-LITERAL = 7  # of the parent only: a structure whose type is not known yet
+COPIED = 7  # bytes that the worker places in memory for the callee to keep; the address is passed
+LITERAL = 8  # of the parent only: a structure whose type is not known yet
 
-PIECE = Struct("<B8s")  # INTEGER or VECTOR, and what its register holds
+PIECE = Struct("<BB8s")  # INTEGER or VECTOR, how many bytes its register holds, and these
 
 
 class Action:

@@ -41,7 +41,7 @@ _AARCH64 = bytes.fromhex(
 
 
 class Returned:
-    """What a call left: ``integers`` and ``vectors`` (16 bytes each) are the return registers of these classes.
+    """What a call left: two ``integers`` and four ``vectors`` (16 bytes each) are the return registers by class.
 
     ``violations`` says in words which rule was broken, one string a rule; it is empty when all were kept, and None
     where they could not be checked.
@@ -63,6 +63,8 @@ class Thunk(ABC):
     preserved: tuple[str, ...]  # registers that hold sentinels, in the order of the frame
     integer_registers: int
     vector_registers: int
+    result_at: int | None  # offset in the frame of the address for a result in memory; None: it is the first argument
+    fills_up: bool  # whether registers that were too few for a structure are used for later arguments
 
     def __init__(self) -> None:
         start = map_pages(2 * PAGE)
@@ -96,6 +98,17 @@ class Thunk(ABC):
     def prepare(self, function: int, integers: list[int], vectors: list[bytes], stack: bytes) -> None:
         """Fill the frame: register arguments by class (8 bytes each), and the words that go to the stack."""
 
+    def take_result(self, address: int) -> list[int]:
+        """Have the function write its result to ``address``; the integer arguments that tell it."""
+        if self.result_at is None:
+            return [address]
+        self._write(self.result_at, _WORD.pack(address))
+        return []
+
+    def has_lost(self, address: int, returned: Returned) -> bool:
+        """Whether the function should have given back the address of its result, and did not."""
+        return self.result_at is None and returned.integers[0] != address
+
     @abstractmethod
     def outcome(self) -> Returned:
         """Read the frame after the call."""
@@ -112,6 +125,8 @@ class ThunkX86(Thunk):
     preserved = ("rbx", "r12", "r13", "r14", "r15")
     integer_registers = 6
     vector_registers = 8
+    result_at = None
+    fills_up = True
 
     _direction_flag, _alignment_flag = 1 << 10, 1 << 18
     _mxcsr_control = 0xFFC0
@@ -151,7 +166,7 @@ class ThunkX86(Thunk):
         used = state[4].bit_count()
         if used > self._highest_x87_values:
             violations.append(f"{used} x87 registers are left in use (MMX without EMMS?)")
-        return Returned(self._words(272, 2), (state[160:176], state[176:192]), violations)
+        return Returned(self._words(272, 2), (state[160:176], state[176:192], bytes(16), bytes(16)), violations)
 
 
 class ThunkArm(Thunk):
@@ -162,6 +177,8 @@ class ThunkArm(Thunk):
     preserved = (*(f"x{n}" for n in range(19, 29)), *(f"d{n}" for n in range(8, 16)))
     integer_registers = 8
     vector_registers = 8
+    result_at = 152  # x8
+    fills_up = False  # 6.8.2, rules C.3 and C.13
 
     def prepare(self, function: int, integers: list[int], vectors: list[bytes], stack: bytes) -> None:
         """As in the base."""
