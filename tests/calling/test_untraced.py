@@ -130,7 +130,7 @@ def test_the_handler_is_what_its_source_says(tmp_path: Path) -> None:
     with api.open_elf(str(tmp_path / "handler.o")) as elf:
         text = elf.image.section(".text")
         assert text is not None
-        assert elf.image.section_data(text) == faults.CODE
+        assert elf.image.section_data(text) == faults.CODE["x86_64"]
 
 
 def test_a_scene_that_was_overwritten() -> None:

@@ -23,6 +23,7 @@ _BUS_ADRERR = 2
 _NULL_REACH = 0x10000  # how far from NULL an access is still taken for a field of a NULL object
 _GUARD_REACH = 0x10000  # of a stack, or a buffer
 _CANONICAL_HIGH = 1 << 47
+_TRAPS = ((signal.SIGILL, b"\x0f\x0b"), (signal.SIGTRAP, b"\x00\x7d\x20\xd4"))  # ud2, and AArch64's brk #1000
 _RETURNS = (b"\xc3", b"\xc2", b"\xf3\xc3")  # ret, ret n, rep ret
 _PRESERVED = ThunkArm.preserved if os.uname().machine == "aarch64" else ThunkX86.preserved
 
@@ -276,8 +277,8 @@ def _arithmetic(scene: Scene) -> str | None:
 
 def _trap(scene: Scene) -> str | None:
     code = scene.stopped.code if scene.stopped else b""
-    if scene.signal == signal.SIGILL and code.startswith(b"\x0f\x0b"):
-        return "the compiler's trap for code that must not be reached was (ud2: __builtin_trap, unreachable, UBSan)"
+    if any(scene.signal == number and code.startswith(trap) for number, trap in _TRAPS):
+        return "the compiler's trap for code that must not be reached was (__builtin_trap, unreachable, UBSan)"
     if scene.signal == signal.SIGILL:
         return "the processor does not know this instruction: code for another processor, or a jump into data"
     if scene.signal == signal.SIGTRAP:

@@ -39,7 +39,7 @@ _REGISTERS = {
                "rdi", "orig_rax", "rip", "cs", "eflags", "rsp", "ss", "fs_base", "gs_base", "ds", "es", "fs", "gs"),
     "aarch64": (*(f"x{n}" for n in range(31)), "sp", "pc", "pstate"),
 }  # fmt: skip
-_PC_AND_SP = {"x86_64": ("rip", "rsp"), "aarch64": ("pc", "sp")}
+PC_AND_SP = {"x86_64": ("rip", "rsp"), "aarch64": ("pc", "sp")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +117,7 @@ def registers(pid: int) -> Registers:
     vector = _IoVec(ctypes.addressof(buffer), ctypes.sizeof(buffer))
     _request(_GETREGSET, pid, _NT_PRSTATUS, ctypes.addressof(vector))
     by_name = dict(zip(names, buffer, strict=True))
-    pc, sp = _PC_AND_SP[machine]
+    pc, sp = PC_AND_SP[machine]
     return Registers(names=names, values=tuple(buffer), pc=by_name[pc], sp=by_name[sp])
 
 

@@ -82,10 +82,12 @@ def read_scene(data: bytes) -> Stopped | None:
     """What a worker that nobody traces wrote down when a fatal signal came, or None; hostile, as all of its memory."""
     fields = protocol.SCENE.unpack_from(data)
     claimed, thread, maps_length, stack_start, stack_length, complete, information, *values, code = fields
-    if claimed != 1 or complete != 1:
+    if claimed != 1 or complete != 1 or not ptrace.supported():
         return None
-    names = protocol.SCENE_REGISTERS
+    machine = os.uname().machine
+    names = protocol.SCENE_REGISTERS[machine]
     registers = dict(zip(names, values, strict=False))
+    pc, sp = ptrace.PC_AND_SP[machine]
     try:
         mappings = parse_mappings(data[protocol.SCENE_MAPS :][:maps_length])
     except ValueError:  # the callee wrote over it
@@ -93,7 +95,7 @@ def read_scene(data: bytes) -> Stopped | None:
     return Stopped(
         thread=thread,
         signal=ptrace.read_signal_info(information),
-        registers=Registers(names=names, values=tuple(registers.values()), pc=registers["rip"], sp=registers["rsp"]),
+        registers=Registers(names=names, values=tuple(registers.values()), pc=registers[pc], sp=registers[sp]),
         mappings=mappings,
         stack_start=stack_start,
         stack=data[protocol.SCENE_STACK : protocol.SCENE_MAPS][:stack_length],

@@ -30,6 +30,11 @@ class _Machine:
     frame_pointer: int
     return_address: int
 
+    @property
+    def has_link_register(self) -> bool:
+        """Whether a call leaves the return address in a register, not on the stack."""
+        return "rip" not in self.registers
+
 
 _MACHINES = {
     "x86_64": _Machine(
@@ -87,7 +92,9 @@ class _Walk:
             # Anonymous executable memory is the worker's own thunk: whoever called that is of no interest.
             if mapping is None or "x" not in mapping.permissions or not mapping.path:
                 break
-            if registers[machine.stack_pointer] <= sp:
+            # A function without a frame, which only the innermost can be, leaves its return address in a register.
+            higher = 0 if len(found) == 1 and machine.has_link_register else 1
+            if registers[machine.stack_pointer] < sp + higher:
                 break
         return _folded(found)
 
@@ -150,7 +157,7 @@ class _Walk:
     def _just_called(self, registers: dict[int, int]) -> tuple[dict[int, int], int, bool] | None:
         """No instruction of the function ran yet: the call instruction's work is untouched."""
         machine = self._machine
-        if "rip" not in machine.registers:
+        if machine.has_link_register:
             link = registers.get(machine.return_address)
             return None if link is None else (registers, link, False)
         sp = registers[machine.stack_pointer]

@@ -12,7 +12,7 @@
     .set complete, 40
     .set information, 64
     .set registers, 192
-    .set code, 384
+    .set code, 464
     .set stack, 4096
     .set maps, 0x11000
     .set stack_size, 0x10000

@@ -27,9 +27,12 @@ LOG_SIZE = 1 << 20
 # the general registers in the order of SCENE_REGISTERS, and the code at the program counter. The offset of the stack
 # and that of the mappings (the text of /proc/self/maps) follow.
 SCENE_SIZE = 0x51000
-SCENE = Struct("<6Q16x128s23Q8x16s")
-SCENE_REGISTERS = ("r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "rdi", "rsi", "rbp", "rbx", "rdx", "rax",
-                   "rcx", "rsp", "rip", "eflags")  # fmt: skip
+SCENE = Struct("<6Q16x128s34Q16s")
+SCENE_REGISTERS = {
+    "x86_64": ("r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "rdi", "rsi", "rbp", "rbx", "rdx", "rax", "rcx",
+               "rsp", "rip", "eflags"),
+    "aarch64": (*(f"x{n}" for n in range(31)), "sp", "pc", "pstate"),
+}  # fmt: skip
 SCENE_STACK = 0x1000
 SCENE_MAPS = 0x11000
 
