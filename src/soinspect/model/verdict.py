@@ -127,15 +127,6 @@ class Requirement:
         symbol, _, go_type = text.partition(":")
         return cls(symbol=symbol, type=go_type or None)
 
-    def accepts(self, go_type: str) -> bool:
-        """Whether a symbol of this type is what the host asserts."""
-        return self.type is None or _words(go_type) == _words(self.type)
-
-
-def _words(go_type: str) -> str:
-    """A type without the blanks that gofmt would set otherwise, and with today's name for the empty interface."""
-    return "".join(go_type.split()).replace("interface{}", "any")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
