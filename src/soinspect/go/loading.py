@@ -22,6 +22,7 @@ from soinspect.model.absence import Absent
 from soinspect.model.constants import DynamicTag
 from soinspect.model.golang import GoBinaryKind, GoFacts, GoVersion
 from soinspect.model.goloading import GoHost, Guest, ModuleShape, PluginSupport
+from soinspect.model.symbol import SymbolColumns
 
 _TYPES_REACH = 2  # layers of named types: those that exports mention, and what their methods mention
 _HASH_SIZE = 8  # bytes, since Go 1.16
@@ -62,7 +63,7 @@ def read_guest(elf: ElfFile) -> Guest:
         go=facts,
         shape=binary if isinstance(binary, Absent) else _guest_shape(elf, binary),
         needed=_needed(elf),
-        exports=() if is_plugin else _exports(elf),
+        exports=SymbolColumns.none() if is_plugin else _exports(elf),
         producers=producers(elf),
     )
 
@@ -126,11 +127,11 @@ def _guest_shape(elf: ElfFile, binary: GoBinary) -> ModuleShape | Absent:
     return _shape(binary.module, stored or _next_offsets(binary.module, binary.facts.version))
 
 
-def _exports(elf: ElfFile) -> tuple[str, ...]:
+def _exports(elf: ElfFile) -> SymbolColumns:
     if isinstance(elf.dynamic_symbols, Absent):
-        return ()
+        return SymbolColumns.none()
     columns = elf.dynamic_symbols.columns
-    return tuple(columns.names[row] for row in columns.exported)
+    return columns.take(columns.exported)
 
 
 def _needed(elf: ElfFile) -> tuple[str, ...]:

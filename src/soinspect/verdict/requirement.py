@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Self
 
+from soinspect.errors import UsageError
 from soinspect.go.typetext import TypeText, parse_type
 from soinspect.model.golang import GoPlugin
 from soinspect.model.verdict import Requirement, Step
 from soinspect.verdict.assertion import KnownTypes
 from soinspect.verdict.gorules import REQUIRED_SYMBOL
-
-_FEW = 3
+from soinspect.verdict.near import near_names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,8 +26,10 @@ class Lookup:
     def of(cls, required: Requirement) -> Self:
         """What a requirement says of a Go plugin.
 
-        :raises UsageError: its type is none of Go's.
+        :raises UsageError: its type is none of Go's, or it names a version, which Go has none of.
         """
+        if required.version is not None:
+            raise UsageError(f"{required.symbol}@{required.version}: what a Go plugin exports has no version")
         return cls(symbol=required.symbol, type=None if required.type is None else parse_type(required.type))
 
 
@@ -49,12 +50,3 @@ def check_lookups(plugin: GoPlugin, lookups: tuple[Lookup, ...], known: KnownTyp
             yield known.judge(export, wanted.type)
         else:
             yield f"it exports {wanted.symbol}, which Lookup returns as {export.looked_up_type}"
-
-
-def near_names(name: str, names: Iterable[str]) -> str:
-    """Names that may be meant by ``name``, in words: those that differ in case only come first."""
-    by_case: dict[str, list[str]] = {}
-    for it in names:
-        by_case.setdefault(it.casefold(), []).append(it)
-    near = get_close_matches(name.casefold(), by_case, n=_FEW)
-    return " or ".join([it for folded in near for it in by_case[folded]][:_FEW])
