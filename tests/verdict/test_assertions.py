@@ -10,6 +10,7 @@ import pytest
 from conftest import FIXTURES, GO_CURRENT, GO_VERSIONS, GoBuild, Soinspect
 from soinspect import api
 from soinspect.errors import UsageError
+from soinspect.model.explanation import Explanation
 from soinspect.model.verdict import Outcome, Policy, Requirement
 from soinspect.saved.snapshotfile import write_snapshot
 
@@ -47,6 +48,10 @@ def test_assertions_hold_or_fail_as_they_really_do(pair: tuple[Path, Path], tmp_
             expected = (Outcome.REJECTED, None)
         assert (required, outcome(host, plugin, required)) == (required, expected)
         assert (required, outcome(host, snapshot, required)) == (required, expected)
+        if said != "holds":
+            explained = api.explain(f"panic: {said} [recovered]\n\ngoroutine 1", str(host), [str(plugin)])
+            assert isinstance(explained, Explanation)
+            assert (said, explained.foreseen) == (said, None if required in OPEN else True)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 
@@ -18,7 +18,7 @@ from soinspect.loader.filesystem import FileSystem
 from soinspect.loader.hints import hidden_names
 from soinspect.loader.plan import dlopen_plans
 from soinspect.model.absence import Absent
-from soinspect.model.goloading import GoHost, Guest, PluginSupport, Program
+from soinspect.model.goloading import GoHost, Guest, Inherited, PluginSupport, Program
 from soinspect.model.loadplan import DlopenPlan
 from soinspect.model.symbol import SymbolColumns
 from soinspect.model.verdict import Policy, Requirement, Verdict
@@ -46,7 +46,11 @@ def check(host: str, plugins: Sequence[str], environment: LoaderEnv, policy: Pol
             except InputError as error:
                 guests.append(error)
         plans = dlopen_plans(host, opened, environment, into_global_scope=by_go, known=known)
-    read = [_read(*it, files) for it in zip(plugins, guests, plans, strict=True)]
+        read = [_read(*it, files) for it in zip(plugins, guests, plans, strict=True)]
+        read = [
+            replace(guest, inherited=tuple(_inherited(guest, plan, policy.requirements, files)))
+            for guest, plan in zip(read, plans, strict=True)
+        ]
     return judge(program, read, plans, policy)
 
 
@@ -86,6 +90,26 @@ def _with_required(elf: ElfFile, guest: Guest, requirements: Sequence[Requiremen
         hidden=guest.hidden or tuple(hidden_names(elf)),
         prototypes=tuple(check_prototypes(elf, requirements)),
     )
+
+
+def _inherited(
+    guest: Guest, plan: DlopenPlan, requirements: Sequence[Requirement], files: FileSystem
+) -> Iterator[Inherited]:
+    """Which required symbols dlsym finds in the libraries of a plugin: it goes through them as they are needed."""
+    wanted = {it.symbol for it in requirements}.difference(guest.exports.names)
+    if guest.is_go_plugin or not wanted or not plan.plugin.objects:
+        return
+    known = {it.path: it for it in (*plan.host.objects, *plan.plugin.objects)}
+    order = [plan.plugin.objects[0].path]
+    for path in order:  # which grows meanwhile
+        order += (it.path for it in known[path].needs if it.path in known and it.path not in order)
+    for path in order[1:]:
+        elf = files.open(path)
+        table = elf.dynamic_symbols
+        found = {name for name in wanted if table and (symbol := table.get(name)) and symbol.exported}
+        yield from (Inherited(symbol=name, provider=path) for name in sorted(found))
+        wanted -= found
+        files.close(elf)
 
 
 def _read(path: str, guest: Guest | InputError, plan: DlopenPlan, files: FileSystem) -> Guest:

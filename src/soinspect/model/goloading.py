@@ -54,6 +54,14 @@ class GoHost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Inherited:
+    """A symbol that dlsym finds in ``provider``, a library that the plugin needs, since the plugin has none."""
+
+    symbol: str
+    provider: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PrototypeCheck:
     """A function that is to have the prototype ``wanted``; ``found`` is that of debug information.
 
@@ -74,7 +82,8 @@ class Guest:
     for what is no plugin. ``exports`` are the symbols that other files can bind to; they are not read of Go plugins,
     whose exports are in ``go``. ``producers`` are the compilers that it names, ``misfits`` what the hosts of plugins of
     its kind will not like. Where symbols are required, ``hidden`` are the functions and variables that it defines and
-    does not export, and ``prototypes`` how the functions are declared that are required with a type.
+    does not export, ``inherited`` the required symbols that a library of its own has instead, and ``prototypes`` how
+    the functions are declared that are required with a type.
     """
 
     path: str
@@ -86,6 +95,7 @@ class Guest:
     producers: tuple[str, ...]
     misfits: tuple[KindProblem, ...] = ()
     hidden: tuple[str, ...] = ()
+    inherited: tuple[Inherited, ...] = ()
     prototypes: tuple[PrototypeCheck, ...] = ()
 
     @property

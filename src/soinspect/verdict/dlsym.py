@@ -57,6 +57,9 @@ def _lookup(guest: Guest, required: Requirement, libc: Libc) -> Step:
 
 def _missing(guest: Guest, required: Requirement, libc: Libc) -> Reason:
     name = required.symbol
+    provider = next((it.provider for it in guest.inherited if it.symbol == name), None)
+    if provider is not None:
+        return rules.REQUIRED.found(f"it does not export {name}: dlsym finds that of {provider}, which it needs")
     cause, fix = _why_missing(guest, name)
     near = near_names(name, guest.exports.names)
     return rules.REQUIRED.found(
