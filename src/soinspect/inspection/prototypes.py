@@ -9,7 +9,7 @@ from dataclasses import replace
 from soinspect.calling.signature import differences, parse_signature
 from soinspect.dwarf.callsignature import read_descriptions
 from soinspect.elf.file import ElfFile
-from soinspect.errors import FormatError
+from soinspect.errors import FormatError, UsageError
 from soinspect.model.absence import Absent
 from soinspect.model.goloading import PrototypeCheck
 from soinspect.model.signature import Signature
@@ -47,7 +47,11 @@ def wanted_signature(name: str, text: str) -> Signature:
 
     :raises UsageError: it is no prototype.
     """
+    declaration = text
     if not re.search(rf"\b{re.escape(name)}\s*\(", text):
         result, parenthesis, rest = text.partition("(")
-        text = f"{result} {name}{parenthesis}{rest}"
-    return replace(parse_signature(text), source="--require")
+        declaration = f"{result} {name}{parenthesis}{rest}"
+    try:
+        return replace(parse_signature(declaration), source="--require")
+    except UsageError as error:
+        raise UsageError(f"{name}:{text}: {error}") from None

@@ -87,6 +87,7 @@ class KnownTypes:
         return REQUIRED_TYPE.found(
             f"{export.name} is {found}, not {printed or _as_written(wanted)}",
             message=f"interface conversion: plugin.Symbol is {found}, not {printed}" if printed else None,
+            fix=_declared(export, wanted),
         )
 
     def _from_other_package(self, export: GoExport, has: TypeText, wanted: TypeText) -> Reason:
@@ -218,6 +219,16 @@ class KnownTypes:
         if described.kind is GoKind.INTERFACE:  # a pointer to an interface has no methods
             return {}
         return {it.name: it.signature for it in described.methods}
+
+
+def _declared(export: GoExport, wanted: TypeText) -> str:
+    """How the plugin declares an export so that the assertion holds."""
+    text = _as_written(wanted)
+    if text.startswith("func("):
+        return f"declare it as func {export.name}{text.removeprefix('func')}"
+    if text.startswith("*"):
+        return f"declare it as var {export.name} {text.removeprefix('*')}"
+    return f"assert {export.looked_up_type} in the host: Lookup returns functions, and pointers to variables"
 
 
 def _as_written(wanted: TypeText) -> str:
