@@ -329,13 +329,18 @@ def explain(
 
     :raises InputError: one of the files cannot be read.
     """
-    from soinspect.verdict.explain import explain as recognise
-    from soinspect.verdict.explain import hold_against
+    from soinspect.loader.environment import LoaderEnv
+    from soinspect.verdict.explain import recognise
 
-    explanation = recognise(text)
-    if isinstance(explanation, Absent) or host is None:
-        return explanation
-    return hold_against(explanation, check(host, *plugins, environment=environment))
+    found = recognise(text)
+    if isinstance(found, Absent):
+        return found
+    if host is None:
+        return found.explanation()
+    from soinspect.inspection.explaining import explain_by_files
+
+    paths = [os.fspath(plugin) for plugin in plugins]
+    return explain_by_files(found, os.fspath(host), paths, environment or LoaderEnv())
 
 
 def call(

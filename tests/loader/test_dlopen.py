@@ -19,6 +19,7 @@ from soinspect.errors import InputError
 from soinspect.loader.candidate import refusal_to_map
 from soinspect.loader.environment import LoaderEnv, hwcaps_of
 from soinspect.loader.plan import dlopen_plans
+from soinspect.model.explanation import Explanation
 from soinspect.model.loadplan import DlopenProblem, Effect, Libc, ProblemKind
 from soinspect.model.verdict import Outcome
 from soinspect.saved.snapshotfile import write_snapshot
@@ -113,6 +114,10 @@ def test_the_prediction_is_what_dlopen_says(source: Path, tmp_path: Path, monkey
         assert code < 0 or (code == 127 and re.sub(r"\.c: \d+:", ".c:", said) == stopping.message)
     else:
         assert (code, said) == (0, stopping.message)
+    if stopping is not None and said:
+        elsewhere = f"ERROR cannot load: {said.replace('./plugin.so', '/srv/app/other.so')} (giving up)"
+        explained = api.explain(elsewhere, "./host", "./plugin.so") if source.stem != "plugin-missing" else None
+        assert explained is None or (isinstance(explained, Explanation) and explained.foreseen), elsewhere
     if source.stem == "plugin-missing":
         with pytest.raises(InputError, match="no such file"):
             api.check("./host", "./plugin.so")

@@ -61,6 +61,10 @@ def test_requirements(pairs: GoPairs, soinspect: Soinspect) -> None:
     run = soinspect("check", host, plugin, "--require", "Rum")
     assert run.code == 1
     assert "did you mean Run? it exports Count, Run" in run.out
+    run = soinspect("check", host, plugin, "--require", "Run:func(then chan)")
+    assert (run.code, "func(then chan): is no Go type" in run.err) == (2, True)
+    run = soinspect("check", host, plugin, "--require", "Run@V1")
+    assert (run.code, "what a Go plugin exports has no version" in run.err) == (2, True)
     assert soinspect("check", host, plugin, "--require", ":int").code == 2
 
 
@@ -173,6 +177,8 @@ def test_what_is_shown_is_real(
         ("audit.so", ("-shared", "-fPIC", "-DPLUGIN", source)),
     ):
         subprocess.run(["gcc", *flags, "-o", tmp_path / name], check=True)
+    mangled = b"int filter_init(int level) { return level; }"
+    subprocess.run(["g++", "-shared", "-fPIC", "-xc++", "-", "-o", tmp_path / "filter.so"], input=mangled, check=True)
     text = (ROOT / page).read_text()
     blocks = BLOCK.findall(text)
     assert blocks

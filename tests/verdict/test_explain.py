@@ -11,7 +11,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from conftest import FIXTURES, Compile, Soinspect
+from conftest import FIXTURES, Compile, GoBuild, Soinspect
 from gopairs import GoPairs, really_open
 from soinspect import api
 from soinspect.model.absence import Absent
@@ -101,6 +101,93 @@ def test_what_real_hosts_print_is_recognised_and_explained_by_their_files(pairs:
         found = api.explain(seen.message, str(host), str(plugin))
         assert isinstance(found, Explanation)
         assert found.foreseen
+
+
+def test_what_is_looked_up_and_not_there(go_build: GoBuild, soinspect: Soinspect) -> None:
+    """The error of plugin.Lookup in a real host, and whose it may be."""
+    host = go_build(NEW, FIXTURES / "go-plugin-host" / "main.go", mode="exe", name="host")
+    plugin = go_build(NEW, FIXTURES / "go-type-assertions" / "plugin")
+    done = subprocess.run([host, "Missing", plugin], capture_output=True, text=True, check=False, timeout=60)
+    assert done.stdout.startswith("lookup: ")
+    run = soinspect("explain", f"gateway: {done.stdout}", host, plugin)
+    assert (run.code, "plugin.so: rejected: it does not export Missing" in run.out) == (0, True)
+    run = soinspect("explain", done.stdout.replace("Missing", "Add"), host, plugin)
+    assert (run.code, "plugin.so: accepted" in run.out) == (1, True)
+    run = soinspect("explain", done.stdout.replace("assertions", "other"), host, plugin)
+    assert (run.code, "the message is about the plugin example.com/other/plugin" in run.out) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "foreseen"),
+    [
+        ("plugin: symbol Run not found in plugin {path}", False),  # it is there
+        ("plugin: symbol Rum not found in plugin {path}", True),
+        ("plugin: symbol Rum not found in plugin example.com/other", False),
+        ("interface conversion: plugin.Symbol is func(), not func() error", True),
+        ("interface conversion: interface {} is func(), not func() error", True),
+        ("interface conversion: plugin.Symbol is func(), not func()", False),  # it holds
+        ("interface conversion: plugin.Symbol is func(int), not func()", False),  # no export is that
+        ("interface conversion: *int is not fmt.Stringer: missing method String", None),  # is that an interface?
+        ("interface conversion: *int is not error: missing method Error", True),
+        ("interface conversion: interface is nil, not func()", None),
+        ("plugin already loaded", None),
+        ('plugin.Open("plugin"): realpath failed', None),
+        ("panic: runtime error: invalid memory address or nil pointer dereference", None),
+        ("fatal error: runtime: no plugin module data", False),
+        ("plugin was built with a different version of package runtime", False),
+        ("p.so: undefined symbol: nowhere", None),
+        ("libc.so.6: version `GLIBC_2.99' not found (required by p.so)", None),
+    ],
+)
+def test_only_what_the_files_prove_is_said(text: str, foreseen: bool | None, pairs: GoPairs) -> None:
+    host, plugin = pairs.host(NEW, "plain"), pairs.plugin(NEW, "plain")
+    facts = pairs.read_guest(plugin).go
+    assert facts
+    assert facts.plugin
+    found = api.explain(f"ERROR {text.replace('{path}', facts.plugin.path)}\n", str(host), str(plugin))
+    assert isinstance(found, Explanation)
+    assert found.foreseen is foreseen
+
+
+@pytest.mark.parametrize(
+    ("text", "foreseen"),
+    [
+        ("/srv/p.so: undefined symbol: missing", True),
+        ("/srv/p.so: undefined symbol: hidden", True),
+        ("/srv/p.so: undefined symbol: run, version V2", False),  # it knows no versions, and any is found
+        ("/srv/p.so: undefined symbol: run", False),
+        ("/srv/p.so: undefined symbol: puts", None),  # which is found here
+        ("/srv/p.so: undefined symbol: malloc", None),  # which dlsym finds in the C library
+        ("Symbol not found: missing", None),  # this host has no musl
+        ("dynamic module does not define module export function (PyInit_p)", True),
+        ("/srv/p.so: wrong ELF class: ELFCLASS32", None),
+        ("/srv/p.so: invalid ELF header", None),
+        ("/srv/p.so: ELF load command past end of file", None),
+        ("Bus error (core dumped)", None),
+        ("/srv/p.so: cannot open shared object file: Permission denied", None),
+        ("symbol lookup error: /srv/p.so: undefined symbol: missing", True),
+    ],
+)
+def test_only_what_c_files_prove_is_said(text: str, foreseen: bool | None, c_host: Path, cc: Compile) -> None:
+    source = """
+    #include <stdio.h>
+    __attribute__((visibility("hidden"))) int hidden(void) { return 1; }
+    int run(void) { return puts("run") + hidden(); }
+    """
+    found = api.explain(f"host: {text}", str(c_host), str(cc(source, name="plugin.so")))
+    assert isinstance(found, Explanation)
+    assert found.foreseen is foreseen
+
+
+def test_a_plugin_may_have_had_another_name_but_not_that_of_its_library(c_host: Path, cc: Compile) -> None:
+    gone = cc("int api;", "-Wl,-soname,libgone.so.1", name="libgone.so")
+    plugin = cc("extern int api; int run(void) { return api; }", str(gone), name="plugin.so")
+    for text, foreseen in (("libgone.so.1", True), ("/lib/libgone.so.1", True), ("libother.so.1", None)):
+        found = api.explain(
+            f"{text}: cannot open shared object file: No such file or directory", str(c_host), str(plugin)
+        )
+        assert isinstance(found, Explanation)
+        assert found.foreseen is foreseen
 
 
 def test_files_that_do_not_explain_it(pairs: GoPairs, soinspect: Soinspect) -> None:

@@ -1,4 +1,4 @@
-"""What is asked of plugins beyond being loaded: versions of a target, forbidden libraries, symbols; and risks."""
+"""What is asked of plugins beyond being loaded: versions of a target, forbidden libraries; and risks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from conftest import FIXTURES, Compile, GoBuild, Soinspect
 from soinspect import api
-from soinspect.model.verdict import Outcome, Policy, Requirement
+from soinspect.model.verdict import Outcome, Policy
 
 NEW = "1.27.3"
 LIBM, LIBSTDCXX = "/lib/x86_64-linux-gnu/libm.so.6", "/lib/x86_64-linux-gnu/libstdc++.so.6"
@@ -63,16 +63,6 @@ def test_forbidden_libraries(c_host: Path, soinspect: Soinspect) -> None:
     run = soinspect("check", c_host, LIBSTDCXX, "--forbid-needed", "libm.*")
     assert (run.code, "it needs libm.so.6, which --forbid-needed libm.* forbids" in run.out) == (1, True)
     assert rules(c_host, LIBSTDCXX, policy=Policy(forbidden=("libssl*",))) == [[]]
-
-
-def test_required_symbols_of_c_plugins(c_host: Path, cc: Compile) -> None:
-    plugin = cc("int run(void) { return 0; } static int hidden(void) { return run(); } int (*keep)(void) = hidden;",
-                name="plugin.so")  # fmt: skip
-    for name, expected in (("run", []), ("keep", []), ("hidden", ["required-symbol"]), ("ran", ["required-symbol"])):
-        policy = Policy(requirements=(Requirement(symbol=name, type=None),))
-        assert rules(c_host, plugin, policy=policy) == [expected]
-    verdict = api.check(str(c_host), str(plugin), policy=policy)
-    assert verdict.plugins[0].reasons[0].evidence == ("did you mean run?",)
 
 
 def test_two_go_runtimes_are_a_risk(c_host: Path, go_build: GoBuild) -> None:

@@ -32,8 +32,9 @@ def command(
         list[str] | None,
         typer.Option(
             "--require",
-            metavar="SYMBOL[:TYPE]",
-            help="What each plugin must export; TYPE as the host asserts it: 'Run:func()', 'I:*int'.",
+            metavar="SYMBOL[@VERSION][:TYPE]",
+            help="What each plugin must export; TYPE as a Go host asserts it: 'Run:func()', 'I:*int', or as C calls"
+            " it: 'run:int(char *)', held against debug information.",
         ),
     ] = None,
     glibc: Annotated[

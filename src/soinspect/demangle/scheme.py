@@ -47,6 +47,12 @@ def demangle(name: str) -> str:
     return text or name
 
 
+def with_raw(name: str) -> str:
+    """The readable name, and the raw one behind it for those who have to copy it; a name that is not mangled alone."""
+    text = demangle(name)
+    return name if text == name else f"{text} ({name})"
+
+
 def _expansion(name: str) -> int:
     """More characters than this the readable name cannot have.
 

@@ -6,6 +6,7 @@ symtab in src/cmd/link/internal/ld/symtab.go.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from soinspect.elf.describe import producers
@@ -19,9 +20,11 @@ from soinspect.go.moduledata import ModuleData
 from soinspect.go.startcode import known_next_offsets, stored_next_offsets
 from soinspect.model.absence import Absent
 from soinspect.model.constants import DynamicTag
-from soinspect.model.golang import GoBinaryKind, GoVersion
+from soinspect.model.golang import GoBinaryKind, GoFacts, GoVersion
 from soinspect.model.goloading import GoHost, Guest, ModuleShape, PluginSupport
+from soinspect.model.symbol import SymbolColumns
 
+_TYPES_REACH = 2  # layers of named types: those that exports mention, and what their methods mention
 _HASH_SIZE = 8  # bytes, since Go 1.16
 _HASH_PREFIXES = ("go:link.pkghashbytes.", "go.link.pkghashbytes.")  # the latter up to Go 1.19
 _ABI_HASHES = ("go:link.abihash.", "go.link.abihash.")  # of the libraries of -linkshared
@@ -50,14 +53,17 @@ def read_host(elf: ElfFile) -> GoHost | Absent:
 def read_guest(elf: ElfFile) -> Guest:
     """Any ELF file as a plugin-to-be."""
     binary = GoBinary.of(elf)
-    is_plugin = binary and binary.facts.kind is GoBinaryKind.PLUGIN
+    facts: GoFacts | Absent = binary if isinstance(binary, Absent) else binary.facts
+    is_plugin = facts and facts.kind is GoBinaryKind.PLUGIN
+    if binary and facts and is_plugin:
+        facts = replace(facts, reached_types=tuple(binary.exported_types(_TYPES_REACH)))
     return Guest(
         path=elf.path,
         identity=str(Path(elf.path).resolve()),
-        go=binary if isinstance(binary, Absent) else binary.facts,
+        go=facts,
         shape=binary if isinstance(binary, Absent) else _guest_shape(elf, binary),
         needed=_needed(elf),
-        exports=() if is_plugin else _exports(elf),
+        exports=SymbolColumns.none() if is_plugin else _exports(elf),
         producers=producers(elf),
     )
 
@@ -121,11 +127,11 @@ def _guest_shape(elf: ElfFile, binary: GoBinary) -> ModuleShape | Absent:
     return _shape(binary.module, stored or _next_offsets(binary.module, binary.facts.version))
 
 
-def _exports(elf: ElfFile) -> tuple[str, ...]:
+def _exports(elf: ElfFile) -> SymbolColumns:
     if isinstance(elf.dynamic_symbols, Absent):
-        return ()
+        return SymbolColumns.none()
     columns = elf.dynamic_symbols.columns
-    return tuple(columns.names[row] for row in columns.exported)
+    return columns.take(columns.exported)
 
 
 def _needed(elf: ElfFile) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from soinspect.go.memory import WORD
 from soinspect.go.moduledata import ModuleData
 from soinspect.go.pclntab import FunctionTable
 from soinspect.go.rtype import Types
+from soinspect.go.typeinfo import full_text
 from soinspect.go.values import Values
 from soinspect.model.absence import Absent
 from soinspect.model.golang import (
@@ -84,10 +85,18 @@ def _exports(module: ModuleData, path: str, functions: FunctionTable | Absent) -
             name=name,
             kind=GoExportKind.FUNCTION if is_function else GoExportKind.VARIABLE,
             type=types.text(own_type),
+            full_type=_full_text(types, own_type),
             address=address,
             size=symbol.size if symbol and symbol.defined else 0,
             initial=None if is_function else _initial(values, own_type, address),
         )
+
+
+def _full_text(types: Types, address: int) -> str:
+    try:
+        return full_text(types, address)
+    except FormatError:  # the descriptor is damaged, and its text is not
+        return ""
 
 
 def _initial(values: Values, type_address: int, address: int | Absent) -> str | Absent:

@@ -181,6 +181,11 @@ class Types:
             image = self._memory.image
             raise image.error(image.offset_of(address) or 0, "types", size, "their parts overlap out of proportion")
 
+    def error(self, address: int, reason: str) -> FormatError:
+        """What is wrong with the type at ``address``."""
+        image = self._memory.image
+        return image.error(image.offset_of(address) or 0, "type", address, reason)
+
     def extent(self, address: int) -> int:
         """The size in bytes of the descriptor at ``address``, with all that belongs to it."""
         descriptor = self.descriptor(address)

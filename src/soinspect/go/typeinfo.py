@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 from soinspect.go.rtype import Types
-from soinspect.model.golang import GoField, GoKind, GoMethod, GoType
+from soinspect.model.golang import GoField, GoKind, GoType
 
 _RECEIVE, _SEND = 1, 2
+_MAX_PARTS = 1 << 12
 
 
 def read_type(types: Types, address: int) -> GoType:
@@ -30,42 +32,73 @@ def read_type(types: Types, address: int) -> GoType:
     )
 
 
-def underlying(types: Types, address: int) -> str:
+def full_text(types: Types, address: int) -> str:
+    """The type at ``address`` with the import paths of packages: ``func(*net/http.Request)``.
+
+    :raises FormatError: a part lies outside of the file, or is nested as in no type that was compiled.
+    """
+    return _FullText(types, len(types.text(address))).of(address)
+
+
+class _FullText:
+    """Writes one type out; each part of it has a character at least in the text of the whole."""
+
+    def __init__(self, types: Types, parts: int) -> None:
+        self._types = types
+        self._parts = min(parts, _MAX_PARTS)
+
+    def of(self, address: int) -> str:
+        """The type at ``address``, which is the whole or a part of it."""
+        types = self._types
+        self._parts -= 1
+        if self._parts < 0:
+            raise types.error(address, "its parts are more than its text has")
+        if not types.descriptor(address).named:
+            return underlying(types, address, self.of)
+        text, package = types.text(address), types.package(address)
+        return package + text[len(text.partition("[")[0].rpartition(".")[0]) :] if package else text
+
+
+def underlying(types: Types, address: int, text: Callable[[int], str] | None = None) -> str:
     """The type at ``address`` without its name: the same as its text if it has none.
 
-    Two things differ: the text puts a package before the unexported methods of interfaces, and gives the structs
-    inside of maps a name (``map.group[string]int``).
+    ``text`` writes the types that it is made of, as :meth:`Types.text` does unless another way is given.
+
+    Two things differ from its text: that puts a package before the unexported methods of interfaces, and gives the
+    structs inside of maps a name (``map.group[string]int``).
 
     :raises FormatError: a part lies outside of the file.
     """
+    text = text or types.text
     kind = types.descriptor(address).kind
     match kind:
         case GoKind.ARRAY:
-            return f"[{types.length(address)}]{types.text(types.element(address))}"
+            return f"[{types.length(address)}]{text(types.element(address))}"
         case GoKind.CHAN:
-            return _channel(types, address)
+            return _channel(types, address, text)
         case GoKind.FUNC:
-            return _function(types, address)
+            return _function(types, address, text)
         case GoKind.INTERFACE:
-            asked = "; ".join(map(_asked, types.asked(address)))
+            parts = zip(types.asked(address), map(text, types.components(address)), strict=True)
+            asked = "; ".join(method.name + signature.removeprefix("func") for method, signature in parts)
             return f"interface {{ {asked} }}" if asked else "interface {}"
         case GoKind.MAP:
-            key, element = map(types.text, types.components(address))
+            key, element = map(text, types.components(address))
             return f"map[{key}]{element}"
         case GoKind.POINTER:
-            return f"*{types.text(types.element(address))}"
+            return f"*{text(types.element(address))}"
         case GoKind.SLICE:
-            return f"[]{types.text(types.element(address))}"
+            return f"[]{text(types.element(address))}"
         case GoKind.STRUCT:
-            fields = "; ".join(_field(field) for field, _ in types.fields(address))
+            fields = "; ".join(_field(field, text(part)) for field, part in types.fields(address))
             return f"struct {{ {fields} }}" if fields else "struct {}"
         case GoKind.UNSAFE_POINTER:
             return "unsafe.Pointer"
     return kind.name.lower()
 
 
-def _channel(types: Types, address: int) -> str:
-    element, direction = types.text(types.element(address)), types.direction(address)
+def _channel(types: Types, address: int, text: Callable[[int], str]) -> str:
+    element, direction = text(types.element(address)), types.direction(address)
     if direction == _RECEIVE:
         return f"<-chan {element}"
     if direction == _SEND:
@@ -73,9 +106,9 @@ def _channel(types: Types, address: int) -> str:
     return f"chan ({element})" if element.startswith("<-") else f"chan {element}"
 
 
-def _function(types: Types, address: int) -> str:
+def _function(types: Types, address: int, text: Callable[[int], str]) -> str:
     inputs, variadic = types.inputs(address)
-    parts = [types.text(part) for part in types.components(address)]
+    parts = [text(part) for part in types.components(address)]
     given, results = parts[:inputs], parts[inputs:]
     if variadic and given:
         given[-1] = "..." + given[-1].removeprefix("[]")
@@ -83,11 +116,7 @@ def _function(types: Types, address: int) -> str:
     return f"func({', '.join(given)})" + (f" {result}" if results else "")
 
 
-def _asked(method: GoMethod) -> str:
-    return method.name + method.signature.removeprefix("func")
-
-
-def _field(field: GoField) -> str:
+def _field(field: GoField, kind: str) -> str:
     # The compiler's own structs for closures have a field ".F".
-    text = field.type if field.embedded else f"{field.name.removeprefix('.')} {field.type}"
+    text = kind if field.embedded else f"{field.name.removeprefix('.')} {kind}"
     return f"{text} {json.dumps(field.tag, ensure_ascii=False)}" if field.tag else text

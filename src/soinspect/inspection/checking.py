@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 
@@ -15,11 +15,13 @@ from soinspect.inspection.saved import is_saved, read_saved
 from soinspect.kinds.recognise import plugin_kinds
 from soinspect.loader.environment import LoaderEnv
 from soinspect.loader.filesystem import FileSystem
+from soinspect.loader.hints import hidden_names
 from soinspect.loader.plan import dlopen_plans
 from soinspect.model.absence import Absent
-from soinspect.model.goloading import GoHost, Guest, PluginSupport, Program
+from soinspect.model.goloading import GoHost, Guest, Inherited, PluginSupport, Program
 from soinspect.model.loadplan import DlopenPlan
-from soinspect.model.verdict import Policy, Verdict
+from soinspect.model.symbol import SymbolColumns
+from soinspect.model.verdict import Policy, Requirement, Verdict
 from soinspect.verdict.check import judge
 
 
@@ -38,12 +40,17 @@ def check(host: str, plugins: Sequence[str], environment: LoaderEnv, policy: Pol
         guests: list[Guest | InputError] = []
         for path, named in zip(plugins, opened, strict=True):
             try:
-                known[files.given(named)], guest = _open_guest(path, files, resources)
-                guests.append(guest)
+                elf, guest = _open_guest(path, files, resources)
+                known[files.given(named)] = elf
+                guests.append(_with_required(elf, guest, policy.requirements))
             except InputError as error:
                 guests.append(error)
         plans = dlopen_plans(host, opened, environment, into_global_scope=by_go, known=known)
-    read = [_read(*it, files) for it in zip(plugins, guests, plans, strict=True)]
+        read = [_read(*it, files) for it in zip(plugins, guests, plans, strict=True)]
+        read = [
+            replace(guest, inherited=tuple(_inherited(guest, plan, policy.requirements, files)))
+            for guest, plan in zip(read, plans, strict=True)
+        ]
     return judge(program, read, plans, policy)
 
 
@@ -69,6 +76,42 @@ def _open_guest(path: str, files: FileSystem, resources: ExitStack) -> tuple[Elf
     return elf, guest
 
 
+def _with_required(elf: ElfFile, guest: Guest, requirements: Sequence[Requirement]) -> Guest:
+    """The plugin with what explains that it lacks what is required; most are asked for nothing.
+
+    :raises UsageError: a type is required that is no prototype of a C function.
+    """
+    if guest.is_go_plugin or not requirements:
+        return guest
+    from soinspect.inspection.prototypes import check_prototypes
+
+    return replace(
+        guest,
+        hidden=guest.hidden or tuple(hidden_names(elf)),
+        prototypes=tuple(check_prototypes(elf, requirements)),
+    )
+
+
+def _inherited(
+    guest: Guest, plan: DlopenPlan, requirements: Sequence[Requirement], files: FileSystem
+) -> Iterator[Inherited]:
+    """Which required symbols dlsym finds in the libraries of a plugin: it goes through them as they are needed."""
+    wanted = {it.symbol for it in requirements}.difference(guest.exports.names)
+    if guest.is_go_plugin or not wanted or not plan.plugin.objects:
+        return
+    known = {it.path: it for it in (*plan.host.objects, *plan.plugin.objects)}
+    order = [plan.plugin.objects[0].path]
+    for path in order:  # which grows meanwhile
+        order += (it.path for it in known[path].needs if it.path in known and it.path not in order)
+    for path in order[1:]:
+        elf = files.open(path)
+        table = elf.dynamic_symbols
+        found = {name for name in wanted if table and (symbol := table.get(name)) and symbol.exported}
+        yield from (Inherited(symbol=name, provider=path) for name in sorted(found))
+        wanted -= found
+        files.close(elf)
+
+
 def _read(path: str, guest: Guest | InputError, plan: DlopenPlan, files: FileSystem) -> Guest:
     """The plugin; one that cannot be read is nothing but a file, if dlopen refuses it before anything in it matters.
 
@@ -79,4 +122,12 @@ def _read(path: str, guest: Guest | InputError, plan: DlopenPlan, files: FileSys
     if plan.plugin.error is None or files.identity(files.given(path)) is None or is_saved(path):
         raise guest
     unread = Absent(guest.reason)
-    return Guest(path=path, identity=files.real(path), go=unread, shape=unread, needed=(), exports=(), producers=())
+    return Guest(
+        path=path,
+        identity=files.real(path),
+        go=unread,
+        shape=unread,
+        needed=(),
+        exports=SymbolColumns.none(),
+        producers=(),
+    )

@@ -19,6 +19,8 @@ from soinspect.model.golang import GoBinaryKind
 from soinspect.model.goloading import GoHost, Guest, Program
 from soinspect.model.loading import GoLoading, HostPackage, LoadingFacts, VersionName
 from soinspect.model.pluginkind import KindProblem, PluginKind
+from soinspect.model.snapshot import Snapshot
+from soinspect.model.symbol import SymbolColumns
 
 
 def loading_facts(elf: ElfFile) -> LoadingFacts:
@@ -85,10 +87,18 @@ def saved_guest(facts: Facts, path: str, identity: str) -> Guest:
         go=snapshot.go,
         shape=go if isinstance(go, Absent) else go.guest_shape,
         needed=snapshot.dynamic.needed if snapshot.dynamic else (),
-        exports=() if is_plugin else tuple(it.symbol.name for it in snapshot.exported),
+        exports=_exports(snapshot) if not is_plugin else SymbolColumns.none(),
         producers=snapshot.producers,
         misfits=misfits(snapshot.plugin_kinds),
+        hidden=tuple(_loading(facts).hidden),
     )
+
+
+def _exports(snapshot: Snapshot) -> SymbolColumns:
+    if isinstance(snapshot.symbols, Absent):
+        return SymbolColumns.none()
+    columns = snapshot.symbols.symbols
+    return columns.take(columns.exported)
 
 
 def misfits(kinds: Iterable[PluginKind]) -> tuple[KindProblem, ...]:

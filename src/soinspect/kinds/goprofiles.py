@@ -109,7 +109,16 @@ def parse_profile(text: str, path: str) -> GoHostProfile:
 def _requirements(texts: object, where: str) -> tuple[Requirement, ...]:
     if not isinstance(texts, list) or not all(isinstance(text, str) and text for text in texts):
         raise UsageError(f'{where} must be a list of texts, such as ["Run:func()"]')
-    return tuple(Requirement.parse(text) for text in texts)
+    requirements = tuple(Requirement.parse(text) for text in texts)
+    from soinspect.go.typetext import parse_type
+
+    for it in requirements:
+        if it.type is not None:
+            try:
+                parse_type(it.type)
+            except UsageError as error:
+                raise UsageError(f"{where}: {error}") from None
+    return requirements
 
 
 def read_go(file: PluginFile) -> Iterator[KindFact]:
@@ -142,7 +151,11 @@ def judge_profile(plugin: GoPlugin, profile: GoHostProfile) -> Iterator[KindProb
 
 
 def _fits(export: GoExport, wanted: Requirement) -> bool:
-    return wanted.symbol in (export.name, ANY_NAME) and wanted.accepts(export.looked_up_type)
+    from soinspect.go.typetext import is_written_alike
+
+    if wanted.symbol not in (export.name, ANY_NAME):
+        return False
+    return wanted.type is None or is_written_alike(wanted.type, export.looked_up_type)
 
 
 def _text(wanted: Requirement) -> str:

@@ -87,6 +87,7 @@ class GoExport:
     """An entry of the plugin's table of exports (``ptab``): what ``plugin.Lookup`` finds.
 
     ``type`` is the Go type as ``reflect`` prints it (for a variable: its own type, not the pointer to it).
+    ``full_type`` is the same with the import paths of packages, ``""`` where it could not be read.
     ``address`` and ``size`` are those of the dynamic symbol, Absent when it is missing (``plugin.Open`` fails).
     ``initial`` is the value of a variable before any initialiser has run, in Go's syntax; None for functions.
     """
@@ -97,6 +98,7 @@ class GoExport:
     address: int | Absent
     size: int
     initial: str | Absent | None = None
+    full_type: str = ""
 
     @property
     def declaration(self) -> str:
@@ -334,7 +336,7 @@ class GoFacts:
     """Everything that describes a Go binary as a whole; ``problems`` says what could not be read, and why.
 
     ``reached_types`` are the named types that a plugin's exports reach, with the interfaces that they implement, and
-    are read for comparisons and snapshots only.
+    are read for comparisons and snapshots only; for a verdict two layers of them.
     """
 
     kind: GoBinaryKind

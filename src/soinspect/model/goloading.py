@@ -11,6 +11,7 @@ from enum import StrEnum
 from soinspect.model.absence import Absent
 from soinspect.model.golang import GoBinaryKind, GoFacts
 from soinspect.model.pluginkind import KindProblem
+from soinspect.model.symbol import SymbolColumns
 
 
 class PluginSupport(StrEnum):
@@ -53,13 +54,36 @@ class GoHost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Inherited:
+    """A symbol that dlsym finds in ``provider``, a library that the plugin needs, since the plugin has none."""
+
+    symbol: str
+    provider: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrototypeCheck:
+    """A function that is to have the prototype ``wanted``; ``found`` is that of debug information.
+
+    ``differences`` are those that matter to a caller, in words.
+    """
+
+    symbol: str
+    wanted: str
+    found: str | Absent
+    differences: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Guest:
     """A file that a host is to open as a plugin.
 
     ``path`` is as given, ``identity`` the same for the same file. ``go`` is Absent for what is not Go's, ``shape``
-    for what is no plugin. ``exports`` are the symbols that dlsym finds; they are not read of Go plugins, whose
-    exports are in ``go``. ``producers`` are the compilers that it names, ``misfits`` what the hosts of plugins of its
-    kind will not like.
+    for what is no plugin. ``exports`` are the symbols that other files can bind to; they are not read of Go plugins,
+    whose exports are in ``go``. ``producers`` are the compilers that it names, ``misfits`` what the hosts of plugins of
+    its kind will not like. Where symbols are required, ``hidden`` are the functions and variables that it defines and
+    does not export, ``inherited`` the required symbols that a library of its own has instead, and ``prototypes`` how
+    the functions are declared that are required with a type.
     """
 
     path: str
@@ -67,9 +91,12 @@ class Guest:
     go: GoFacts | Absent
     shape: ModuleShape | Absent
     needed: tuple[str, ...]
-    exports: tuple[str, ...]
+    exports: SymbolColumns
     producers: tuple[str, ...]
     misfits: tuple[KindProblem, ...] = ()
+    hidden: tuple[str, ...] = ()
+    inherited: tuple[Inherited, ...] = ()
+    prototypes: tuple[PrototypeCheck, ...] = ()
 
     @property
     def is_go_plugin(self) -> bool:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+
+_BEFORE_TYPE = re.compile(r"(?<!:):(?!:)")
+_BEFORE_VERSION = re.compile(r"@{1,2}")
 
 
 class Outcome(StrEnum):
@@ -116,25 +120,22 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requirement:
-    """A symbol that the host looks up; ``type`` is the Go type that it asserts, None for any."""
+    """A symbol that the host looks up.
+
+    ``type`` is the Go type that it asserts, or the prototype that it calls a C function by, None for any; ``version``
+    the one that it asks of a C library, None for the default one.
+    """
 
     symbol: str
     type: str | None
+    version: str | None = None
 
     @classmethod
     def parse(cls, text: str) -> Requirement:
-        """What ``SYMBOL`` or ``SYMBOL:TYPE`` asks for."""
-        symbol, _, go_type = text.partition(":")
-        return cls(symbol=symbol, type=go_type or None)
-
-    def accepts(self, go_type: str) -> bool:
-        """Whether a symbol of this type is what the host asserts."""
-        return self.type is None or _words(go_type) == _words(self.type)
-
-
-def _words(go_type: str) -> str:
-    """A type without the blanks that gofmt would set otherwise, and with today's name for the empty interface."""
-    return "".join(go_type.split()).replace("interface{}", "any")
+        """What ``SYMBOL``, ``SYMBOL@VERSION`` or ``SYMBOL:TYPE`` asks for; the names of C++ may have ``::`` in them."""
+        versioned, *types = _BEFORE_TYPE.split(text, maxsplit=1)
+        symbol, *versions = _BEFORE_VERSION.split(versioned, maxsplit=1)
+        return cls(symbol=symbol, type="".join(types) or None, version="".join(versions) or None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
+from soinspect.demangle.scheme import demangle, with_raw
 from soinspect.model.loadplan import Binding, Dependency, LoadedObject, LoadPlan, VersionUse
 from soinspect.render.text import count, printable
 
@@ -30,7 +31,7 @@ def deps_lines(plan: LoadPlan, *, verbose: bool) -> Iterator[Text]:
     for copies in plan.copies:
         yield _row("two copies", f"of {copies.library}: {', '.join(copies.paths)}", "yellow")
     for lost in plan.interpositions:
-        listed = _listed(lost.symbols, few)
+        listed = _listed_symbols(lost.symbols, few)
         yield _row("interposed", f"{lost.definer} is bound to {lost.by} for its own {listed}")
     if verbose:
         yield from (_row("version", _version_text(use)) for use in plan.versions if use.provided is not False)
@@ -59,7 +60,7 @@ def deps_answer(plan: LoadPlan) -> str:
         parts.append(f"not provided: {_listed(wanted, _FEW)}")
     if plan.unresolved:
         names = list(dict.fromkeys(it.symbol for it in plan.unresolved))
-        parts.append(f"{count(len(names), 'unresolved symbol')}: {_listed(names, _FEW)}")
+        parts.append(f"{count(len(names), 'unresolved symbol')}: {_listed_symbols(names, _FEW)}")
     return "; ".join(parts)
 
 
@@ -67,6 +68,11 @@ def _listed(names: Sequence[str], few: int | None) -> str:
     shown = names if few is None else names[:few]
     rest = len(names) - len(shown)
     return ", ".join(shown) + (f" and {rest:,} more" if rest else "")
+
+
+def _listed_symbols(names: Sequence[str], few: int | None) -> str:
+    shown = [*map(demangle, names[:few]), *names[len(names) if few is None else few :]]
+    return _listed(shown, few)
 
 
 def _row(key: str, text: str, style: str = "") -> Text:
@@ -95,7 +101,7 @@ def _attempt_text(need: Dependency, number: int) -> str:
 
 
 def _version_text(use: VersionUse) -> str:
-    forced = f", for {_listed(use.symbols, _FEW)}" if use.symbols else ", which no symbol asks for"
+    forced = f", for {_listed_symbols(use.symbols, _FEW)}" if use.symbols else ", which no symbol asks for"
     if use.provider is None:
         return f"{use.version} of {use.library}, which is not loaded: needed by {use.user}{forced}"
     state = {True: "provided by", False: "NOT provided by", None: "cannot be checked: no versions in"}[use.provided]
@@ -115,13 +121,14 @@ def _unresolved(plan: LoadPlan, few: int | None) -> Iterator[Text]:
         if hint.versions:
             yield _row("", f"provided as {', '.join(_versioned(it.symbol, version) for version in hint.versions)}")
         if hint.twins:
-            yield _row("", f"provided are {', '.join(hint.twins)}")
+            yield _row("", f"provided are {', '.join(map(with_raw, hint.twins))}")
     if few is not None and len(unresolved) > few:
         yield _row("", f"and {len(unresolved) - few:,} more (-v)")
 
 
 def _versioned(symbol: str, version: str | None) -> str:
-    return symbol if version is None else f"{symbol}@{version}"
+    raw, text = symbol if version is None else f"{symbol}@{version}", demangle(symbol)
+    return raw if text == symbol else f"{text} ({raw})"
 
 
 def _binding_text(binding: Binding) -> str:

@@ -17,11 +17,10 @@ _FILES = {
 def explanation_page(explanation: Explanation) -> Page:
     """What it means; with files, whether they explain it; what to do."""
     page = Page(f"{explanation.message}: {explanation.means}")
-    fix = explanation.fix
     if explanation.verdict is not None:
         page.add("files", _FILES[explanation.foreseen])
         for plugin in explanation.verdict.plugins:
             page.add("check", f"{PurePath(plugin.path).name}: {plugin.outcome}: {plugin.summary}")
-            fix = next((reason.fix for reason in plugin.reasons if explanation.foreseen), fix)
-    page.add("fix", fix, "bold")
+        page.add("remark", explanation.remarks)
+    page.add("fix", explanation.fix, "bold")
     return page

@@ -7,13 +7,14 @@ from dataclasses import replace
 
 from soinspect.model.golang import GoBinaryKind
 from soinspect.model.goloading import GoHost, Guest, PluginSupport, Program
-from soinspect.model.loadplan import DlopenPlan, DlopenProblem, ProblemKind
+from soinspect.model.loadplan import DlopenPlan, DlopenProblem, Libc, ProblemKind
 from soinspect.model.verdict import PluginVerdict, Policy, Reason, Verdict
 from soinspect.verdict import dlrules as rules
 from soinspect.verdict.dlopen import dlopen_problems
 from soinspect.verdict.dlreason import dlopen_reason
+from soinspect.verdict.dlsym import check_symbols
 from soinspect.verdict.goplugin import GoProcess
-from soinspect.verdict.policy import breaches, for_target, missing_symbols
+from soinspect.verdict.policy import breaches, for_target
 from soinspect.verdict.rust import other_release
 
 # Every Go plugin defines what its host defines, and Go's linker keeps the two apart.
@@ -42,7 +43,7 @@ class _Process:
         if self._go is not None and not self._is_opened_by_c_code(guest):
             verdict = self._opened_by_go(self._go, guest, problems)
         else:
-            verdict = self._opened_natively(guest, problems)
+            verdict = self._opened_natively(guest, problems, plan.host.libc)
         # What the owner of the host asks of plugins beyond their being loaded is asked of any.
         return replace(verdict, reasons=(*verdict.reasons, *breaches(guest, plan, self._policy), *_misfits(guest)))
 
@@ -61,12 +62,14 @@ class _Process:
         reasons = [dlopen_reason(it, guest.identity, opened_as=guest.path) for it in of_go]
         return process.open(guest, self._policy.requirements, reasons)
 
-    def _opened_natively(self, guest: Guest, problems: Sequence[DlopenProblem]) -> PluginVerdict:
+    def _opened_natively(self, guest: Guest, problems: Sequence[DlopenProblem], libc: Libc) -> PluginVerdict:
         reasons = [dlopen_reason(it, guest.path) for it in problems]
         reasons += self._runtime(guest)
         reasons += other_release(self._program, guest)
-        reasons += missing_symbols(guest, self._policy)
-        return PluginVerdict(path=guest.path, reasons=tuple(reasons), passed=())
+        steps = list(check_symbols(guest, self._policy.requirements, libc))
+        reasons += (it for it in steps if isinstance(it, Reason))
+        passed = tuple(it for it in steps if isinstance(it, str))
+        return PluginVerdict(path=guest.path, reasons=tuple(reasons), passed=passed)
 
     def _runtime(self, guest: Guest) -> Iterator[Reason]:
         if not guest.go:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from soinspect.demangle.scheme import demangle, with_raw
 from soinspect.model.loadplan import (
     Binding,
     Dependency,
@@ -216,7 +217,7 @@ class _Judge:
     # -- names ---------------------------------------------------------------------------------------------
 
     def _version(self, use: VersionUse) -> DlopenProblem:
-        forced = f"forced by {', '.join(use.symbols)}" if use.symbols else "no symbol asks for it"
+        forced = f"forced by {', '.join(map(demangle, use.symbols))}" if use.symbols else "no symbol asks for it"
         host = self.plan.host
         known = use.version.startswith("GLIBC_") and host.libc_version is not None
         return DlopenProblem(
@@ -294,11 +295,12 @@ class _Judge:
         new = {it.path for it in self._new}
         for lost in self.plan.plugin.interpositions:
             if lost.definer in new and lost.by not in new:
+                own = ", ".join(map(demangle, lost.symbols[:_FEW]))
                 yield DlopenProblem(
                     kind=ProblemKind.INTERPOSED,
                     effect=Effect.RISKY,
                     subject=lost.definer,
-                    message=f"{lost.definer} is bound to {lost.by} for its own {', '.join(lost.symbols[:_FEW])}",
+                    message=f"{lost.definer} is bound to {lost.by} for its own {own}",
                     evidence=(f"{len(lost.symbols)} symbols are defined by both, the host's come first",),
                     fix=f"link {lost.definer} with -Wl,-Bsymbolic, or compile it with -fvisibility=hidden",
                 )
@@ -322,7 +324,7 @@ def _assertion(binding: Binding) -> DlopenProblem:
         message="Inconsistency detected by ld.so: dl-lookup.c: check_match: Assertion `version->filename == NULL || "
         "! _dl_name_match_p (version->filename, map)' failed!",
         evidence=(
-            f"{binding.user} needs {binding.symbol} in version {binding.version} of {binding.provider}",
+            f"{binding.user} needs {with_raw(binding.symbol)} in version {binding.version} of {binding.provider}",
             f"{binding.provider} has no table of versions at all",
         ),
         fix=f"build {binding.user} against the library that is installed",
@@ -351,13 +353,13 @@ def _explained(binding: Binding, hint: SymbolHint) -> tuple[str | None, str | No
     symbol = binding.symbol
     if hint.hidden_in is not None:
         cause = f"{hint.hidden_in} defines it, and does not export it"
-        return cause, f"link {hint.hidden_in} with -rdynamic  (where {symbol} is neither static nor hidden)"
+        return cause, f"link {hint.hidden_in} with -rdynamic  (where {demangle(symbol)} is neither static nor hidden)"
     if hint.versions:
         cause = f"it is provided in {', '.join(hint.versions)} only"
         return cause, f"build {binding.user} against the library that is installed"
     if not hint.twins:
         return None, None
-    cause = f"what is provided is {', '.join(hint.twins)}"
+    cause = f"what is provided is {', '.join(map(with_raw, hint.twins))}"
     twin = hint.twins[0]
     if symbol.startswith("_Z") != twin.startswith("_Z"):
         where = binding.user if symbol.startswith("_Z") else "the host"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from soinspect.model.loadplan import DlopenProblem, Effect
+from soinspect.demangle.scheme import with_raw
+from soinspect.model.loadplan import DlopenProblem, Effect, ProblemKind
 from soinspect.model.verdict import Outcome, Reason
 from soinspect.verdict.dlrules import DLOPEN_RULES
 
@@ -19,6 +20,8 @@ def dlopen_reason(problem: DlopenProblem, plugin: str, *, opened_as: str | None 
     outcome = _OUTCOMES[problem.effect]
     # That it is about the plugin is said in front of the summary.
     summary = problem.message.removeprefix(f"{plugin}: ")
+    if problem.kind is ProblemKind.SYMBOL:
+        summary = summary.replace(problem.subject, with_raw(problem.subject), 1)
     message: str | None = problem.message
     if outcome in (Outcome.UNDECIDED, Outcome.ACCEPTED):
         message = None

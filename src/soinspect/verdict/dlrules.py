@@ -113,6 +113,12 @@ REQUIRED = _rule(
     "dlsym finds the dynamic symbols that are defined, and neither static nor hidden ones.",
     'Define it, extern "C" in C++, with default visibility.', _DLSYM,
 )  # fmt: skip
+REQUIRED_PROTOTYPE = _rule(
+    "required-prototype", Outcome.REJECTED, "A required function has another prototype",
+    "dlsym knows no types: a host that calls a function by another prototype passes arguments where the function does"
+    " not look for them. The prototype is read from debug information; names of parameters do not matter.",
+    "Give the function the prototype that the host calls it by.", _DLSYM,
+)  # fmt: skip
 NEWER_THAN_TARGET = _rule(
     "newer-than-target", Outcome.REJECTED, "The plugin needs newer symbols than the target has",
     "The loader of the target refuses a file that needs a version its library does not define. The version follows from"
@@ -142,6 +148,6 @@ DLOPEN_RULES = {
     ProblemKind.TEXT_RELOCATIONS: TEXT_RELOCATIONS, ProblemKind.INTERPOSED: INTERPOSED, ProblemKind.COPIES: COPIES,
 }  # fmt: skip
 RULES = (
-    *DLOPEN_RULES.values(), GO_PLUGIN, TWO_GO_RUNTIMES, RUST_RELEASES, REQUIRED, NEWER_THAN_TARGET, FORBIDDEN, MISFIT,
-    MISFIT_RISK,
+    *DLOPEN_RULES.values(), GO_PLUGIN, TWO_GO_RUNTIMES, RUST_RELEASES, REQUIRED, REQUIRED_PROTOTYPE, NEWER_THAN_TARGET,
+    FORBIDDEN, MISFIT, MISFIT_RISK,
 )  # fmt: skip

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
+from soinspect.demangle.scheme import demangle
 from soinspect.model.loadplan import DlopenPlan, LoadedObject, LoadPlan, VersionUse
 
 _VERSION = re.compile(r"(\w+?)_(\d+(?:\.\d+)*)")
@@ -29,7 +30,7 @@ def as_where_the_host_starts(plan: DlopenPlan) -> tuple[DlopenPlan, tuple[str, .
         if it.provider is None and not it.weak and it not in served
     ]
     questions += [
-        f"symbol {it.symbol}"
+        f"symbol {demangle(it.symbol)}"
         for it in plugin.unresolved
         if it.version is None and (it.symbol, it.version) not in symbols
     ]

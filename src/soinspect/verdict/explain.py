@@ -3,33 +3,151 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
 
+from soinspect.demangle.scheme import with_raw
+from soinspect.errors import UsageError
+from soinspect.go.typetext import is_written_alike, parse_type
 from soinspect.model.absence import Absent
-from soinspect.model.explanation import Explanation
-from soinspect.model.verdict import Outcome, Verdict
+from soinspect.model.explanation import Explanation, LoaderMessage, PluginNames
+from soinspect.model.verdict import Outcome, Reason, Requirement, Verdict
 from soinspect.verdict.messages import MESSAGES
 
 _MAX_TEXT = 1 << 13  # characters: patterns that search for a name take time that grows with its square
+_ENDS_OF_TYPE = re.compile(r"""["'`\]})\w](?=\s|["'`,;:\\]|$)""")
+_MAX_ENDS = 100
+# What these say depends on more than the files: on folders, on the order of events, on other code.
+_FROM_SURROUNDINGS = ("go.realpath", "go.empty-plugin-path", "go.nil-pointer", "go.nil-symbol")
 
 
-def explain(text: str) -> Explanation | Absent:
-    """What a text, with whatever the program wrapped around the loader's words, means."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recognised:
+    """A loader's message in a text, and what its pattern found in it."""
+
+    known: LoaderMessage
+    message: str
+    words: Mapping[str, str]
+
+    def explanation(self) -> Explanation:
+        """What it means."""
+        words = {name: with_raw(value) for name, value in self.words.items()}
+        return Explanation(
+            id=self.known.id,
+            message=self.message,
+            means=self.known.means.format(**words),
+            fix=self.known.fix.format(**self.words),
+        )
+
+
+def recognise(text: str) -> Recognised | Absent:
+    """The message that a text has in it, with whatever the program wrapped around the loader's words."""
     for known in MESSAGES:
         match = re.search(known.pattern, text[:_MAX_TEXT])
         if match:
             words = {name: value or "?" for name, value in match.groupdict().items()}
-            return Explanation(
-                id=known.id, message=match[0], means=known.means.format(**words), fix=known.fix.format(**words)
-            )
+            if "wanted" in words:
+                words["wanted"] = _type_in_front(words["wanted"])
+            return Recognised(known=known, message=match[0], words=words)
     return Absent("not a message of Go, glibc or musl that is known")
 
 
-def hold_against(explanation: Explanation, verdict: Verdict) -> Explanation:
-    """The explanation with the verdict on the files: whether it foresees the same message, about the same thing.
+def _type_in_front(text: str) -> str:
+    """The longest Go type that a text begins with; the whole text if it begins with none."""
+    ends = [match.end() for match in _ENDS_OF_TYPE.finditer(text)][:_MAX_ENDS]
+    for end in reversed(ends):
+        try:
+            parse_type(text[:end])
+        except UsageError:
+            continue
+        return text[:end]
+    return text
 
-    A dynamic linker's message may have come from surroundings that the files do not show.
-    """
-    foreseen = any(explanation.message in (reason.message or "") for it in verdict.plugins for reason in it.reasons)
-    tellable = foreseen or (verdict.outcome is not Outcome.UNDECIDED and explanation.id.startswith("go."))
-    return replace(explanation, verdict=verdict, foreseen=foreseen if tellable else None)
+
+def asked_by(found: Recognised, plugin: PluginNames) -> Iterator[Requirement]:
+    """What the host asked of a plugin, if the message is its answer to that."""
+    words = found.words
+    match found.known.id:
+        case "go.symbol-not-found":
+            if plugin.go and plugin.go.path == words["plugin"]:
+                yield Requirement(symbol=words["name"], type=None)
+        case "go.type" | "go.missing-method":
+            for export in plugin.go.exports if plugin.go and _is_type(words["wanted"]) else ():
+                if is_written_alike(words["found"], export.looked_up_type):
+                    yield Requirement(symbol=export.name, type=words["wanted"])
+        case "ld.undefined-symbol" | "musl.dlsym" | "python.init":
+            version = words.get("version", "?")
+            if plugin.go is None and words["name"] not in plugin.undefined:
+                yield Requirement(symbol=words["name"], type=None, version=None if version == "?" else version)
+
+
+def _is_type(text: str) -> bool:
+    try:
+        parse_type(text)
+    except UsageError:
+        return False
+    return True
+
+
+def hold_against(found: Recognised, verdict: Verdict, plugins: Sequence[PluginNames]) -> Explanation:
+    """The explanation with the verdict on the files: whether it foresees the same message, about the same thing."""
+    meant = found.explanation()
+    reason = next((it for plugin in verdict.plugins for it in plugin.reasons if _foresees(it, found, plugins)), None)
+    foreseen, remarks = (True, ()) if reason else _not_foreseen(found, verdict, plugins)
+    return Explanation(
+        id=meant.id,
+        message=meant.message,
+        means=meant.means,
+        fix=reason.fix if reason else meant.fix,
+        verdict=verdict,
+        foreseen=foreseen,
+        remarks=remarks,
+    )
+
+
+def _foresees(reason: Reason, found: Recognised, plugins: Sequence[PluginNames]) -> bool:
+    """Whether the message is the one that a reason leads to; where the files lie does not matter."""
+    if reason.outcome not in (Outcome.REJECTED, Outcome.ABORTS_HOST):
+        return False
+    if reason.rule in found.known.foreseen_by:
+        return True
+    predicted = recognise(reason.message or "")
+    if isinstance(predicted, Absent) or predicted.known.id != found.known.id:
+        return False
+    return all(_agree(name, value, predicted.words[name], plugins) for name, value in found.words.items())
+
+
+def _agree(name: str, said: str, predicted: str, plugins: Sequence[PluginNames]) -> bool:
+    if name == "path" or said == predicted:
+        return True
+    if name != "file":
+        return False
+    said, predicted = PurePath(said).name, PurePath(predicted).name
+    if said == predicted:
+        return True
+    # A plugin may have been called otherwise, but not as a library that it needs.
+    own = [it for it in plugins if PurePath(it.path).name == predicted]
+    return any(said not in it.needed for it in own)
+
+
+def _not_foreseen(
+    found: Recognised, verdict: Verdict, plugins: Sequence[PluginNames]
+) -> tuple[bool | None, tuple[str, ...]]:
+    """Whether the files rule the message out, or cannot tell; and why."""
+    kind, words = found.known.id, found.words
+    if verdict.outcome is Outcome.UNDECIDED:
+        return None, ()
+    if kind == "go.symbol-not-found":
+        others = [f"{PurePath(it.path).name} is the plugin {it.go.path}" for it in plugins if it.go]
+        named = any(it.go and it.go.path == words["plugin"] for it in plugins)
+        return False, () if named else (f"the message is about the plugin {words['plugin']}", *others)
+    if kind == "go.already-loaded" and len(plugins) == 1:
+        return None, ("one plugin alone is never loaded already: name all, in the order in which the host opens them",)
+    if kind in ("ld.undefined-symbol", "musl.dlsym", "python.init") and all(
+        words["name"] in it.exported for it in plugins
+    ):
+        return False, tuple(f"{PurePath(it.path).name} exports {with_raw(words['name'])}" for it in plugins)
+    if kind.startswith("go.") and kind not in _FROM_SURROUNDINGS:
+        return False, ()
+    return None, ("it may come from another host, other libraries or another environment than is seen here",)

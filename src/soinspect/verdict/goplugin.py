@@ -15,6 +15,7 @@ from soinspect.model.golang import GoBinaryKind, GoFacts, GoPackageHash, GoPlugi
 from soinspect.model.goloading import GoHost, Guest, PluginSupport
 from soinspect.model.verdict import Outcome, PluginVerdict, Reason, ReasonRule, Requirement, Step
 from soinspect.verdict import gorules as rules
+from soinspect.verdict.assertion import KnownTypes
 from soinspect.verdict.gocause import (
     Build,
     host_build_line,
@@ -22,7 +23,7 @@ from soinspect.verdict.gocause import (
     rebuild_line,
     why_packages_differ,
 )
-from soinspect.verdict.requirement import check_requirements
+from soinspect.verdict.requirement import Lookup, check_lookups
 
 _NO_MODULE = "fatal error: runtime: no plugin module data"
 _ALREADY_LOADED = "plugin already loaded"
@@ -86,8 +87,12 @@ class GoProcess:
     def open(
         self, guest: Guest, requirements: tuple[Requirement, ...] = (), dlopen: Sequence[Reason] = ()
     ) -> PluginVerdict:
-        """What becomes of the next plugin; ``dlopen`` are the reasons that come before any of Go's."""
-        return _verdict(guest, self._up_to_failure(guest, self._steps(guest, requirements, dlopen)))
+        """What becomes of the next plugin; ``dlopen`` are the reasons that come before any of Go's.
+
+        :raises UsageError: a type that is required is none of Go's.
+        """
+        lookups = tuple(map(Lookup.of, requirements))
+        return _verdict(guest, self._up_to_failure(guest, self._steps(guest, lookups, dlopen)))
 
     def _up_to_failure(self, guest: Guest, steps: Iterable[Step]) -> Iterator[Step]:
         """The checks up to the first that fails: what stands behind its ``yield`` does not run."""
@@ -101,7 +106,7 @@ class GoProcess:
                 self.undecided = guest
             return
 
-    def _steps(self, guest: Guest, requirements: tuple[Requirement, ...], dlopen: Sequence[Reason]) -> Iterator[Step]:
+    def _steps(self, guest: Guest, lookups: tuple[Lookup, ...], dlopen: Sequence[Reason]) -> Iterator[Step]:
         yield from self._host_opens_plugins()
         if self.ended_by is not None:
             yield rules.HOST_GONE.found(f"the host does not outlive {_file(self.ended_by)}")
@@ -117,7 +122,8 @@ class GoProcess:
             yield from self._is_new(guest)
             yield from self._has_the_same_packages(guest)
             yield from self._has_its_symbols(guest)
-        yield from check_requirements(_plugin(guest), requirements)
+        known = KnownTypes.of(_facts(guest).reached_types, [package for package, _ in self.host.package_hashes])
+        yield from check_lookups(_plugin(guest), lookups, known)
         # What dlopen does is open: the runtime's refusal would decide all the same.
         yield from (it for it in dlopen if it.outcome is Outcome.UNDECIDED)
         if self.undecided is not None:

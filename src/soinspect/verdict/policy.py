@@ -1,12 +1,12 @@
-"""What is asked of plugins beyond being loaded here: the versions of a target, forbidden libraries, symbols."""
+"""What is asked of plugins beyond being loaded here: the versions of a target, forbidden libraries."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
+from soinspect.demangle.scheme import demangle
 from soinspect.model.goloading import Guest
 from soinspect.model.loadplan import DlopenPlan
 from soinspect.model.verdict import Policy, Reason
@@ -45,7 +45,7 @@ def _newer_versions(guest: Guest, plan: DlopenPlan, policy: Policy) -> Iterator[
             yield rules.NEWER_THAN_TARGET.found(
                 f"it needs {newer[0].version} of {newer[0].library}, the target has {family}_{limit}",
                 evidence=tuple(
-                    f"{use.version} is forced by {', '.join(use.symbols[:_FEW]) or 'no symbol'}"
+                    f"{use.version} is forced by {', '.join(map(demangle, use.symbols[:_FEW])) or 'no symbol'}"
                     f"{f' and {len(use.symbols) - _FEW} more' if use.symbols[_FEW:] else ''}"
                     for use in newer
                 ),
@@ -61,15 +61,3 @@ def _number(version: str, family: str) -> tuple[int, ...]:
 
 def _numbers(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split(".") if part)
-
-
-def missing_symbols(guest: Guest, policy: Policy) -> Iterator[Reason]:
-    """The symbols that dlsym is to find, and does not."""
-    for required in policy.requirements:
-        if required.symbol not in guest.exports:
-            near = get_close_matches(required.symbol, guest.exports, n=1)
-            yield rules.REQUIRED.found(
-                f"it does not export {required.symbol}",
-                message=f"{guest.path}: undefined symbol: {required.symbol}",
-                evidence=(f"did you mean {near[0]}?",) if near else (),
-            )

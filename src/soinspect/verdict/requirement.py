@@ -1,34 +1,52 @@
-"""What a host looks up in a plugin that it has opened: ``plugin.Lookup`` and the type assertion after it."""
+"""What a host looks up in a plugin that it has opened: ``plugin.Lookup``, and the type assertion after it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from difflib import get_close_matches
+from dataclasses import dataclass
+from typing import Self
 
+from soinspect.errors import UsageError
+from soinspect.go.typetext import TypeText, parse_type
 from soinspect.model.golang import GoPlugin
 from soinspect.model.verdict import Requirement, Step
-from soinspect.verdict.gorules import REQUIRED_SYMBOL, REQUIRED_TYPE
+from soinspect.verdict.assertion import KnownTypes
+from soinspect.verdict.gorules import REQUIRED_SYMBOL
+from soinspect.verdict.near import near_names
 
 
-def check_requirements(plugin: GoPlugin, requirements: tuple[Requirement, ...]) -> Iterator[Step]:
-    """Whether the plugin exports what is required, with the types that are required."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lookup:
+    """A requirement of a Go host, its type understood; None: any type will do."""
+
+    symbol: str
+    type: TypeText | None
+
+    @classmethod
+    def of(cls, required: Requirement) -> Self:
+        """What a requirement says of a Go plugin.
+
+        :raises UsageError: its type is none of Go's, or it names a version, which Go has none of.
+        """
+        if required.version is not None:
+            raise UsageError(f"{required.symbol}@{required.version}: what a Go plugin exports has no version")
+        return cls(symbol=required.symbol, type=None if required.type is None else parse_type(required.type))
+
+
+def check_lookups(plugin: GoPlugin, lookups: tuple[Lookup, ...], known: KnownTypes) -> Iterator[Step]:
+    """Whether the plugin exports what is looked up, with the types that are asserted."""
     exports = {export.name: export for export in plugin.exports}
-    for required in requirements:
-        export = exports.get(required.symbol)
+    for wanted in lookups:
+        export = exports.get(wanted.symbol)
         if export is None:
-            near = get_close_matches(required.symbol, exports, n=1)
-            hint = f"did you mean {near[0]}? " if near else ""
+            near = near_names(wanted.symbol, exports)
+            hint = f"did you mean {near}? " if near else ""
             yield REQUIRED_SYMBOL.found(
-                f"it does not export {required.symbol}",
-                message=f"plugin: symbol {required.symbol} not found in plugin {plugin.path}",
+                f"it does not export {wanted.symbol}",
+                message=f"plugin: symbol {wanted.symbol} not found in plugin {plugin.path}",
                 evidence=(f"{hint}it exports {', '.join(exports) or 'nothing'}",),
             )
-            continue
-        found = export.looked_up_type
-        if required.accepts(found):
-            yield f"it exports {required.symbol}, which Lookup returns as {found}"
+        elif wanted.type is not None:
+            yield known.judge(export, wanted.type)
         else:
-            yield REQUIRED_TYPE.found(
-                f"{required.symbol} is {found}, not {required.type}",
-                message=f"interface conversion: plugin.Symbol is {found}, not {required.type}",
-            )
+            yield f"it exports {wanted.symbol}, which Lookup returns as {export.looked_up_type}"

@@ -1,0 +1,58 @@
+"""A loader's message held against the files that it may be about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from soinspect.elf.describe import dynamic_linking
+from soinspect.elf.file import ElfFile
+from soinspect.errors import InputError
+from soinspect.go.facts import read_go
+from soinspect.inspection.checking import check
+from soinspect.inspection.saved import is_saved, read_saved
+from soinspect.loader.environment import LoaderEnv
+from soinspect.loader.filesystem import FileSystem
+from soinspect.model.absence import Absent
+from soinspect.model.explanation import Explanation, PluginNames
+from soinspect.model.golang import GoFacts
+from soinspect.model.snapshot import DynamicLinking
+from soinspect.model.symbol import SymbolColumns
+from soinspect.model.verdict import Policy
+from soinspect.verdict.explain import Recognised, asked_by, hold_against
+
+
+def explain_by_files(found: Recognised, host: str, plugins: Sequence[str], environment: LoaderEnv) -> Explanation:
+    """Whether the program at ``host`` opening the files ``plugins`` explains a message.
+
+    :raises InputError: the host cannot be read; a plugin is not there, or damaged in a way that no loader sees.
+    """
+    files = FileSystem(environment.root)
+    named = [_names(path, files) for path in plugins]
+    asked = dict.fromkeys(requirement for it in named for requirement in asked_by(found, it))
+    verdict = check(host, plugins, environment, Policy(requirements=tuple(asked)))
+    return hold_against(found, verdict, named)
+
+
+def _names(path: str, files: FileSystem) -> PluginNames:
+    """The names in a plugin; none where it cannot be read, which is for the verdict to judge."""
+    try:
+        if is_saved(path):
+            facts = read_saved(path).snapshot
+            columns = SymbolColumns.none() if isinstance(facts.symbols, Absent) else facts.symbols.symbols
+            return _of(path, facts.go, columns, facts.dynamic)
+        with ElfFile.open(files.place(path)) as elf:
+            table = elf.dynamic_symbols
+            columns = SymbolColumns.none() if isinstance(table, Absent) else table.columns
+            return _of(path, read_go(elf), columns, dynamic_linking(elf))
+    except InputError:
+        return PluginNames(path=path, go=None, exported=frozenset(), undefined=frozenset(), needed=())
+
+
+def _of(path: str, go: GoFacts | Absent, columns: SymbolColumns, dynamic: DynamicLinking | Absent) -> PluginNames:
+    return PluginNames(
+        path=path,
+        go=(go.plugin or None) if go else None,
+        exported=frozenset(columns.names[row] for row in columns.exported),
+        undefined=frozenset(columns.names[row] for row in columns.undefined),
+        needed=dynamic.needed if dynamic else (),
+    )
