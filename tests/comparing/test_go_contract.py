@@ -5,18 +5,24 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from conftest import GO_CURRENT
+from gopairs import HOSTS
 from soinspect import api
+from soinspect.comparing.engine import compare
 from soinspect.model.finding import Comparison, Severity
+from soinspect.model.golang import GoVersion
+from soinspect.model.verdict import Outcome
 from soinspect.saved.baseline import freeze
 
 if TYPE_CHECKING:
     from conftest import GoBuild
+    from gopairs import GoPairs
 
 # These bring in assembly without a package (p256IsZero), wrappers (go:struct { io.Reader; ... }) and C code of cgo.
 IMPORTS = "crypto/ecdsa", "crypto/elliptic", "net", "os/user"
@@ -112,3 +118,59 @@ def test_a_baseline_knows_the_same_c_functions(source: Source, go_build: GoBuild
     assert [line.split()[1] for line in lines if line.startswith("export ")] == ["Bar", "Foo"]
     changed = api.compare(str(frozen), str(go_build(GO_CURRENT, source("Foo", imports=False))))
     assert breaking(changed) == {("cgo.export-removed", "Bar")}
+
+
+# -- programs that open plugins --------------------------------------------------------------------------------
+
+
+def check_hosts(pairs: GoPairs, version: str, old: str, new: str, plugin: str) -> None:
+    """A program breaks those who use the old one if it does not open a plugin that the old one opens."""
+    before, after, guest = pairs.host(version, old), pairs.host(version, new), pairs.plugin(version, plugin)
+    opens = [api.check(str(host), [str(guest)]).plugins[0].outcome is Outcome.ACCEPTED for host in (before, after)]
+    assert opens[0]
+    found = {it.rule for it in api.compare(str(before), str(after)).findings if it.severity is Severity.BREAKING}
+    assert bool(found) is not opens[1], found
+    assert found <= {"go.host-opens-no-plugins", "go.host-pkghash-changed"}
+
+
+@pytest.mark.parametrize("new", [name for name in HOSTS if "library" not in name and name not in {"asan", "race"}])
+def test_a_program_that_refuses_the_plugins_of_the_old_one_breaks_them(pairs: GoPairs, new: str) -> None:
+    check_hosts(pairs, GO_CURRENT, "plain", new, "plain")
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("version", ["1.21.13", "1.22.10", "1.23.9", "1.24.11", "1.25.5", "1.26.6", "1.27.3"])
+@pytest.mark.parametrize("old", ["plain", "trimpath", "unoptimised", "race", "stripped"])
+def test_programs_of_all_releases(pairs: GoPairs, version: str, old: str) -> None:
+    for new in HOSTS:
+        if "library" not in new and new != "asan":  # which ends the process, whatever packages say
+            check_hosts(pairs, version, old, new, old)
+
+
+def test_the_cause_is_told_as_check_tells_it(pairs: GoPairs) -> None:
+    old, new = pairs.host(GO_CURRENT, "trimpath"), pairs.host(GO_CURRENT, "plain")
+    found = next(it for it in api.compare(str(old), str(new)).findings if it.rule == "go.host-pkghash-changed")
+    assert found.evidence.startswith("the old file built with -trimpath, the new one without; ")
+    assert found.evidence.endswith("; every plugin is refused")
+    assert found.fix == f"CGO_ENABLED=1 go build -trimpath -o {new.name} ."
+
+
+def test_a_baseline_of_a_program_knows_what_plugins_share(pairs: GoPairs, tmp_path: Path) -> None:
+    old, new = pairs.host(GO_CURRENT, "trimpath"), pairs.host(GO_CURRENT, "plain")
+    frozen = tmp_path / "host.baseline"
+    frozen.write_text(freeze(api.facts_of(str(old))))
+    assert "go.host-pkghash-changed" in {it.rule for it in api.compare(str(frozen), str(new)).findings}
+    assert not api.compare(str(frozen), str(old)).findings
+
+
+def test_versions_that_are_known_in_part_contradict_nothing(pairs: GoPairs) -> None:
+    """Of plugins up to go1.20 often only a range of releases is known."""
+    facts = api.facts_of(str(pairs.plugin(GO_CURRENT, "plain"))).snapshot
+    assert facts.go
+    plugin = facts.go.plugin
+    sides = [
+        replace(facts, go=replace(facts.go, plugin=plugin, version=GoVersion(text=text, exact=False, evidence=())))
+        for text in ("go1.18 to go1.19", "go1.19", "go1.21")
+    ]
+    rules = [{it.rule for it in compare(sides[0], other).findings} for other in sides]
+    assert ["go.toolchain-changed" in found for found in rules] == [False, False, True]

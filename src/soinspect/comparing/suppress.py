@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import date
 from fnmatch import fnmatchcase
 
-from soinspect.comparing.engine import verdict_of
+from soinspect.comparing.engine import judged
 from soinspect.errors import UsageError
 from soinspect.model.finding import Comparison, Finding, SuppressedFinding, Suppression
 from soinspect.settings import parse_toml
@@ -60,13 +60,7 @@ def suppress(comparison: Comparison, suppressions: Iterable[Suppression], today:
             accepted.append(SuppressedFinding(finding=finding, reason=valid[match].reason))
     remarks = [f"expired on {s.expires}: {s.rule} {s.subject} ({s.reason})" for s in listed if s not in valid]
     remarks += (f"matches nothing: {s.rule} {s.subject} ({s.reason})" for n, s in enumerate(valid) if n not in used)
-    return replace(
-        comparison,
-        findings=tuple(kept),
-        verdict=verdict_of(tuple(kept), identical=comparison.identical),
-        suppressed=tuple(accepted),
-        remarks=tuple(remarks),
-    )
+    return replace(judged(comparison, tuple(kept)), suppressed=tuple(accepted), remarks=tuple(remarks))
 
 
 def _accepts(suppression: Suppression, finding: Finding) -> bool:

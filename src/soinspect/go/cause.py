@@ -173,6 +173,13 @@ def _where(module: GoModule) -> str:
     return f"replaced by {used.path} {used.version.replace(_UNVERSIONED, '')}".rstrip()
 
 
+def of_a_dependency(package: str, facts: GoFacts) -> bool:
+    """Whether a package is neither of the standard library nor of the main module, as far as the file tells."""
+    if not facts.build_info:
+        return "." in package.partition("/")[0]
+    return _module_of(package, facts.build_info) in facts.build_info.dependencies
+
+
 def _is_standard(package: str, *infos: GoBuildInfo) -> bool:
     return "." not in package.partition("/")[0] and all(_module_of(package, info) is None for info in infos)
 
