@@ -6,6 +6,7 @@ import inspect
 import pkgutil
 import sys
 from dataclasses import fields
+from pathlib import Path
 from typing import get_type_hints
 
 import pytest
@@ -53,5 +54,6 @@ def test_a_call_from_python(cc: Compile) -> None:
 def test_everything_is_asked_in_one_line() -> None:
     old, new = str(FIXTURES / "plugin1.so"), str(FIXTURES / "plugin2.so")
     assert soinspect.compare(old, new).verdict == "compatible: 1 info"
+    assert soinspect.compare(Path(old), Path(new)) == soinspect.compare(old, new)
     assert soinspect.inspect(old).path == old
     assert soinspect.check(sys.executable, [old]).plugins

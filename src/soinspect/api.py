@@ -21,6 +21,7 @@ from soinspect.model.constants import DynamicTag
 # function that answers it.
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from soinspect.calling.toolchain import CallEnvironment
     from soinspect.loader.environment import LoaderEnv
@@ -154,12 +155,12 @@ def inspect_go(path: str, query: GoQuery) -> GoReport:
 
 
 def compare(
-    old: str,
-    new: str,
+    old: Path | str,
+    new: Path | str,
     *,
     profile: Profile | None = None,
     suppressions: tuple[Suppression, ...] = (),
-    host: str | None = None,
+    host: Path | str | None = None,
 ) -> Comparison:
     """What changed from the file at ``old`` to the one at ``new``, and what it breaks.
 
@@ -171,7 +172,8 @@ def compare(
     """
     from soinspect.comparing.suppress import suppress
 
-    found = _compare_for_host(old, new, host) if host else _compare(old, new, profile)
+    before, after = str(old), str(new)
+    found = _compare_for_host(before, after, str(host)) if host else _compare(before, after, profile)
     return suppress(found, suppressions, date.today())  # noqa: DTZ011  (the user's own day)
 
 
@@ -210,12 +212,12 @@ def _compare(old: str, new: str, profile: Profile | None) -> Comparison:
 
 
 def compare_folders(
-    old: str,
-    new: str,
+    old: Path | str,
+    new: Path | str,
     *,
     profile: Profile | None = None,
     suppressions: tuple[Suppression, ...] = (),
-    host: str | None = None,
+    host: Path | str | None = None,
 ) -> FolderComparison:
     """Compare the files of two folders that belong together: by SONAME, Go plugin path, place or name.
 
@@ -227,7 +229,7 @@ def compare_folders(
 
     unreadable: list[str] = []
     sides = []
-    for folder in (old, new):
+    for folder in (str(old), str(new)):
         found = list(candidates(folder))
         unreadable += (str(it) for it in found if isinstance(it, InputError))
         sides.append([it for it in found if not isinstance(it, InputError)])
@@ -239,8 +241,8 @@ def compare_folders(
         except InputError as error:
             unreadable.append(str(error))
     return FolderComparison(
-        old=old,
-        new=new,
+        old=str(old),
+        new=str(new),
         pairs=tuple(compared),
         gone=tuple(it.relative for it in gone),
         added=tuple(it.relative for it in added),
@@ -249,11 +251,11 @@ def compare_folders(
 
 
 def timeline(
-    paths: Sequence[str],
+    paths: Sequence[Path | str],
     *,
     profile: Profile | None = None,
     suppressions: tuple[Suppression, ...] = (),
-    host: str | None = None,
+    host: Path | str | None = None,
 ) -> Timeline:
     """Compare each of several versions of a file with the one before it; the arguments are those of :func:`compare`.
 
@@ -262,7 +264,7 @@ def timeline(
     from soinspect.comparing.timeline import step
     from soinspect.model.series import Timeline
 
-    facts = [inspect(path) for path in paths]
+    facts = [inspect(str(path)) for path in paths]
     return Timeline(
         steps=tuple(
             step(compare(old.path, new.path, profile=profile, suppressions=suppressions, host=host), old, new)

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from conftest import GO_CURRENT
+from conftest import FIXTURES, GO_CURRENT
 from gopairs import HOSTS
 from soinspect import api
 from soinspect.comparing.engine import compare
 from soinspect.model.finding import Comparison, Severity
-from soinspect.model.golang import GoVersion
+from soinspect.model.golang import GoBuildSetting, GoVersion
 from soinspect.model.verdict import Outcome
 from soinspect.saved.baseline import freeze
 
@@ -174,3 +174,18 @@ def test_versions_that_are_known_in_part_contradict_nothing(pairs: GoPairs) -> N
     ]
     rules = [{it.rule for it in compare(sides[0], other).findings} for other in sides]
     assert ["go.toolchain-changed" in found for found in rules] == [False, False, True]
+
+
+@pytest.mark.parametrize(("value", "found"), [("", set[str]()), ("-O3", {"CGO_CFLAGS"})])
+def test_a_setting_that_is_empty_is_as_good_as_not_set(value: str, found: set[str]) -> None:
+    """A go command that lists the settings of cgo lists those that nobody set, too."""
+    facts = api.facts_of(str(FIXTURES / "plugin1.so")).snapshot
+    assert facts.go
+    assert facts.go.build_info
+    others = tuple(it for it in facts.go.build_info.settings if it.key != "CGO_CFLAGS")
+    without, having = (
+        replace(facts, go=replace(facts.go, build_info=replace(facts.go.build_info, settings=settings)))
+        for settings in (others, (*others, GoBuildSetting(key="CGO_CFLAGS", value=value)))
+    )
+    for old, new in ((without, having), (having, without)):
+        assert {it.subject for it in compare(old, new).findings if it.rule == "go.build-setting-changed"} == found

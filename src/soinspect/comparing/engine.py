@@ -173,5 +173,6 @@ def _not_compared(pair: Pair) -> Iterator[str]:
             yield f"{facts.path}: what it offers to plugins: {facts.go_host.reason}"
         elif pair.hosts and facts.go_host and isinstance(facts.go_host.shape, Absent):
             yield f"{facts.path}: whether it finds plugins: {facts.go_host.shape.reason}"
-    if pair.common_rows and isinstance(pair.old_types, Absent):
-        yield f"{pair.old.path}: types of functions and variables: {pair.old_types.reason}"
+    # Where only one side describes them, that is a finding.
+    if pair.common_rows and isinstance(pair.old_types, Absent) and isinstance(pair.new_types, Absent):
+        yield f"types of functions and variables: {pair.new_types.reason}"
