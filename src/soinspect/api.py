@@ -272,8 +272,8 @@ def compare_folders(
         except InputError as error:
             unreadable.append(str(error))
     return FolderComparison(
-        old=old,
-        new=new,
+        old=str(old),
+        new=str(new),
         pairs=tuple(compared),
         gone=tuple(it.relative for it in gone),
         added=tuple(it.relative for it in added),
@@ -295,7 +295,7 @@ def timeline(
     from soinspect.comparing.timeline import step
     from soinspect.model.series import Timeline
 
-    facts = [inspect(path) for path in paths]
+    facts = [inspect(str(path)) for path in paths]
     return Timeline(
         steps=tuple(
             step(compare(old.path, new.path, profile=profile, suppressions=suppressions, host=host), old, new)

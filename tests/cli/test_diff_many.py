@@ -75,7 +75,7 @@ def test_folders_are_compared_file_by_file(folders: tuple[Path, Path], soinspect
     run = soinspect("diff", old, new)
     assert run.code == 1
     assert run.out.splitlines() == [
-        f"{old} -> {new}: 3 files compared, 1 break their users, 1 gone, 1 new",
+        f"{old} -> {new}: 3 files compared, 1 breaks its users, types not compared in 1, 1 gone, 1 new",
         "  gone        gone.so",
         f"  breaking    {old}/libx.so.1.0 -> {new}/libx.so.1.1: 1 breaking",
         f"  info        {old}/plugin-0123456789.so -> {new}/plugin-abcdef0123.so: 1 info",
@@ -95,8 +95,22 @@ def test_a_damaged_file_hides_no_other(folders: tuple[Path, Path], soinspect: So
     (new / "same.so").write_bytes(b"\x7fELF and no more than that")
     run = soinspect("diff", old, new)
     assert run.code == 2
-    assert "2 files compared, 1 break their users, 2 gone, 1 new, 1 unreadable" in run.out
+    assert "2 files compared, 1 breaks its users, types not compared in 1, 2 gone, 1 new, 1 unreadable" in run.out
     assert "unreadable" in run.out
+
+
+def test_folders_without_object_files_are_no_answer(
+    tmp_path: Path, folders: tuple[Path, Path], soinspect: Soinspect
+) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    (empty / "README").write_text("no object file")
+    for new in (empty, folders[1]):
+        run = soinspect("diff", empty, new)
+        told = f"{empty} -> {new}: nothing to compare: no object file, snapshot or baseline in {empty}\n"
+        assert (run.code, run.out) == (3, told)
+    assert soinspect("diff", empty, empty, "--format", "json").code == 3
+    assert soinspect("diff", folders[0], empty).code == 1
 
 
 def test_folders_are_compared_with_folders_and_as_text_or_json(
@@ -114,7 +128,7 @@ def test_a_timeline_tells_what_each_version_adds_removes_and_breaks(cc: Compile,
     run = soinspect("diff", *versions)
     assert run.code == 1
     lines = run.out.splitlines()
-    assert lines[0] == "4 versions, 1 of 3 steps break users"
+    assert lines[0] == "4 versions, 1 of 3 steps break users, types not compared in 3"
     assert lines[1].startswith(f"  compatible  {versions[0]} -> {versions[1]}: 1 compatible")
     assert "              +1: g" in lines
     assert f"  breaking    {versions[2]} -> {versions[3]}: 1 breaking" in lines

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from conftest import FIXTURES, GO_VERSIONS, Compile, GoBuild, Soinspect
+from elfwriter import Sym, elf64
 from soinspect import api
 from soinspect.model.golang import GoFacts, GoPlugin
 
@@ -143,6 +144,42 @@ def test_diff_of_c_and_cxx_libraries(cc: Compile, tmp_path: Path, soinspect: Soi
     assert "shapes::area(shapes::Shape const&)" in run.out
     assert "shapes::area(shapes::Shape const&, int)" in run.out
     assert "not seen" in run.out  # types are not compared, and that is said
+
+
+def test_the_first_line_says_that_types_were_not_compared(cc: Compile, tmp_path: Path, soinspect: Soinspect) -> None:
+    source = "int answer(void) { return 42; }"
+    described, bare = cc(source, "-g", name="described.so"), cc(source, name="bare.so")
+    baseline, same = tmp_path / "described.baseline", "no difference in what others rely on"
+    soinspect("freeze", described, "--output", baseline)
+    unseen = "compatible as far as symbols tell: {}; types not compared: no debug information in {}"
+    for old, new, told in (
+        (described, bare, unseen.format("1 info", "the new file")),
+        (baseline, bare, unseen.format("1 info", "the new file")),
+        (bare, described, unseen.format("1 info", "the old file")),
+        (bare, cc(source, "-s", name="other.so"), unseen.format(same, "either file")),
+        (described, cc(source, "-g", "-O2", name="again.so"), "compatible: 1 info"),
+    ):
+        run = soinspect("diff", old, new)
+        assert (run.code, run.out.splitlines()[0]) == (0, f"{old} -> {new}: {told}")
+        assert soinspect("diff", old, new, "--require-types").code == (0 if "not compared" not in told else 2)
+
+
+def test_another_machine_is_told_before_all_that_it_lacks(tmp_path: Path, soinspect: Soinspect) -> None:
+    old, new = tmp_path / "old.so", tmp_path / "new.so"
+    old.write_bytes(elf64((Sym(name=b"f"), Sym(name=b"g")), machine=62))
+    new.write_bytes(elf64((Sym(name=b"h"),), machine=183))
+    told = soinspect("diff", old, new).out.splitlines()
+    assert "elf.machine-changed" in told[1]
+    assert "elf.symbol-removed" in told[3]
+
+
+def test_a_baseline_tells_no_sizes_that_it_does_not_know(cc: Compile, tmp_path: Path, soinspect: Soinspect) -> None:
+    old, new = cc("int f(void) { return 1; } int v[3];", name="old.so"), cc("int g(int n) { return n; }", name="new.so")
+    baseline = tmp_path / "old.baseline"
+    soinspect("freeze", old, "--output", baseline)
+    told = soinspect("diff", baseline, new).out
+    assert "elf.symbol-removed  f: - FUNC GLOBAL\n" in told
+    assert "elf.symbol-removed  v: - OBJECT GLOBAL, 12 bytes\n" in told
 
 
 def test_how_it_is_used_decides_how_grave_it_is(cc: Compile, soinspect: Soinspect) -> None:

@@ -73,6 +73,18 @@ def test_what_a_linked_program_uses_breaks_it(
     assert "undefined symbol: use" in done.stderr
 
 
+def test_a_group_that_the_program_uses_in_part_is_not_called_unused(
+    linked: tuple[Path, Path, Path], cc: Compile
+) -> None:
+    old, _, host = linked
+    longer = LIBRARY.replace("it->a", "it->a * 3 + 7").format("", "struct other { long x; };"
+        "long unused(struct other *it) { return it->x * 5; } int idle(void) { return 1; }")  # fmt: skip
+    new = cc(longer, "-g", "-Wl,-soname,libused.so.1", name="liblonger.so.1")
+    told = {it.subject: it.evidence for it in api.compare(old, new, host=host).findings}
+    assert told["1 of 1 common symbols"] == "use"
+    assert told["2 of 3 common symbols"].endswith(f"; {host} uses no more of these than is told above")
+
+
 @pytest.fixture
 def plugins(cc: Compile) -> tuple[Path, Path]:
     old = cc("int start(void) { return 1; }", name="old.so")

@@ -14,6 +14,7 @@ import pytest
 from comparisons import HOSTILE, RULES, comparison, finding
 from conftest import FIXTURES, Soinspect
 from soinspect.model.finding import Comparison, Severity
+from soinspect.render.diff import diff_lines
 from soinspect.render.github import github
 from soinspect.render.junit import junit
 from soinspect.render.markdown import markdown
@@ -44,6 +45,18 @@ def test_markdown_leaves_names_in_code_spans() -> None:
     lines = markdown(comparison(finding("elf.symbol-removed", "a|b ``c`` @lead\n# x")), RULES).splitlines()
     row = next(line for line in lines if line.startswith("| breaking"))
     assert row == r"| breaking | elf.symbol-removed | ``` a\|b ``c`` @lead\n# x ``` |  |  |"
+
+
+def test_markdown_shows_a_command_that_fixes_it_as_code() -> None:
+    built = replace(finding("go.pkghash-changed", "runtime"), fix="go build -o '`a`|b.so' .")
+    text = markdown(comparison(built), RULES)
+    assert " Fix: `` go build -o '`a`|b.so' . `` [Reference](https://go.dev/src/runtime/plugin.go)\n" in text
+
+
+def test_links_in_markdown_work_wherever_it_is_shown() -> None:
+    links = re.findall(r"\]\(([^)]*)\)", markdown(MANY, RULES))
+    assert len(links) == len(RULES)
+    assert all(link.startswith("https://") for link in links)
 
 
 @pytest.mark.parametrize("made", [MANY, WORST])
@@ -170,9 +183,12 @@ def test_junit_passes_where_nothing_breaks() -> None:
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_names_stay_text(name: str) -> None:
     made = replace(
-        comparison(finding("elf.symbol-removed", name, before=name, after="", evidence=name)), old=name, new=name
+        comparison(replace(finding("elf.symbol-removed", name, before=name, after="", evidence=name), fix=name)),
+        old=name,
+        new=name,
     )
-    for text in (markdown(made, RULES), github(made, RULES), sarif(made, RULES), junit(made, RULES)):
+    console = "\n".join(line.plain for line in diff_lines(made, verbose=True))
+    for text in (markdown(made, RULES), github(made, RULES), sarif(made, RULES), junit(made, RULES), console):
         text.encode()
         assert "\x1b" not in text
     (failure,) = ET.fromstring(junit(made, RULES)).iter("failure")

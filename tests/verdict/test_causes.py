@@ -10,8 +10,9 @@ import pytest
 
 from gopairs import GoPairs
 from soinspect import api
+from soinspect.go.cause import Build, build_line
 from soinspect.model.absence import Absent
-from soinspect.model.golang import GoBuildInfo, GoBuildSetting, GoFacts, GoPlugin
+from soinspect.model.golang import GoBinaryKind, GoBuildInfo, GoBuildSetting, GoFacts, GoPlugin, GoVersion
 from soinspect.model.goloading import GoHost, Guest
 from soinspect.model.verdict import Outcome, PluginVerdict, Policy, Reason, Requirement
 from soinspect.verdict.goplugin import GoProcess
@@ -134,6 +135,34 @@ def info_of(guest: Guest, **settings: str) -> GoBuildInfo:
     assert isinstance(guest.go.build_info, GoBuildInfo)
     more = tuple(GoBuildSetting(key=f"-{key}", value=value) for key, value in settings.items())
     return replace(guest.go.build_info, settings=(*guest.go.build_info.settings, *more))
+
+
+@pytest.mark.parametrize(
+    ("host", "plugin", "fix"),
+    [
+        ("go1.24.11", "go1.27.3", f"GOTOOLCHAIN=go1.24.11 {BUILD}"),
+        ("go1.27.3 X:fieldtrack", "go1.27.3", BUILD),
+        # A go command before 1.21 does not know GOTOOLCHAIN, nor does a later one find so old a release by it.
+        ("go1.20.14", "go1.27.3", "go install golang.org/dl/go1.20.14@latest && go1.20.14 download && go1.20.14 build"),
+        ("go1.27.3", "go1.20.14", "go install golang.org/dl/go1.27.3@latest && go1.27.3 download && go1.27.3 build"),
+        # What a vendor has patched, or was built from a commit, can be fetched nowhere.
+        ("go1.22.5-1-openssl-fips", "go1.22.5", BUILD),
+        ("devel go1.28-1a2b3c4", "go1.27.3", BUILD),
+    ],
+)
+def test_the_release_of_the_host_is_fetched_in_a_way_that_works(
+    pairs: GoPairs, host: str, plugin: str, fix: str
+) -> None:
+    facts = pairs.read_host(pairs.host(NEW, "plain")).facts
+    model, ours = (
+        Build(name=name, file=name, facts=replace(facts, version=GoVersion(text=text, exact=True, evidence=())))
+        for name, text in (("host", host), ("plugin", plugin))
+    )
+    line = build_line(model, replace(ours, facts=replace(ours.facts, kind=GoBinaryKind.PLUGIN)))
+    assert line.startswith(fix)
+    assert ("GOTOOLCHAIN" in line) == ("GOTOOLCHAIN" in fix)
+    fetched = fix != BUILD or "X:" in host
+    assert line.endswith("-o plugin ." if fetched else f"  # by the toolchain of host, no public release: {host}")
 
 
 def test_a_profile_is_the_cause(pairs: GoPairs) -> None:

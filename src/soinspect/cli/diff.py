@@ -72,6 +72,8 @@ def command(
             raise UsageError("a folder is compared with one other folder")
         compared = api.compare_folders(old, new, **how)
         _show_folders(compared, output, verbose=verbose)
+        if compared.nothing_to_compare:
+            raise typer.Exit(Exit.UNDECIDED)
         unreadable = Exit.UNREADABLE if compared.unreadable else Exit.FINE
         raise typer.Exit(max(unreadable, Exit.FINDING if compared.has(fail_on) else Exit.FINE))
     if later:

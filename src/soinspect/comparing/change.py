@@ -22,7 +22,7 @@ SIGNATURE_RULES = frozenset(
 class Change:
     """What a rule's function yields; the engine makes a finding of it.
 
-    ``severity`` is given where it depends on the case, and is then not the rule's own.
+    ``severity`` and ``fix`` are given where they depend on the case, and are then not the rule's own.
     """
 
     subject: str
@@ -30,6 +30,7 @@ class Change:
     after: str | None = None
     evidence: str = ""
     severity: Severity | None = None
+    fix: str | None = None
     layout: tuple[str, ...] = ()
 
 

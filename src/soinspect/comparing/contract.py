@@ -7,7 +7,7 @@ from collections.abc import Iterator, KeysView, Mapping, Sequence
 from functools import cached_property
 
 from soinspect.model.snapshot import Snapshot
-from soinspect.model.symbol import Symbol, SymbolColumns, SymbolKind
+from soinspect.model.symbol import Symbol, SymbolColumns
 
 
 class Contract(Mapping[str, Symbol]):
@@ -54,12 +54,11 @@ class Contract(Mapping[str, Symbol]):
 def contract_symbols(facts: Snapshot) -> Contract:
     """What other objects bind to by name.
 
-    Of a Go binary only the C functions it exports: its thousands of linker symbols are no contract, hosts look
-    names up in the plugin's own table of exports. The absolute symbols that stand for versions are left out.
+    Hosts look names up in a Go plugin's own table of exports, not here. The absolute symbols that stand for versions
+    are left out.
     """
     if not facts.symbols:
         return Contract(SymbolColumns.none(), ())
-    symbols, kinds = facts.symbols.symbols, facts.symbols.kinds
+    symbols = facts.symbols.symbols
     names, versions, sections = symbols.names, symbols.versions, symbols.sections
-    rows = [row for row in symbols.exported if kinds[row] is SymbolKind.C]
-    return Contract(symbols, [row for row in rows if sections[row] != "ABS" or versions[row] != names[row]])
+    return Contract(symbols, [row for row in facts.offered if sections[row] != "ABS" or versions[row] != names[row]])

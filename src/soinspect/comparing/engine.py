@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from soinspect.comparing.pair import Pair
 from soinspect.comparing.rules import RULES
 from soinspect.model.absence import Absent
-from soinspect.model.finding import IDENTICAL, Comparison, Finding, Profile, Severity
+from soinspect.model.finding import Comparison, Finding, Profile, Severity
 from soinspect.model.golang import GoBinaryKind, GoPlugin
 from soinspect.model.snapshot import Snapshot
 
@@ -34,17 +34,17 @@ def compare(
     """
     chosen = profile or (Profile.LINKED if old.dynamic and old.dynamic.soname else Profile.DLOPEN)
     pair = Pair(old=old, new=new, old_types=old_types, new_types=new_types, profile=chosen)
-    findings = in_order(_find(pair))
+    findings, missing = in_order(_find(pair)), _types_missing(pair)
     return Comparison(
         old=old.path,
         new=new.path,
         profile=chosen,
         identical=False,
-        verdict=verdict_of(findings, identical=False),
+        verdict=verdict_of(findings, missing),
         findings=findings,
         agreements=tuple(_agreements(pair)),
         not_compared=tuple(_not_compared(pair)),
-        types_missing=_types_missing(pair),
+        types_missing=missing,
     )
 
 
@@ -63,27 +63,33 @@ def _find(pair: Pair) -> Iterator[Finding]:
                 before=change.before,
                 after=change.after,
                 evidence=change.evidence,
-                fix=entry.rule.fix,
+                fix=change.fix or entry.rule.fix,
                 layout=change.layout,
             )
 
 
 def without_findings(comparison: Comparison) -> Comparison:
     """The comparison of facts that are all the same, whatever rules say that only look at one side."""
-    return replace(comparison, findings=(), verdict=verdict_of((), identical=comparison.identical))
+    return judged(comparison, ())
 
 
-def verdict_of(findings: tuple[Finding, ...], *, identical: bool) -> str:
-    """The verdict in one sentence, with the number of findings of each severity."""
-    if identical:
-        return IDENTICAL
+def judged(comparison: Comparison, findings: tuple[Finding, ...]) -> Comparison:
+    """The comparison with these findings instead of its own, and the verdict on them."""
+    verdict = comparison.verdict if comparison.identical else verdict_of(findings, comparison.types_missing)
+    return replace(comparison, findings=findings, verdict=verdict)
+
+
+def verdict_of(findings: tuple[Finding, ...], types_missing: str | None) -> str:
+    """The verdict in one sentence: the number of findings of each severity, and what it does not know."""
     totals = {severity: sum(f.severity is severity for f in findings) for severity in Severity}
     counts = ", ".join(f"{number} {severity}" for severity, number in totals.items() if number)
     if totals[Severity.BREAKING]:
         return f"breaks users of the old file: {counts}"
+    unseen = f"; types not compared: {types_missing}" if types_missing else ""
     if totals[Severity.RISKY]:
-        return f"nothing breaks by itself, but look at the risks: {counts}"
-    return f"compatible: {counts}" if findings else "compatible: no difference in what others rely on"
+        return f"nothing breaks by itself, but look at the risks: {counts}{unseen}"
+    compatible = "compatible as far as symbols tell" if types_missing else "compatible"
+    return f"{compatible}: {counts or 'no difference in what others rely on'}{unseen}"
 
 
 def _agreements(pair: Pair) -> Iterator[str]:
@@ -94,18 +100,29 @@ def _agreements(pair: Pair) -> Iterator[str]:
         if before == {(e.name, e.kind, e.type) for e in new.exports}:
             what = "types" if _structures(pair.old) == _structures(pair.new) else "signatures"
             yield f"exports and their {what} agree: {', '.join(sorted(e.name for e in old.exports)) or 'none'}"
-        after = {p.package: p.hash for p in new.package_hashes}
-        common = [p for p in old.package_hashes if p.package in after and p.package != old.path]
-        if all(after[p.package] == p.hash for p in common):
-            meaning = ": a host that opens one opens the other" if _open_alike(pair, old, new) else ""
-            yield f"all {len(common)} shared packages have the same hash{meaning}"
+    if pair.package_hashes:
+        theirs, ours = pair.package_hashes
+        common = theirs.keys() & ours.keys()
+        if common and all(theirs[package] == ours[package] for package in common):
+            yield f"all {len(common)} shared packages have the same hash{_what_follows(pair)}"
     if not isinstance(pair.old_types, Absent) and not isinstance(pair.new_types, Absent) and not pair.type_changes:
         described = len(pair.old_types.functions) + len(pair.old_types.variables)
-        yield f"the types of {described} described exports agree"
-    if pair.go and pair.go[0].version.text == pair.go[1].version.text:
+        if described:
+            yield f"the types of {described} described exports agree"
+    if pair.go and pair.go[0].version.exact and pair.go[0].version.text == pair.go[1].version.text:
         yield f"same Go release: {pair.go[0].version.text}"
     if pair.old_symbols and pair.old_symbols.keys() == pair.new_symbols.keys():
         yield f"exported symbols have the same names and versions: {len(pair.old_symbols)}"
+
+
+def _what_follows(pair: Pair) -> str:
+    """What it means that shared packages agree, if nothing else stands against it."""
+    if pair.plugins and _open_alike(pair, *pair.plugins):
+        return ": a host that opens one opens the other"
+    if pair.hosts and pair.package_hashes and pair.hosts[0].shape and pair.hosts[0].shape == pair.hosts[1].shape:
+        old, new = pair.package_hashes
+        return ": plugins that open in one open in the other" if new.keys() <= old.keys() else ""
+    return ""
 
 
 def _open_alike(pair: Pair, old: GoPlugin, new: GoPlugin) -> bool:
@@ -118,16 +135,22 @@ def _open_alike(pair: Pair, old: GoPlugin, new: GoPlugin) -> bool:
 
 
 def _types_missing(pair: Pair) -> str | None:
-    """Why the types of common exports were not compared, or not of all that the old file describes."""
+    """Why the types of common exports were not compared, or not of all that the old file describes, in a few words."""
     if not pair.common_rows:
         return None
     if isinstance(pair.old_types, Absent):
-        return f"{pair.old.path}: {pair.old_types.reason}"
+        where = "either file" if isinstance(pair.new_types, Absent) else "the old file"
+        return f"{_in_short(pair.old_types)} in {where}"
     if isinstance(pair.new_types, Absent):
-        return f"{pair.new.path}: {pair.new_types.reason}"
+        return f"{_in_short(pair.new_types)} in the new file"
     common = {symbol.versioned_name for symbol, _ in pair.common_symbols}
     lost = common.intersection(pair.new_types.missing).difference(pair.old_types.missing)
-    return f"{pair.new.path}: {len(lost)} exports are not described, such as {min(lost)}" if lost else None
+    return f"{len(lost)} exports are not described in the new file, such as {min(lost)}" if lost else None
+
+
+def _in_short(types: Absent) -> str:
+    """The reason without its details."""
+    return types.reason.partition(":")[0]
 
 
 def _structures(facts: Snapshot) -> set[tuple[str, str, int]]:
@@ -146,5 +169,10 @@ def _not_compared(pair: Pair) -> Iterator[str]:
             yield f"{facts.path}: plugin exports and package hashes: {facts.go.plugin.reason}"
         if isinstance(facts.go.build_info, Absent):
             yield f"{facts.path}: modules and build settings: {facts.go.build_info.reason}"
-    if isinstance(pair.old_types, Absent) and isinstance(pair.new_types, Absent) and not pair.plugins:
+        if facts.go.kind.is_program and isinstance(facts.go_host, Absent):
+            yield f"{facts.path}: what it offers to plugins: {facts.go_host.reason}"
+        elif pair.hosts and facts.go_host and isinstance(facts.go_host.shape, Absent):
+            yield f"{facts.path}: whether it finds plugins: {facts.go_host.shape.reason}"
+    # Where only one side describes them, that is a finding.
+    if pair.common_rows and isinstance(pair.old_types, Absent) and isinstance(pair.new_types, Absent):
         yield f"types of functions and variables: {pair.new_types.reason}"

@@ -6,10 +6,11 @@ facts finds does not concern the host.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from soinspect.comparing.engine import in_order, verdict_of
+from soinspect.comparing.engine import in_order, judged
 from soinspect.model.absence import Absent
 from soinspect.model.facts import Facts
 from soinspect.model.finding import Comparison, Finding, Profile, Severity
@@ -18,6 +19,7 @@ from soinspect.model.prototype import Prototypes
 from soinspect.model.snapshot import Snapshot
 from soinspect.model.symbol import SymbolKind
 
+_SEVERAL = re.compile(r"[\d,]+ ")  # "5,000 symbols": what a finding begins with that is about many
 _IMPORT_ADDED = "elf.import-added"
 
 
@@ -94,20 +96,22 @@ def judged_for(host: HostView, whole: Comparison, concerning: Comparison, *, lin
     """The comparison of the facts that concern the host, with what the comparison of all facts finds as information."""
     findings = [_graver(finding, host) for finding in concerning.findings]
     known = {(finding.rule, finding.subject) for finding in findings}
+    rules = {finding.rule for finding in findings}
     findings += (
-        replace(finding, severity=Severity.INFO, evidence=_joined(finding.evidence, f"{host.path} does not use it"))
+        replace(finding, severity=Severity.INFO, evidence=_joined(finding.evidence, _unused(finding, host, rules)))
         for finding in whole.findings
         if (finding.rule, finding.subject) not in known and not _is_settled(finding)
     )
-    ordered = in_order(findings)
     remark = () if linked else (f"which names {host.path} looks up at run time: its imports do not tell",)
-    return replace(
-        concerning,
-        findings=ordered,
-        verdict=verdict_of(ordered, identical=False),
-        host=host.path,
-        not_compared=(*whole.not_compared, *remark),
-    )
+    told = judged(concerning, in_order(findings))
+    return replace(told, host=host.path, not_compared=(*whole.not_compared, *remark))
+
+
+def _unused(finding: Finding, host: HostView, concerning: set[str]) -> str:
+    """What the host has to do with a finding that only the comparison of all facts has."""
+    if finding.rule in concerning and _SEVERAL.match(finding.subject):
+        return f"{host.path} uses no more of these than is told above"
+    return f"{host.path} does not use it"
 
 
 def _is_settled(finding: Finding) -> bool:

@@ -13,6 +13,7 @@ from soinspect.comparing.renames import Renames
 from soinspect.model.absence import Absent
 from soinspect.model.finding import Profile, Rule, Severity
 from soinspect.model.golang import GoFacts, GoPlugin
+from soinspect.model.goloading import GoHosting, PluginSupport
 from soinspect.model.snapshot import Snapshot
 from soinspect.model.symbol import Symbol
 
@@ -154,3 +155,28 @@ class Pair:
         if self.go and isinstance(self.go[0].plugin, GoPlugin) and isinstance(self.go[1].plugin, GoPlugin):
             return self.go[0].plugin, self.go[1].plugin
         return None
+
+    @cached_property
+    def hosts(self) -> tuple[GoHosting, GoHosting] | None:
+        """What both offer to plugins, if both are Go programs and the old one opens plugins."""
+        old, new = self.old.go_host, self.new.go_host
+        if isinstance(old, Absent) or isinstance(new, Absent) or old.support is not PluginSupport.WORKING:
+            return None
+        return old, new
+
+    @cached_property
+    def package_hashes(self) -> tuple[dict[str, str], dict[str, str]] | None:
+        """The hashes that plugin.Open compares, of plugins or of their hosts; no two files share package main."""
+        if self.plugins:
+            return _hashes_of_plugin(self.plugins[0]), _hashes_of_plugin(self.plugins[1])
+        if self.hosts:
+            return _hashes_of_host(self.hosts[0]), _hashes_of_host(self.hosts[1])
+        return None
+
+
+def _hashes_of_plugin(plugin: GoPlugin) -> dict[str, str]:
+    return {it.package: it.hash for it in plugin.package_hashes if it.package != plugin.path}
+
+
+def _hashes_of_host(host: GoHosting) -> dict[str, str]:
+    return {it.package: it.hash for it in host.packages if it.package != "main"}

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
-from soinspect.comparing.engine import verdict_of
+from soinspect.comparing.engine import judged
+from soinspect.comparing.rules import RULES
 from soinspect.errors import UsageError
 from soinspect.model.finding import Comparison, Finding, SuppressedFinding, Suppression
-from soinspect.settings import parse_toml
+from soinspect.settings import check_keys, parse_toml
 
 _TEXTS = ("rule", "subject", "reason")
 
@@ -20,7 +22,9 @@ def parse_suppressions(text: str, path: str) -> tuple[Suppression, ...]:
 
     :raises UsageError: it is not TOML, or a table is not what it must be; the text names ``path``.
     """
-    tables = parse_toml(text, path).get("suppress", [])
+    whole = parse_toml(text, path)
+    check_keys(whole, ("suppress",), path)
+    tables = whole.get("suppress", [])
     if not isinstance(tables, list):
         raise UsageError(f"{path}: write [[suppress]], once for each suppression")
     return tuple(_parse(table, f"{path}: suppression {number}") for number, table in enumerate(tables, 1))
@@ -29,9 +33,7 @@ def parse_suppressions(text: str, path: str) -> tuple[Suppression, ...]:
 def _parse(table: object, where: str) -> Suppression:
     if not isinstance(table, dict):
         raise UsageError(f"{where}: not a table")
-    unknown = sorted(set(table) - {*_TEXTS, "expires"})
-    if unknown:
-        raise UsageError(f"{where}: unknown key {unknown[0]}; known are rule, subject, reason, expires")
+    check_keys(table, (*_TEXTS, "expires"), where)
     rule, subject, reason = (table.get(key, "*" if key == "subject" else None) for key in _TEXTS)
     if not isinstance(rule, str) or not isinstance(subject, str):
         raise UsageError(f"{where}: rule and subject must be texts, and rule must be there")
@@ -59,14 +61,21 @@ def suppress(comparison: Comparison, suppressions: Iterable[Suppression], today:
             used.add(match)
             accepted.append(SuppressedFinding(finding=finding, reason=valid[match].reason))
     remarks = [f"expired on {s.expires}: {s.rule} {s.subject} ({s.reason})" for s in listed if s not in valid]
-    remarks += (f"matches nothing: {s.rule} {s.subject} ({s.reason})" for n, s in enumerate(valid) if n not in used)
-    return replace(
-        comparison,
-        findings=tuple(kept),
-        verdict=verdict_of(tuple(kept), identical=comparison.identical),
-        suppressed=tuple(accepted),
-        remarks=tuple(remarks),
+    remarks += (
+        f"matches nothing: {s.rule} {s.subject} ({s.reason}){_misspelt(s.rule)}"
+        for n, s in enumerate(valid)
+        if n not in used
     )
+    return replace(judged(comparison, tuple(kept)), suppressed=tuple(accepted), remarks=tuple(remarks))
+
+
+def _misspelt(pattern: str) -> str:
+    """What to say of a pattern that is no rule's id, nor matches any."""
+    ids = [entry.rule.id for entry in RULES]
+    if any(fnmatchcase(rule_id, pattern) for rule_id in ids):
+        return ""
+    near = get_close_matches(pattern, ids, n=1)
+    return f"; there is no such rule{f', did you mean {near[0]}?' if near else ''}"
 
 
 def _accepts(suppression: Suppression, finding: Finding) -> bool:

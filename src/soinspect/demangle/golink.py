@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from soinspect.model.constants import SymbolType
 from soinspect.model.symbol import Explained, SymbolKind
 
-_LINK = re.compile(r"go[.:](link\.pkghash(?:bytes)?|itab|buildinfo|link|plugin|string|func|info|main|map|constants)"
-                   r"(?:\.(.*))?$", re.DOTALL)  # fmt: skip
-_WRAPPER = re.compile(r"go[.:]\(")
+_LINK = re.compile(r"go[.:](link\.pkghash(?:bytes)?|itab|buildinfo|fipsinfo|link|plugin|string|func|info|main|map|"
+                   r"constants)(?:\.(.*))?$", re.DOTALL)  # fmt: skip
+_WRAPPER = re.compile(r"go[.:](?:\(|struct \{|interface \{)")
 _TYPE = re.compile(r"type[.:](.*)$", re.DOTALL)
 _HASHED = re.compile(r"\.?[A-Za-z0-9+/]{8}$")
 _CGO = re.compile(r"_?x?_?cgo_|_cgo|x?_?crosscall|threadentry$|fatalf$|setg_gcc|_rt0_")

@@ -12,18 +12,23 @@ from soinspect.model.golang import CgoExport, GoFunction
 
 _BRIDGE = "_cgoexp_"
 _BRIDGED = re.compile(r"_cgoexp_[0-9a-f]{12}_(.+)")
+_BRIDGED_CODE = re.compile(rb"(?<=\0)_cgoexp_[0-9a-f]{12}_([^\0]{1,1000})(?=\0)")
 _CALLED = re.compile(rb"\._Cfunc_(\w+)\0")
 
 
 def cgo_exports(symbols: SymbolTable | Absent, functions: FunctionTable | Absent) -> Iterator[CgoExport]:
-    """The functions that ``//export`` made callable from C, by name: C symbol and cgo's bridge are both defined.
+    """The functions that ``//export`` made callable from C, by name: a C symbol, and cgo's bridge from it to Go.
+
+    The bridge is a function of the pclntab; its symbol is looked at as well, should the table be damaged.
 
     :raises FormatError: the table of functions is damaged.
     """
     if not symbols:
         return
-    bridges = [_BRIDGED.fullmatch(symbol.name) for symbol in symbols.starting_with(_BRIDGE)]
-    found = [symbol for match in bridges if match and (symbol := symbols.get(match[1])) and symbol.defined]
+    bridged = {match[1] for it in symbols.starting_with(_BRIDGE) if (match := _BRIDGED.fullmatch(it.name))}
+    code = functions.search(_BRIDGED_CODE) if functions else ()
+    bridged |= {match[1].decode("utf-8", "replace") for match in code}
+    found = [symbol for name in bridged if (symbol := symbols.get(name)) and symbol.defined]
     sides = _go_sides({symbol.name for symbol in found}, functions) if functions else {}
     for symbol in sorted(found, key=lambda symbol: symbol.name):
         side = sides.get(symbol.name, Absent("no Go function of this name is left: inlined, or damaged"))

@@ -21,7 +21,7 @@ from soinspect.go.startcode import known_next_offsets, stored_next_offsets
 from soinspect.model.absence import Absent
 from soinspect.model.constants import DynamicTag
 from soinspect.model.golang import GoBinaryKind, GoFacts, GoVersion
-from soinspect.model.goloading import GoHost, Guest, ModuleShape, PluginSupport
+from soinspect.model.goloading import GoHost, GoHosting, Guest, HostPackage, ModuleShape, PluginSupport
 from soinspect.model.symbol import SymbolColumns
 
 _TYPES_REACH = 2  # layers of named types: those that exports mention, and what their methods mention
@@ -38,16 +38,26 @@ def read_host(elf: ElfFile) -> GoHost | Absent:
     binary = GoBinary.of(elf)
     if isinstance(binary, Absent):
         return binary
-    hashes = package_hashes(elf)
+    hosting = read_hosting(elf, binary)
     return GoHost(
         path=elf.path,
         facts=binary.facts,
-        support=_support(elf, hashes),
+        support=hosting.support,
         static=interpreter(elf) is None,
-        shape=_host_shape(binary),
-        package_hashes=tuple(hashes.items()),
+        shape=hosting.shape,
+        package_hashes=tuple((it.package, it.hash) for it in hosting.packages),
         needed=_needed(elf),
     )
+
+
+def read_hosting(elf: ElfFile, binary: GoBinary) -> GoHosting:
+    """What a Go program offers to plugins.
+
+    :raises FormatError: a fingerprint lies outside of the file.
+    """
+    hashes = package_hashes(elf)
+    packages = tuple(HostPackage(package=name, hash=value) for name, value in sorted(hashes.items()))
+    return GoHosting(support=_support(elf, hashes), shape=_host_shape(binary), packages=packages)
 
 
 def read_guest(elf: ElfFile) -> Guest:

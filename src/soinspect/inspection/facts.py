@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from soinspect.model.facts import Facts
+    from soinspect.model.golang import GoFacts
     from soinspect.model.prototype import Prototypes
 
 
@@ -82,9 +83,23 @@ def types_of(elf: ElfFile, facts: Snapshot) -> Prototypes | Absent:
 def comparable(elf: ElfFile) -> Snapshot:
     """All facts of an open file, with those that only comparisons need."""
     facts = snapshot(elf)
-    if facts.go and facts.go.plugin:
-        # Most files are not Go's.
-        from soinspect.go.binary import GoBinary
-
-        facts = replace(facts, go=replace(facts.go, reached_types=GoBinary(elf).reached_types()))
+    if facts.go:
+        facts = _comparable_go(elf, facts, facts.go)
     return replace(facts, class_tables=class_tables(elf))
+
+
+def _comparable_go(elf: ElfFile, facts: Snapshot, go: GoFacts) -> Snapshot:
+    """The facts with what a Go plugin's exports reach, and with what a Go program offers to plugins."""
+    # Most files are not Go's.
+    from soinspect.go.binary import GoBinary
+    from soinspect.go.loading import read_hosting
+
+    binary = GoBinary(elf)
+    if go.plugin:
+        return replace(facts, go=replace(go, reached_types=binary.reached_types()))
+    if not go.kind.is_program:
+        return facts
+    try:
+        return replace(facts, go_host=read_hosting(elf, binary))
+    except FormatError as error:
+        return replace(facts, go_host=Absent(f"damaged: {error.reason}"))

@@ -16,8 +16,8 @@ from soinspect.model.absence import Absent
 from soinspect.model.constants import SegmentType
 from soinspect.model.facts import Facts
 from soinspect.model.golang import GoBinaryKind
-from soinspect.model.goloading import GoHost, Guest, Program
-from soinspect.model.loading import GoLoading, HostPackage, LoadingFacts, VersionName
+from soinspect.model.goloading import GoHost, Guest, HostPackage, Program
+from soinspect.model.loading import GoLoading, LoadingFacts, VersionName
 from soinspect.model.pluginkind import KindProblem, PluginKind
 from soinspect.model.snapshot import Snapshot
 from soinspect.model.symbol import SymbolColumns

@@ -21,6 +21,11 @@ class GoBinaryKind(StrEnum):
     SHARED = "shared"
     UNKNOWN = "binary of unknown kind"
 
+    @property
+    def is_program(self) -> bool:
+        """Whether it is run, and may open plugins."""
+        return self in (GoBinaryKind.EXECUTABLE, GoBinaryKind.PIE)
+
 
 class GoExportKind(StrEnum):
     """What ``plugin.Lookup`` returns for a name: a func value, or a pointer to the variable."""

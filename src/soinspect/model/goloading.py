@@ -37,6 +37,23 @@ class ModuleShape:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HostPackage:
+    """A package that a Go host exports to plugins, and its fingerprint in hexadecimal."""
+
+    package: str
+    hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoHosting:
+    """What a Go program offers to plugins, whichever they are; ``packages`` are sorted by name."""
+
+    support: PluginSupport
+    shape: ModuleShape | Absent
+    packages: tuple[HostPackage, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GoHost:
     """A Go program that is to open plugins.
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from soinspect.model.absence import Absent
-from soinspect.model.goloading import ModuleShape, PluginSupport
+from soinspect.model.goloading import HostPackage, ModuleShape, PluginSupport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,14 +16,6 @@ class VersionName:
     index: int
     name: str
     library: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostPackage:
-    """A package that a Go host exports to plugins, and its fingerprint in hexadecimal."""
-
-    package: str
-    hash: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,6 +35,11 @@ class FolderComparison:
     added: tuple[str, ...]
     unreadable: tuple[str, ...]
 
+    @property
+    def nothing_to_compare(self) -> bool:
+        """Whether the old folder holds no file that could be read: most likely another folder is meant."""
+        return not (self.pairs or self.gone or self.unreadable)
+
     def has(self, least: Severity) -> bool:
         """Whether a finding of any pair is at least this grave; a file that is gone breaks whoever opens it."""
         return bool(self.gone) or any(pair.has(least) for pair in self.pairs)

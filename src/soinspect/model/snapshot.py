@@ -13,10 +13,14 @@ if TYPE_CHECKING:
     from soinspect.model.classtable import ClassTable
     from soinspect.model.dynamic import VersionFloor, VersionNeed
     from soinspect.model.golang import GoFacts
+    from soinspect.model.goloading import GoHosting
     from soinspect.model.hardening import Hardening
     from soinspect.model.image import Anomaly, Header, ObjectKind
     from soinspect.model.pluginkind import PluginKind
     from soinspect.model.symbol import ExplainedSymbol, ExplainedSymbols
+
+
+_NOT_READ = Absent("it was not read")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +75,8 @@ class Witness:
 class Snapshot:
     """Everything known of one file, to be judged without the file; ``witnesses`` only where they were asked.
 
-    ``read_only_sections`` are those that nothing can write to once the file is loaded. ``class_tables`` are read for
-    comparisons only.
+    ``read_only_sections`` are those that nothing can write to once the file is loaded. ``class_tables``, and
+    ``go_host`` of a Go program, are read for comparisons only.
     """
 
     path: str
@@ -94,6 +98,7 @@ class Snapshot:
     read_only_sections: tuple[str, ...] = ()
     class_tables: tuple[ClassTable, ...] = ()
     plugin_kinds: tuple[PluginKind, ...] = ()
+    go_host: GoHosting | Absent = _NOT_READ
 
     @property
     def truncated(self) -> Anomaly | None:
@@ -104,6 +109,25 @@ class Snapshot:
     def exported(self) -> Sequence[ExplainedSymbol]:
         """The symbols that other objects can bind to."""
         return self.symbols.take(self.symbols.symbols.exported) if self.symbols else ()
+
+    @property
+    def offered(self) -> list[int]:
+        """The rows of the symbols that others look up by name.
+
+        A Go plugin or program exports whatever its linker made, which nobody asks for by name: of these, only what
+        ``//export`` made callable from C counts. Elsewhere it is all that the programmer named, in whatever language.
+        """
+        from soinspect.model.golang import GoBinaryKind
+        from soinspect.model.symbol import SymbolKind
+
+        if not self.symbols:
+            return []
+        symbols, kinds = self.symbols.symbols, self.symbols.kinds
+        rows = [row for row in symbols.exported if kinds[row] is SymbolKind.C]
+        if not self.go or self.go.kind is GoBinaryKind.C_SHARED:
+            return rows
+        by_cgo = {export.name for export in self.go.cgo_exports}
+        return [row for row in rows if symbols.names[row] in by_cgo]
 
     @property
     def undefined(self) -> Sequence[ExplainedSymbol]:

@@ -78,7 +78,7 @@ def _in_short(findings: list[Finding]) -> Iterator[Text]:
 
 def _fix(findings: list[Finding]) -> Iterator[Text]:
     if findings[0].severity in (Severity.BREAKING, Severity.RISKY):
-        yield Text(f"{'':14}fix: {findings[0].fix}")
+        yield Text(f"{'':14}fix: {printable(findings[0].fix)}")
 
 
 def _closing(comparison: Comparison) -> Iterator[Text]:

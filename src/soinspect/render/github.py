@@ -45,7 +45,7 @@ def _annotation(rule: Rule, findings: list[Finding], path: str) -> str:
         lines += [cut(f"  {printable(finding.evidence)}", _WIDTH)] if finding.evidence else []
     if len(findings) > _CHANGES:
         lines.append(f"and {len(findings) - _CHANGES:,} more")
-    lines.append(f"Fix: {rule.fix}")
+    lines.append(cut(f"Fix: {printable(findings[0].fix)}", _WIDTH))
     return _command(_COMMANDS[findings[0].severity], path, f"{rule.title} ({rule.id})", "\n".join(lines))
 
 

@@ -86,7 +86,7 @@ def _rule(rule: Rule, findings: list[Finding]) -> Iterator[str]:
     for finding in findings:
         yield from _finding(finding)
     yield "</table>"
-    yield f'<p class="fix"><b>Fix</b> {_text(rule.fix)}'
+    yield f'<p class="fix"><b>Fix</b> {_text(findings[0].fix)}'
     yield f'<a href="{_text(rule.reference)}" rel="noreferrer">Reference</a></p>'
     yield "</details>"
 

@@ -50,7 +50,7 @@ def _add(case: Element, rule: Rule, findings: list[Finding]) -> None:
     for finding in findings:
         lines.append(f"{finding.severity}: {change(finding)}")
         lines += [f"  {printable(finding.evidence)}"] if finding.evidence else []
-    text = "\n".join((*lines, f"Fix: {rule.fix}", f"Reference: {rule.reference}"))
+    text = "\n".join((*lines, f"Fix: {printable(findings[0].fix)}", f"Reference: {rule.reference}"))
     if _fails(findings):
         message = f"{rule.title}: {count(len(findings), 'finding')}"
         SubElement(case, "failure", type=Severity.BREAKING, message=message).text = text

@@ -17,6 +17,7 @@ from soinspect.render.text import count, cut, printable
 _ROWS = 30
 _ROWS_OF_A_RULE = 3  # where there are too many findings for all of them
 _CELL = 120
+_COMMAND = 1000
 _LAYOUTS = 5
 _LAYOUT_LINES = 40
 
@@ -53,12 +54,22 @@ def _row(finding: Finding) -> str:
 
 
 def _fixes(comparison: Comparison, rules: dict[str, Rule]) -> Iterator[str]:
-    """Why each rule that matters is one, and what to do, once for all its findings."""
+    """Why each rule that matters is one, and what to do, once for all its findings.
+
+    A comment is shown far from the pages of this project: its links name no file, but what a rule rests on.
+    """
     grave = (Severity.BREAKING, Severity.RISKY)
-    fired = {rule for severity, group in by_severity(comparison) if severity in grave for rule, _ in by_rule(group)}
-    pages = [f"**{r.title}** ([{r.id}]({r.reference})). {r.why} Fix: {r.fix}" for r in rules.values() if r.id in fired]
+    groups = (group for severity, found in by_severity(comparison) if severity in grave for group in by_rule(found))
+    fixes = {rule: findings[0].fix for rule, findings in groups}
+    pages = [_fix(rule, fixes[rule.id]) for rule in rules.values() if rule.id in fixes]
     if pages:
         yield _folded("How to fix it", "\n\n".join(pages))
+
+
+def _fix(rule: Rule, fix: str) -> str:
+    # What is not the rule's own comes from the files.
+    shown = rule.fix if fix == rule.fix else _code(fix, _COMMAND)
+    return f"**{rule.title}** (`{rule.id}`). {rule.why} Fix: {shown} [Reference]({rule.reference})"
 
 
 def _layouts(findings: Iterable[Finding]) -> Iterator[str]:
@@ -76,9 +87,9 @@ def _cell(text: str | None) -> str:
     return "" if text is None else _code(text).replace("|", "\\|")
 
 
-def _code(text: str) -> str:
+def _code(text: str, width: int = _CELL) -> str:
     """A code span: its fence is longer than any run of backticks inside."""
-    text = cut(printable(text), _CELL)
+    text = cut(printable(text), width)
     fence = _fence(text, 1)
     padding = " " if fence != "`" else ""
     return f"{fence}{padding}{text}{padding}{fence}" if text.strip() else ""

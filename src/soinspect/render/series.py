@@ -17,13 +17,21 @@ _FEW = 5
 
 def folder_lines(compared: FolderComparison, *, verbose: bool) -> Iterator[Text]:
     """What the folders' files do to their users, then a line a pair, those that break first."""
+    subject = printable(f"{compared.old} -> {compared.new}: ")
+    if compared.nothing_to_compare:
+        text = f"nothing to compare: no object file, snapshot or baseline in {compared.old}"
+        yield Text.assemble(subject, (printable(text), STYLES[Severity.RISKY]))
+        return
     breaking = [pair for pair in compared.pairs if pair.breaking]
-    parts = [f"{count(len(compared.pairs), 'file')} compared, {len(breaking)} break their users"]
+    whose = "breaks its users" if len(breaking) == 1 else "break their users"
+    parts = [f"{count(len(compared.pairs), 'file')} compared, {len(breaking)} {whose}"]
+    unseen = sum(pair.types_missing is not None for pair in compared.pairs)
+    parts += [f"types not compared in {unseen}"] if unseen else []
     parts += [f"{len(compared.gone)} gone"] if compared.gone else []
     parts += [f"{len(compared.added)} new"] if compared.added else []
     parts += [f"{len(compared.unreadable)} unreadable"] if compared.unreadable else []
     style = STYLES[Severity.BREAKING if breaking or compared.gone else Severity.COMPATIBLE]
-    yield Text.assemble(printable(f"{compared.old} -> {compared.new}: "), (", ".join(parts), style))
+    yield Text.assemble(subject, (", ".join(parts), style))
     for name in compared.gone:
         yield _row("gone", name, Severity.BREAKING)
     order = list(Severity)
@@ -47,8 +55,11 @@ def timeline_lines(timeline: Timeline) -> Iterator[Text]:
     """How many versions break the one before, then a line a step."""
     breaking = sum(step.comparison.breaking for step in timeline.steps)
     style = STYLES[Severity.BREAKING if breaking else Severity.COMPATIBLE]
+    unseen = sum(step.comparison.types_missing is not None for step in timeline.steps)
+    types = f", types not compared in {unseen}" if unseen else ""
     yield Text(
-        f"{len(timeline.steps) + 1} versions, {breaking} of {count(len(timeline.steps), 'step')} break users", style
+        f"{len(timeline.steps) + 1} versions, {breaking} of {count(len(timeline.steps), 'step')} break users{types}",
+        style,
     )
     for step in timeline.steps:
         worst = _worst(step.comparison)

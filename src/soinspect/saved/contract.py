@@ -8,7 +8,7 @@ from soinspect.model.absence import Absent
 from soinspect.model.golang import GoFacts, GoPlugin
 from soinspect.model.prototype import Evidence, Language, Prototypes
 from soinspect.model.snapshot import DynamicLinking, Snapshot
-from soinspect.model.symbol import ExplainedSymbols, SymbolKind
+from soinspect.model.symbol import ExplainedSymbols
 
 _NOT_KEPT = Absent("a baseline does not keep it")
 
@@ -21,7 +21,7 @@ def contract_of(facts: Snapshot) -> Snapshot:
         header=replace(facts.header, entry=0, phoff=0, shoff=0, phnum=0, shnum=0, shstrndx=0),
         producers=(),
         build_id=_NOT_KEPT,
-        symbols=facts.symbols if isinstance(facts.symbols, Absent) else _relied_on(facts.symbols),
+        symbols=facts.symbols if isinstance(facts.symbols, Absent) else _relied_on(facts, facts.symbols),
         dynamic=facts.dynamic if isinstance(facts.dynamic, Absent) else _linking(facts.dynamic),
         static_symbols=_NOT_KEPT,
         init_functions=tuple(replace(function, address=0) for function in facts.init_functions),
@@ -38,10 +38,10 @@ def _linking(dynamic: DynamicLinking) -> DynamicLinking:
     return replace(dynamic, version_needs=tuple(needs), defined_versions=tuple(sorted(dynamic.defined_versions)))
 
 
-def _relied_on(rows: ExplainedSymbols) -> ExplainedSymbols:
-    """What others bind to by name, and what others must provide; not the inner symbols of Go."""
+def _relied_on(facts: Snapshot, rows: ExplainedSymbols) -> ExplainedSymbols:
+    """What others bind to by name, and what others must provide."""
     symbols = rows.symbols
-    kept = [i for i in symbols.exported if rows.kinds[i] is SymbolKind.C] + symbols.undefined
+    kept = facts.offered + symbols.undefined
     return rows.take(sorted(kept, key=lambda i: (symbols.names[i], symbols.versions[i] or "", symbols.sections[i])))
 
 

@@ -10,19 +10,19 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Self
 
-from soinspect.model.absence import Absent
-from soinspect.model.golang import GoBinaryKind, GoFacts, GoPackageHash, GoPlugin
-from soinspect.model.goloading import GoHost, Guest, PluginSupport
-from soinspect.model.verdict import Outcome, PluginVerdict, Reason, ReasonRule, Requirement, Step
-from soinspect.verdict import gorules as rules
-from soinspect.verdict.assertion import KnownTypes
-from soinspect.verdict.gocause import (
+from soinspect.go.cause import (
     Build,
     host_build_line,
     modules_at_other_versions,
     rebuild_line,
     why_packages_differ,
 )
+from soinspect.model.absence import Absent
+from soinspect.model.golang import GoBinaryKind, GoFacts, GoPackageHash, GoPlugin
+from soinspect.model.goloading import GoHost, Guest, PluginSupport
+from soinspect.model.verdict import Outcome, PluginVerdict, Reason, ReasonRule, Requirement, Step
+from soinspect.verdict import gorules as rules
+from soinspect.verdict.assertion import KnownTypes
 from soinspect.verdict.requirement import Lookup, check_lookups
 
 _NO_MODULE = "fatal error: runtime: no plugin module data"

@@ -16,7 +16,6 @@ from soinspect.model.snapshot import DynamicLinking, Snapshot
 _GABI = "https://www.sco.com/developers/gabi/latest/ch4.eheader.html"
 _LD = "https://man7.org/linux/man-pages/man1/ld.1.html"
 _PSABI = "https://gitlab.com/x86-psABIs/x86-64-ABI"
-_OSABI_NONE, _OSABI_GNU = 0, 3
 # auditwheel puts the beginning of a SHA-256 into the names of libraries that it copies into a wheel.
 _VENDORED = re.compile(r"-[0-9a-f]{8}(?=[.-])")
 _LD_SO = "https://man7.org/linux/man-pages/man8/ld.so.8.html"
@@ -24,26 +23,6 @@ _LD_SO = "https://man7.org/linux/man-pages/man8/ld.so.8.html"
 
 def _linking(facts: Snapshot) -> DynamicLinking | None:
     return None if isinstance(facts.dynamic, Absent) else facts.dynamic
-
-
-def _machine_changed(pair: Pair) -> Iterator[Change]:
-    old, new = pair.old.header, pair.new.header
-    before, after = (f"{h.machine.name} {h.elf_class.name} {h.byteorder}-endian" for h in (old, new))
-    if before != after:
-        yield Change(subject="machine", before=before, after=after)
-
-
-def _os_abi_changed(pair: Pair) -> Iterator[Change]:
-    before, after = pair.old.header.osabi, pair.new.header.osabi
-    # The linker marks GNU extensions (IFUNC, UNIQUE); a Linux loader takes both.
-    if before != after and {before, after} != {_OSABI_NONE, _OSABI_GNU}:
-        yield Change(subject="OS ABI", before=str(before), after=str(after))
-
-
-def _flags_changed(pair: Pair) -> Iterator[Change]:
-    old, new = pair.old.header, pair.new.header
-    if old.machine is new.machine and old.flags != new.flags:
-        yield Change(subject="e_flags", before=f"{old.flags:#x}", after=f"{new.flags:#x}")
 
 
 def _isa_level_raised(pair: Pair) -> Iterator[Change]:
@@ -171,34 +150,6 @@ def _producer_changed(pair: Pair) -> Iterator[Change]:
 _rule = ComparisonRule.of
 
 RULES = (
-    _rule(
-        "elf.machine-changed",
-        Severity.BREAKING,
-        "The file is for another machine",
-        "The loader refuses an object whose machine, class or byte order is not its own.",
-        "Build for the machine of the host.",
-        _GABI,
-        _machine_changed,
-    ),
-    _rule(
-        "elf.osabi-changed",
-        Severity.BREAKING,
-        "The file is for another operating system",
-        "The loader refuses an object whose OS ABI it does not know: 'ELF file OS ABI invalid'.",
-        "Build for the system of the host.",
-        _GABI,
-        _os_abi_changed,
-    ),
-    _rule(
-        "elf.flags-changed",
-        Severity.BREAKING,
-        "The header's machine flags differ",
-        "On ARM, RISC-V, MIPS and PowerPC they tell the calling convention (such as floating point in registers or "
-        "not): the loader refuses the file, or arguments arrive in the wrong place.",
-        "Compile with the -mabi, -mfloat-abi of the old file.",
-        _GABI,
-        _flags_changed,
-    ),
     _rule(
         "elf.isa-level-raised",
         Severity.RISKY,

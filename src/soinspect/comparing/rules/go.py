@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from soinspect.comparing.change import Change
+from soinspect.comparing.gopackages import packages_differ
 from soinspect.comparing.pair import ComparisonRule, Pair
+from soinspect.comparing.wording import few
 from soinspect.model.absence import Absent
 from soinspect.model.finding import Severity
 from soinspect.model.golang import GoExport, GoPlugin
@@ -19,7 +21,7 @@ _HASHES = "https://go.dev/src/runtime/plugin.go"
 def _what(facts: Snapshot) -> str:
     if isinstance(facts.go, Absent):
         return "not a Go binary"
-    return f"Go {facts.go.kind}"
+    return "Go program" if facts.go.kind.is_program else f"Go {facts.go.kind}"
 
 
 def _kind_changed(pair: Pair) -> Iterator[Change]:
@@ -60,43 +62,26 @@ def _export_type_changed(pair: Pair) -> Iterator[Change]:
                 yield Change(subject=name, before=export.declaration, after=new[name].declaration)
 
 
-def _hashes(plugin: GoPlugin) -> dict[str, str]:
-    """The hashes that a host compares: of all packages but the plugin's own."""
-    return {p.package: p.hash for p in plugin.package_hashes if p.package != plugin.path}
-
-
 def _package_hash_changed(pair: Pair) -> Iterator[Change]:
-    if not pair.plugins:
-        return
-    old, new = map(_hashes, pair.plugins)
-    changed = [package for package, value in old.items() if new.get(package, value) != value]
-    common = sum(package in new for package in old)
-    if changed:
-        # One cause changes many hashes: one finding. plugin.Open names the first in the plugin's own order.
-        first = next(package for package in new if package in changed)
-        rest = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
-        yield Change(
-            subject=f"{first}{rest}",
-            before=old[first],
-            after=new[first],
-            evidence=f"{len(changed)} of {common} common packages: {', '.join(changed)}",
-        )
+    found = packages_differ(pair) if pair.plugins else None
+    if found:
+        yield found
 
 
 def _package_added(pair: Pair) -> Iterator[Change]:
-    if pair.plugins:
-        old, new = map(_hashes, pair.plugins)
+    if pair.plugins and pair.package_hashes:
+        old, new = pair.package_hashes
         gained = [package for package in new if package not in old]
         if gained:
-            yield Change(subject=", ".join(gained), after="linked in")
+            yield Change(subject=few(gained), after="linked in")
 
 
 def _package_removed(pair: Pair) -> Iterator[Change]:
-    if pair.plugins:
-        old, new = map(_hashes, pair.plugins)
+    if pair.plugins and pair.package_hashes:
+        old, new = pair.package_hashes
         lost = [package for package in old if package not in new]
         if lost:
-            yield Change(subject=", ".join(lost), before="linked in")
+            yield Change(subject=few(lost), before="linked in")
 
 
 def _plugin_path_changed(pair: Pair) -> Iterator[Change]:
@@ -126,8 +111,8 @@ def _init_tasks_changed(pair: Pair) -> Iterator[Change]:
 def _order_difference(before: tuple[str, ...], after: tuple[str, ...]) -> str:
     gained = [package for package in after if package not in before]
     lost = [package for package in before if package not in after]
-    parts = [f"new: {', '.join(gained)}"] if gained else []
-    parts += [f"gone: {', '.join(lost)}"] if lost else []
+    parts = [f"new: {few(gained)}"] if gained else []
+    parts += [f"gone: {few(lost)}"] if lost else []
     return "; ".join(parts) or "the same packages in another order"
 
 

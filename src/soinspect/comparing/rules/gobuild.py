@@ -5,27 +5,39 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from soinspect.comparing.change import Change
+from soinspect.comparing.gopackages import builds_of
 from soinspect.comparing.pair import ComparisonRule, Pair
+from soinspect.go.cause import build_line, may_be_same_release
 from soinspect.model.finding import Severity
-from soinspect.model.golang import GoBuildInfo, GoModule
+from soinspect.model.golang import GoBinaryKind, GoBuildInfo, GoModule
 
 _HASHES = "https://go.dev/src/runtime/plugin.go"
 _BUILD = "https://pkg.go.dev/cmd/go#hdr-Compile_packages_and_dependencies"
 _VCS = "https://pkg.go.dev/runtime/debug#BuildSetting"
 # Settings that the tests of other releases showed to change package hashes or the machine code's requirements.
 _SETTINGS_THAT_MATTER = frozenset((
-    "-buildmode", "-compiler", "-gcflags", "-pgo", "-race", "-msan", "-asan", "-tags", "-trimpath",
+    "-compiler", "-gcflags", "-pgo", "-race", "-msan", "-asan", "-tags", "-trimpath",
     "CGO_ENABLED", "CGO_CFLAGS", "CGO_CPPFLAGS", "CGO_CXXFLAGS", "CGO_LDFLAGS",
     "GOARCH", "GOOS", "GOAMD64", "GOARM64", "GOEXPERIMENT", "GOFIPS140",
 ))  # fmt: skip
+# Other kinds have a runtime of their own. What a program's release means to its plugins is a finding of its own.
+_MUST_AGREE = (GoBinaryKind.PLUGIN, GoBinaryKind.SHARED)
 _MODIFIED = "vcs.modified"
 
 
 def _version_changed(pair: Pair) -> Iterator[Change]:
     if pair.go:
         old, new = (go.version for go in pair.go)
-        if old.text != new.text:
-            yield Change(subject="Go release", before=old.text, after=new.text, evidence="; ".join(new.evidence))
+        if not may_be_same_release(old, new):
+            asks = pair.go[0].kind in _MUST_AGREE
+            yield Change(
+                subject="Go release",
+                before=old.text,
+                after=new.text,
+                evidence="; ".join(new.evidence),
+                severity=None if asks else Severity.INFO,
+                fix=build_line(*builds_of(pair, pair.go)) if pair.plugins else None,
+            )
 
 
 def _build_infos(pair: Pair) -> tuple[GoBuildInfo, GoBuildInfo] | None:
@@ -56,10 +68,10 @@ def _replacement(module: GoModule) -> tuple[str, str] | None:
 
 
 def _severity(pair: Pair, module: GoModule) -> Severity | None:
-    """A host that links the module refuses the plugin where the hash of one of its packages differs."""
-    if not pair.plugins:
+    """Host and plugin that both link the module refuse each other where the hash of one of its packages differs."""
+    if not pair.package_hashes:
         return None
-    old, new = ({it.package: it.hash for it in plugin.package_hashes} for plugin in pair.plugins)
+    old, new = pair.package_hashes
     inside = [package for package in old if package == module.path or package.startswith(f"{module.path}/")]
     return Severity.BREAKING if any(new.get(package, old[package]) != old[package] for package in inside) else None
 
@@ -98,7 +110,8 @@ def _setting_changed(pair: Pair) -> Iterator[Change]:
         return
     old, new = infos
     for key in dict.fromkeys(setting.key for info in infos for setting in info.settings):
-        if old.setting(key) != new.setting(key) and key != _MODIFIED:
+        # cmd/go writes some settings even if they are empty, which is as good as not set; others, or older ones, not.
+        if (old.setting(key) or "") != (new.setting(key) or "") and key != _MODIFIED:
             severity = None if key in _SETTINGS_THAT_MATTER else Severity.INFO
             yield Change(subject=key, before=old.setting(key), after=new.setting(key), severity=severity)
 
@@ -118,8 +131,8 @@ RULES = (
         Severity.BREAKING,
         "Another Go release built it",
         "A host accepts plugins of its own Go release; of another one it reports 'different version of "
-        "package', or dies with 'no plugin module data'.",
-        "Build the plugin with the Go release of the host (GOTOOLCHAIN=goX.Y.Z), or rebuild the host too.",
+        "package', or dies with 'no plugin module data'. C hosts do not notice.",
+        "Build with the Go release of the old file, or rebuild the other side too.",
         _HASHES,
         _version_changed,
     ),

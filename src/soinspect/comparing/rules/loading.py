@@ -30,11 +30,6 @@ def _flag_added(name: str, prefix: str = "DF_1_") -> Callable[[Pair], Iterator[C
     return find
 
 
-def _kind_changed(pair: Pair) -> Iterator[Change]:
-    if pair.old.kind is not pair.new.kind:
-        yield Change(subject="kind of object", before=pair.old.kind, after=pair.new.kind)
-
-
 def _search_path_changed(pair: Pair) -> Iterator[Change]:
     old, new = pair.old.dynamic, pair.new.dynamic
     if isinstance(old, DynamicLinking) and isinstance(new, DynamicLinking) and not _became_runpath(old, new):
@@ -124,15 +119,6 @@ def _init_added(pair: Pair) -> Iterator[Change]:
 _rule = ComparisonRule.of
 
 RULES = (
-    _rule(
-        "elf.kind-changed",
-        Severity.BREAKING,
-        "The file is another kind of object",
-        "dlopen takes shared libraries only; a position-independent executable is refused since glibc 2.30.",
-        "Link with -shared.",
-        _GABI,
-        _kind_changed,
-    ),
     _rule(
         "elf.dlopen-forbidden",
         Severity.BREAKING,

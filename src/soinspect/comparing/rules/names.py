@@ -24,7 +24,9 @@ _TYPE_INFORMATION = ("_ZTI", "_ZTS")
 
 
 def _describe(symbol: Symbol) -> str:
-    return f"{symbol.type.name} {symbol.binding.name}, {symbol.size} bytes"
+    # A baseline does not say how long code is, nor does assembly without .size.
+    size = f", {symbol.size} bytes" if symbol.size else ""
+    return f"{symbol.type.name} {symbol.binding.name}{size}"
 
 
 def _removed(pair: Pair) -> Iterator[Change]:

@@ -1,4 +1,4 @@
-"""Why two Go builds of a package differ, and the command that builds the plugin as the other side was built.
+"""Why two Go builds of a package differ, and the command that builds one side as the other was built.
 
 The hashes decide whether packages differ; build information only explains it. Which settings change hashes was
 measured on Go 1.19 to 1.27: GOAMD64, CGO_*, -ldflags, -cover, -buildvcs, -asmflags, GOFIPS140 and flags for package
@@ -12,12 +12,13 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from soinspect.model.golang import GoBuildInfo, GoFacts, GoModule, GoVersion
+from soinspect.model.golang import GoBinaryKind, GoBuildInfo, GoFacts, GoModule, GoVersion
 
 _SWITCHES = ("-trimpath", "-race", "-msan", "-asan")
 _HARMLESS_COMPILER_FLAGS = re.compile(r" ?-(?:B|dwarf=\w+)(?= |$)")
 _UNVERSIONED = "(devel)"
 _RELEASE = re.compile(r"go1\.\d+(?:\.\d+)?(?:(?:beta|rc)\d+)?")
+_EXPERIMENTS = re.compile(r"[ -]X:")
 _MINOR = re.compile(r"(?:\bgo|\b)1\.(\d+)")
 _FIRST_WITH_TOOLCHAIN_SWITCHING = 21
 _UNRECORDED = "what both files record of their builds agrees: "
@@ -53,7 +54,7 @@ class Cause:
 
 
 def why_packages_differ(theirs: Build, ours: Build, differing: Sequence[str], shared: Sequence[str]) -> Cause:
-    """Why packages of ``ours``, the plugin, differ from those of ``theirs``, which were in the process before."""
+    """Why packages of ``ours`` differ from those of ``theirs``: its host, or the file that it replaces."""
     fix = rebuild_line(theirs, ours, shared)
     release = _releases_differ(theirs, ours)
     if not theirs.info or not ours.info:
@@ -79,17 +80,22 @@ def why_packages_differ(theirs: Build, ours: Build, differing: Sequence[str], sh
 
 def _releases_differ(theirs: Build, ours: Build) -> str | None:
     before, after = theirs.facts.version, ours.facts.version
-    if before.exact and after.exact:
-        same = _release(before) == _release(after)
-    else:
-        same = bool(_minors(before.text) & _minors(after.text)) or not (_minors(before.text) and _minors(after.text))
-    return None if same else f"{theirs.name} built by {_release(before)}, {ours.name} by {_release(after)}"
+    if may_be_same_release(before, after):
+        return None
+    return f"{theirs.name} built by {_release(before)}, {ours.name} by {_release(after)}"
+
+
+def may_be_same_release(one: GoVersion, other: GoVersion) -> bool:
+    """Whether two files can have been built by the same release, as far as their versions are known."""
+    if one.exact and other.exact:
+        return _release(one) == _release(other)
+    minors, others = _minors(one.text), _minors(other.text)
+    return bool(minors & others) or not (minors and others)
 
 
 def _release(version: GoVersion) -> str:
-    """The version without what follows the name of a release: the experiments that the toolchain was built with."""
-    match = _RELEASE.match(version.text) if version.exact else None
-    return match[0] if match else version.text
+    """The version without the experiments that the toolchain was built with; a vendor's own suffix belongs to it."""
+    return _EXPERIMENTS.split(version.text)[0]
 
 
 def _minors(text: str) -> set[int]:
@@ -167,6 +173,13 @@ def _where(module: GoModule) -> str:
     return f"replaced by {used.path} {used.version.replace(_UNVERSIONED, '')}".rstrip()
 
 
+def of_a_dependency(package: str, facts: GoFacts) -> bool:
+    """Whether a package is neither of the standard library nor of the main module, as far as the file tells."""
+    if not facts.build_info:
+        return "." in package.partition("/")[0]
+    return _module_of(package, facts.build_info) in facts.build_info.dependencies
+
+
 def _is_standard(package: str, *infos: GoBuildInfo) -> bool:
     return "." not in package.partition("/")[0] and all(_module_of(package, info) is None for info in infos)
 
@@ -181,7 +194,7 @@ def modules_at_other_versions(theirs: Build, ours: Build, packages: Sequence[str
 
 def rebuild_line(theirs: Build, ours: Build, packages: Sequence[str] = ()) -> str:
     """The command that builds ``ours`` with the release, the settings and the modules of ``theirs``."""
-    if _setting(theirs, "-asan"):
+    if _setting(theirs, "-asan") and _is_plugin(ours):
         return f"build {theirs.file} without -asan: AddressSanitizer ends the process when a plugin has it too"
     moves = [command for path, _ in _module_differences(theirs, ours, packages)
              if (command := _module_command(path, theirs))]  # fmt: skip
@@ -189,23 +202,35 @@ def rebuild_line(theirs: Build, ours: Build, packages: Sequence[str] = ()) -> st
 
 
 def build_line(model: Build, ours: Build) -> str:
-    """The command that builds ``ours`` as a plugin with the release and the settings of ``model``."""
+    """The command that builds ``ours``, a plugin or program, again with the release and the settings of ``model``."""
+    first: tuple[str, ...] = ()
     words: list[str] = []
-    release = _release(model.facts.version)
-    go = "go"
-    if model.facts.version.exact and release != _release(ours.facts.version):
-        if min(_minors(release), default=0) >= _FIRST_WITH_TOOLCHAIN_SWITCHING:
+    go, note = "go", ""
+    release, own = _release(model.facts.version), _release(ours.facts.version)
+    if model.facts.version.exact and _RELEASE.fullmatch(release):
+        if release != own and _switches_toolchains(release) and _switches_toolchains(own):
             words.append(f"GOTOOLCHAIN={release}")
-        else:
-            go = release  # golang.org/dl installs older releases as commands of that name
-    experiments, own = _setting(model, "GOEXPERIMENT"), _setting(ours, "GOEXPERIMENT")
-    if experiments or own:
+        elif release != own:
+            first, go = (f"go install golang.org/dl/{release}@latest", f"{release} download"), release
+    elif not may_be_same_release(model.facts.version, ours.facts.version):
+        note = f"  # by the toolchain of {model.file}, no public release: {release}"
+    experiments = _setting(model, "GOEXPERIMENT")
+    if experiments or _setting(ours, "GOEXPERIMENT"):
         words.append(f"GOEXPERIMENT={experiments}")
-    words += (go, "build", "-buildmode=plugin")
+    words += (go, "build", "-buildmode=plugin") if _is_plugin(ours) else ("CGO_ENABLED=1", go, "build")
     words += _flags(model)
     if _setting(ours, "-pgo") and not _setting(model, "-pgo"):
         words.append("-pgo=off")
-    return shlex.join((*words, "-o", ours.file, _target(ours)))
+    return " && ".join((*first, shlex.join((*words, "-o", ours.file, _target(ours))))) + note
+
+
+def _switches_toolchains(release: str) -> bool:
+    """Whether go commands of the release heed GOTOOLCHAIN, and fetch the release where it names it."""
+    return min(_minors(release), default=0) >= _FIRST_WITH_TOOLCHAIN_SWITCHING
+
+
+def _is_plugin(build: Build) -> bool:
+    return build.facts.kind is GoBinaryKind.PLUGIN
 
 
 def host_build_line(host: Build) -> str:
