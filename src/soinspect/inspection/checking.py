@@ -81,8 +81,10 @@ def _with_required(elf: ElfFile, guest: Guest, requirements: Sequence[Requiremen
 
     :raises UsageError: a type is required that is no prototype of a C function.
     """
-    if guest.is_go_plugin or not requirements:
+    if not requirements:
         return guest
+    if guest.go and guest.go.plugin:
+        return replace(guest, hidden=tuple(_not_exported(elf, guest.go.plugin.path)))
     from soinspect.inspection.prototypes import check_prototypes
 
     return replace(
@@ -90,6 +92,15 @@ def _with_required(elf: ElfFile, guest: Guest, requirements: Sequence[Requiremen
         hidden=guest.hidden or tuple(hidden_names(elf)),
         prototypes=tuple(check_prototypes(elf, requirements)),
     )
+
+
+def _not_exported(elf: ElfFile, plugin_path: str) -> Iterator[str]:
+    """The functions and variables of a Go plugin's package main that begin with a small letter."""
+    prefix = f"{plugin_path}."
+    for symbol in elf.dynamic_symbols.starting_with(prefix) if elf.dynamic_symbols else ():
+        name = symbol.name.removeprefix(prefix)
+        if name.isidentifier() and not name[0].isupper():
+            yield name
 
 
 def _inherited(

@@ -79,7 +79,7 @@ MESSAGES = (
     _known("go.nil-pointer", r"invalid memory address or nil pointer dereference",
            "Go code used a nil pointer; in runtime.plugin_lastmoduleinit, host and plugin come from releases of Go that"
            " lay out module data differently",
-           _CHECK),
+           _CHECK, "check.go.module-fields"),
     _known("go.module-tables",
            r"(?:invalid (?:runtime|function) symbol table|plugin has bad symbol table|runtime: pcHeader: invalid"
            r"|fatal error: abi mismatch|minpc or maxpc invalid)",
@@ -178,6 +178,10 @@ MESSAGES = (
            "memory that a file was to fill is past the file's end: a library was cut short, or overwritten while it was"
            " in use",
            "soinspect info PLUGIN", "check.dlopen.truncated"),
+    _known("crash", r"SIGSEGV|[Ss]egmentation (?:fault|violation)",
+           "code used memory that is not there: host and plugin misunderstand each other's data or functions, or one of"
+           " them is wrong; a Go runtime in a host that does not start it crashes, too",
+           "soinspect call PLUGIN", "check.go.module-fields", "check.go.nothing-exported", "check.dlopen.go-plugin"),
     _known("python.init", r"does not define module export function \((?P<name>PyInit_\w+)\)",
            "Python looks for {name}, which follows from the file's name: the file was renamed, or the function is not"
            ' exported (extern "C", visibility)',
