@@ -42,13 +42,15 @@ def check(host: str, plugins: Sequence[str], environment: LoaderEnv, policy: Pol
             try:
                 elf, guest = _open_guest(path, files, resources)
                 known[files.given(named)] = elf
-                guests.append(_with_required(elf, guest, policy.requirements))
+                # What is no Go plugin is not looked up in by a Go program: it does not get that far.
+                asked = policy.required_of(path) if guest.is_go_plugin or not by_go else ()
+                guests.append(_with_required(elf, guest, asked))
             except InputError as error:
                 guests.append(error)
         plans = dlopen_plans(host, opened, environment, into_global_scope=by_go, known=known)
         read = [_read(*it, files) for it in zip(plugins, guests, plans, strict=True)]
         read = [
-            replace(guest, inherited=tuple(_inherited(guest, plan, policy.requirements, files)))
+            replace(guest, inherited=tuple(_inherited(guest, plan, policy.required_of(guest.path), files)))
             for guest, plan in zip(read, plans, strict=True)
         ]
     return judge(program, read, plans, policy)

@@ -91,7 +91,7 @@ class GoProcess:
 
         :raises UsageError: a type that is required is none of Go's.
         """
-        lookups = tuple(map(Lookup.of, requirements))
+        lookups = tuple(map(Lookup.of, requirements)) if guest.is_go_plugin else ()
         return _verdict(guest, self._up_to_failure(guest, self._steps(guest, lookups, dlopen)))
 
     def _up_to_failure(self, guest: Guest, steps: Iterable[Step]) -> Iterator[Step]:
