@@ -85,3 +85,21 @@ def test_types_from_another_package_name_it(go_build: GoBuild, soinspect: Soinsp
     assert "the host has no package example.com/assertions/fork/lib, which the plugin's types are of" in run.out
     run = soinspect("check", host, plugin, "--require", "Add:foo")
     assert (run.code, "is no Go type" in run.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "cause"),
+    [
+        ("add", "add is not exported, since it begins with a small letter"),
+        ("aDD", "add is not exported, since it begins with a small letter"),
+        ("Own", "Own is a type, and Lookup finds functions and variables"),
+        ("Close", "Close is a method of *main.Own, and Lookup finds functions and variables"),
+        ("Ad", None),
+    ],
+)
+def test_what_has_the_name_and_is_no_export(name: str, cause: str | None, go_build: GoBuild) -> None:
+    host, plugin = go_build(GO_CURRENT, FOLDER / "host", mode="exe"), go_build(GO_CURRENT, FOLDER / "plugin")
+    policy = Policy(requirements=(Requirement.parse(name),))
+    (reason,) = api.check(str(host), [str(plugin)], policy=policy).plugins[0].reasons
+    assert reason.cause == cause
+    assert reason.evidence[0].startswith("it exports " if cause else "did you mean Add? ")

@@ -55,12 +55,15 @@ def test_several_plugins_have_a_verdict_each_and_one_together(pairs: GoPairs, so
     assert run.out.startswith("FAIL 1 of 2 plugins in host-plain: plugin-trimpath.so\nOK ")
 
 
-def test_requirements(pairs: GoPairs, soinspect: Soinspect) -> None:
+def test_requirements(pairs: GoPairs, cc: Compile, soinspect: Soinspect) -> None:
     host, plugin = pairs.host(NEW, "plain"), pairs.plugin(NEW, "plain")
     assert soinspect("check", host, plugin, "--require", "Run:func()", "--require", "Count").code == 0
     run = soinspect("check", host, plugin, "--require", "Rum")
     assert run.code == 1
     assert "did you mean Run? it exports Count, Run" in run.out
+    library = cc("int run(void) { return 0; }", name="library.so")  # which a Go host gives no chance
+    run = soinspect("check", host, plugin, library, "--require", "Run:func()")
+    assert (run.code, "OK plugin-plain.so" in run.out) == (1, True)
     run = soinspect("check", host, plugin, "--require", "Run:func(then chan)")
     assert (run.code, "func(then chan): is no Go type" in run.err) == (2, True)
     run = soinspect("check", host, plugin, "--require", "Run@V1")

@@ -16,6 +16,7 @@ from gopairs import GoPairs, really_open
 from soinspect import api
 from soinspect.model.absence import Absent
 from soinspect.model.explanation import Explanation
+from soinspect.model.verdict import Outcome
 from soinspect.verdict.messages import MESSAGES
 
 NEW, OLD = "1.27.3", "1.24.11"
@@ -211,3 +212,23 @@ def test_the_command(soinspect: Soinspect) -> None:
 
 def test_a_long_text_takes_no_long_time() -> None:
     assert isinstance(api.explain("x" * 1_000_000), Absent)
+
+
+def test_each_plugin_is_asked_what_is_said_of_it(pairs: GoPairs, cc: Compile) -> None:
+    """A C library among Go plugins has another way of looking up, and its message asks nothing of the others."""
+    host = pairs.host(NEW, "plain")
+    plugins = [str(pairs.plugin(NEW, "plain")), str(cc("int run(void) { return 0; }", name="library.so"))]
+    found = api.explain("library.so: undefined symbol: missing, version V1", str(host), plugins)
+    assert isinstance(found, Explanation)
+    assert found.verdict
+    assert [it.outcome for it in found.verdict.plugins] == [Outcome.ACCEPTED, Outcome.REJECTED]
+    named = pairs.read_guest(Path(plugins[0])).go
+    assert named
+    assert named.plugin
+    text = f"plugin: symbol Missing not found in plugin {named.plugin.path}"
+    found = api.explain(text, str(host), [plugins[0], str(pairs.plugin(NEW, "second"))])
+    assert isinstance(found, Explanation)
+    assert found.verdict
+    assert (found.foreseen, [it.outcome for it in found.verdict.plugins]) == (
+        True, [Outcome.REJECTED, Outcome.ACCEPTED],
+    )  # fmt: skip

@@ -42,13 +42,15 @@ def check(host: str, plugins: Sequence[str], environment: LoaderEnv, policy: Pol
             try:
                 elf, guest = _open_guest(path, files, resources)
                 known[files.given(named)] = elf
-                guests.append(_with_required(elf, guest, policy.requirements))
+                # What is no Go plugin is not looked up in by a Go program: it does not get that far.
+                asked = policy.required_of(path) if guest.is_go_plugin or not by_go else ()
+                guests.append(_with_required(elf, guest, asked))
             except InputError as error:
                 guests.append(error)
         plans = dlopen_plans(host, opened, environment, into_global_scope=by_go, known=known)
         read = [_read(*it, files) for it in zip(plugins, guests, plans, strict=True)]
         read = [
-            replace(guest, inherited=tuple(_inherited(guest, plan, policy.requirements, files)))
+            replace(guest, inherited=tuple(_inherited(guest, plan, policy.required_of(guest.path), files)))
             for guest, plan in zip(read, plans, strict=True)
         ]
     return judge(program, read, plans, policy)
@@ -81,8 +83,10 @@ def _with_required(elf: ElfFile, guest: Guest, requirements: Sequence[Requiremen
 
     :raises UsageError: a type is required that is no prototype of a C function.
     """
-    if guest.is_go_plugin or not requirements:
+    if not requirements:
         return guest
+    if guest.go and guest.go.plugin:
+        return replace(guest, hidden=tuple(_not_exported(elf, guest.go.plugin.path)))
     from soinspect.inspection.prototypes import check_prototypes
 
     return replace(
@@ -90,6 +94,15 @@ def _with_required(elf: ElfFile, guest: Guest, requirements: Sequence[Requiremen
         hidden=guest.hidden or tuple(hidden_names(elf)),
         prototypes=tuple(check_prototypes(elf, requirements)),
     )
+
+
+def _not_exported(elf: ElfFile, plugin_path: str) -> Iterator[str]:
+    """The functions and variables of a Go plugin's package main that begin with a small letter."""
+    prefix = f"{plugin_path}."
+    for symbol in elf.dynamic_symbols.starting_with(prefix) if elf.dynamic_symbols else ():
+        name = symbol.name.removeprefix(prefix)
+        if name.isidentifier() and not name[0].isupper():
+            yield name
 
 
 def _inherited(

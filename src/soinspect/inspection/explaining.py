@@ -28,8 +28,8 @@ def explain_by_files(found: Recognised, host: str, plugins: Sequence[str], envir
     """
     files = FileSystem(environment.root)
     named = [_names(path, files) for path in plugins]
-    asked = dict.fromkeys(requirement for it in named for requirement in asked_by(found, it))
-    verdict = check(host, plugins, environment, Policy(requirements=tuple(asked)))
+    asked = tuple(requirement for it in named for requirement in asked_by(found, it))
+    verdict = check(host, plugins, environment, Policy(requirements=asked))
     return hold_against(found, verdict, named)
 
 

@@ -123,12 +123,14 @@ class Requirement:
     """A symbol that the host looks up.
 
     ``type`` is the Go type that it asserts, or the prototype that it calls a C function by, None for any; ``version``
-    the one that it asks of a C library, None for the default one.
+    the one that it asks of a C library, None for the default one. ``plugin`` is the path of the one plugin that is
+    asked, None where all are.
     """
 
     symbol: str
     type: str | None
     version: str | None = None
+    plugin: str | None = None
 
     @classmethod
     def parse(cls, text: str) -> Requirement:
@@ -149,6 +151,10 @@ class Policy:
     requirements: tuple[Requirement, ...] = ()
     newest: tuple[tuple[str, str], ...] = ()
     forbidden: tuple[str, ...] = ()
+
+    def required_of(self, plugin: str) -> tuple[Requirement, ...]:
+        """What the plugin at this path must export."""
+        return tuple(it for it in self.requirements if it.plugin in (None, plugin))
 
 
 def _worst(outcomes: Iterable[Outcome]) -> Outcome:

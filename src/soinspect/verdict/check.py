@@ -60,13 +60,13 @@ class _Process:
             and not (process.host.static and it.kind is ProblemKind.HOST)  # which the model of Go's runtime knows
         ]
         reasons = [dlopen_reason(it, guest.identity, opened_as=guest.path) for it in of_go]
-        return process.open(guest, self._policy.requirements, reasons)
+        return process.open(guest, self._policy.required_of(guest.path), reasons)
 
     def _opened_natively(self, guest: Guest, problems: Sequence[DlopenProblem], libc: Libc) -> PluginVerdict:
         reasons = [dlopen_reason(it, guest.path) for it in problems]
         reasons += self._runtime(guest)
         reasons += other_release(self._program, guest)
-        steps = list(check_symbols(guest, self._policy.requirements, libc))
+        steps = list(check_symbols(guest, self._policy.required_of(guest.path), libc))
         reasons += (it for it in steps if isinstance(it, Reason))
         passed = tuple(it for it in steps if isinstance(it, str))
         return PluginVerdict(path=guest.path, reasons=tuple(reasons), passed=passed)

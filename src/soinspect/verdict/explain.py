@@ -18,6 +18,7 @@ from soinspect.verdict.messages import MESSAGES
 _MAX_TEXT = 1 << 13  # characters: patterns that search for a name take time that grows with its square
 _ENDS_OF_TYPE = re.compile(r"""["'`\]})\w](?=\s|["'`,;:\\]|$)""")
 _MAX_ENDS = 100
+_NOT_SAID = "?"
 # What these say depends on more than the files: on folders, on the order of events, on other code.
 _FROM_SURROUNDINGS = ("go.realpath", "go.empty-plugin-path", "go.nil-pointer", "go.nil-symbol")
 
@@ -46,7 +47,7 @@ def recognise(text: str) -> Recognised | Absent:
     for known in MESSAGES:
         match = re.search(known.pattern, text[:_MAX_TEXT])
         if match:
-            words = {name: value or "?" for name, value in match.groupdict().items()}
+            words = {name: value or _NOT_SAID for name, value in match.groupdict().items()}
             if "wanted" in words:
                 words["wanted"] = _type_in_front(words["wanted"])
             return Recognised(known=known, message=match[0], words=words)
@@ -71,15 +72,16 @@ def asked_by(found: Recognised, plugin: PluginNames) -> Iterator[Requirement]:
     match found.known.id:
         case "go.symbol-not-found":
             if plugin.go and plugin.go.path == words["plugin"]:
-                yield Requirement(symbol=words["name"], type=None)
+                yield Requirement(symbol=words["name"], type=None, plugin=plugin.path)
         case "go.type" | "go.missing-method":
             for export in plugin.go.exports if plugin.go and _is_type(words["wanted"]) else ():
                 if is_written_alike(words["found"], export.looked_up_type):
-                    yield Requirement(symbol=export.name, type=words["wanted"])
+                    yield Requirement(symbol=export.name, type=words["wanted"], plugin=plugin.path)
         case "ld.undefined-symbol" | "musl.dlsym" | "python.init":
-            version = words.get("version", "?")
+            version = words.get("version", _NOT_SAID)
             if plugin.go is None and words["name"] not in plugin.undefined:
-                yield Requirement(symbol=words["name"], type=None, version=None if version == "?" else version)
+                asked = None if version == _NOT_SAID else version
+                yield Requirement(symbol=words["name"], type=None, version=asked, plugin=plugin.path)
 
 
 def _is_type(text: str) -> bool:

@@ -91,7 +91,7 @@ class GoProcess:
 
         :raises UsageError: a type that is required is none of Go's.
         """
-        lookups = tuple(map(Lookup.of, requirements))
+        lookups = tuple(map(Lookup.of, requirements)) if guest.is_go_plugin else ()
         return _verdict(guest, self._up_to_failure(guest, self._steps(guest, lookups, dlopen)))
 
     def _up_to_failure(self, guest: Guest, steps: Iterable[Step]) -> Iterator[Step]:
@@ -123,7 +123,7 @@ class GoProcess:
             yield from self._has_the_same_packages(guest)
             yield from self._has_its_symbols(guest)
         known = KnownTypes.of(_facts(guest).reached_types, [package for package, _ in self.host.package_hashes])
-        yield from check_lookups(_plugin(guest), lookups, known)
+        yield from check_lookups(_plugin(guest), guest.hidden, lookups, known)
         # What dlopen does is open: the runtime's refusal would decide all the same.
         yield from (it for it in dlopen if it.outcome is Outcome.UNDECIDED)
         if self.undecided is not None:

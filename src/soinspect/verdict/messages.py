@@ -16,6 +16,8 @@ def _known(name: str, pattern: str, means: str, fix: str, *foreseen_by: str) -> 
     return LoaderMessage(id=name, pattern=pattern, means=means, fix=fix, foreseen_by=foreseen_by)
 
 
+# It is only looked for where a word begins: from every character on, that would take time with the square of a text.
+_FILE = r"(?<![^\s:\"])(?P<file>[^\s:\"]+)"
 # Refusals of a file for what its headers say, word for word (glibc, elf/dl-load.c).
 _HEADERS = (
     r"ELF file data encoding not (?:little|big)-endian|ELF file version ident does not match current one"
@@ -66,7 +68,8 @@ MESSAGES = (
            "the host asserts a type of nothing: plugin.Lookup found no such symbol, and its error was not looked at",
            "check the error of Lookup in the host"),
     _known("go.missing-method",
-           r"interface conversion: (?P<found>[^\n]+?) is not (?P<wanted>[^\n]+?): missing method (?P<method>\w+)",
+           r"interface conversion: (?P<found>[^\n]+?) is not (?P<wanted>(?:(?! is not )[^\n])+?): missing method"
+           r" (?P<method>\w+)",
            "the host asserts the interface {wanted}, and {found} has no method {method}, or one with another signature;"
            " a variable is looked up as a pointer to it",
            "soinspect go PLUGIN", "check.go.required-type"),
@@ -79,7 +82,7 @@ MESSAGES = (
     _known("go.nil-pointer", r"invalid memory address or nil pointer dereference",
            "Go code used a nil pointer; in runtime.plugin_lastmoduleinit, host and plugin come from releases of Go that"
            " lay out module data differently",
-           _CHECK),
+           _CHECK, "check.go.module-fields"),
     _known("go.module-tables",
            r"(?:invalid (?:runtime|function) symbol table|plugin has bad symbol table|runtime: pcHeader: invalid"
            r"|fatal error: abi mismatch|minpc or maxpc invalid)",
@@ -118,26 +121,26 @@ MESSAGES = (
            "the library {file} is not found, or cannot be loaded", _DEPS),
     _known("musl.static", r"Dynamic loading not supported",
            "the host is linked statically with musl, and cannot load any library", "link the host without -static"),
-    _known("ld.permission", r"(?P<file>[^\s:\"]+): cannot open shared object file: Permission denied",
+    _known("ld.permission", rf"{_FILE}: cannot open shared object file: Permission denied",
            "{file} is there, and the user that runs the host may not read it, or not enter one of its folders",
            "namei -l {file}"),
-    _known("ld.missing-library", r"(?P<file>[^\s:\"]+): cannot open shared object file",
+    _known("ld.missing-library", rf"{_FILE}: cannot open shared object file",
            "the library {file} is not on the search path; for a file that is there: it was built for another"
            " kind of machine",
            _DEPS),
-    _known("ld.class", r"(?P<file>[^\s:\"]+): wrong ELF class: (?P<class>\w+)",
+    _known("ld.class", rf"{_FILE}: wrong ELF class: (?P<class>\w+)",
            "{file} is {class}, the host is not: one has 32 bits, the other 64", "soinspect info PLUGIN HOST"),
-    _known("ld.not-elf", r"(?P<file>[^\s:\"]+): invalid ELF header",
+    _known("ld.not-elf", rf"{_FILE}: invalid ELF header",
            "{file} is no ELF file: built on another system, a text file, or a Git LFS pointer",
            "soinspect info {file}"),
-    _known("ld.short", r"(?P<file>[^\s:\"]+): file too short",
+    _known("ld.short", rf"{_FILE}: file too short",
            "{file} is empty or was cut short", "soinspect info {file}"),
-    _known("ld.executable", r"(?P<file>[^\s:\"]+): cannot dynamically load (?:position-independent )?executable",
+    _known("ld.executable", rf"{_FILE}: cannot dynamically load (?:position-independent )?executable",
            "{file} is a program: dlopen takes libraries only", "build it with -shared or -buildmode=plugin"),
-    _known("ld.nodlopen", r"(?P<file>[^\s:\"]+): shared object cannot be dlopen\(\)ed",
+    _known("ld.nodlopen", rf"{_FILE}: shared object cannot be dlopen\(\)ed",
            "{file} was linked with -z nodlopen, and is loaded at the start of a program only",
            "link {file} without -Wl,-z,nodlopen"),
-    _known("ld.headers", rf"(?P<file>[^\s:\"]+): (?P<why>{_HEADERS})",
+    _known("ld.headers", rf"{_FILE}: (?P<why>{_HEADERS})",
            "the loader does not take {file} for what its headers say: {why}; it is damaged, for another system, or no"
            " library",
            "soinspect info {file}"),
@@ -178,6 +181,10 @@ MESSAGES = (
            "memory that a file was to fill is past the file's end: a library was cut short, or overwritten while it was"
            " in use",
            "soinspect info PLUGIN", "check.dlopen.truncated"),
+    _known("crash", r"SIGSEGV|[Ss]egmentation (?:fault|violation)",
+           "code used memory that is not there: host and plugin misunderstand each other's data or functions, or one of"
+           " them is wrong; a Go runtime in a host that does not start it crashes, too",
+           "soinspect call PLUGIN", "check.go.module-fields", "check.go.nothing-exported", "check.dlopen.go-plugin"),
     _known("python.init", r"does not define module export function \((?P<name>PyInit_\w+)\)",
            "Python looks for {name}, which follows from the file's name: the file was renamed, or the function is not"
            ' exported (extern "C", visibility)',
