@@ -169,6 +169,13 @@ def test_the_release_of_the_host_is_fetched_in_a_way_that_works(
     )
 
 
+def test_a_release_that_is_known_in_part_is_told(pairs: GoPairs) -> None:
+    facts = pairs.read_host(pairs.host(NEW, "plain")).facts
+    older = replace(facts, version=GoVersion(text="go1.18 to go1.19", exact=False, evidence=()))
+    builds = [Build(name=name, file=name, facts=it) for name, it in (("host", older), ("plugin", facts))]
+    assert build_line(*builds) == "CGO_ENABLED=1 go build -o plugin .  # by go1.18 to go1.19"
+
+
 def test_a_profile_is_the_cause(pairs: GoPairs) -> None:
     host, guest = pairs.read_host(pairs.host(NEW, "plain")), pairs.read_guest(pairs.plugin(NEW, "plain"))
     profiled = differing(guest, "runtime", "sync", info=info_of(guest, pgo="/src/default.pgo"))
