@@ -15,6 +15,7 @@ import jsonschema
 import pytest
 
 from conftest import FIXTURES, Compile, Soinspect
+from soinspect import api
 from soinspect.comparing.pairing import pair_up
 from soinspect.model.series import Candidate
 
@@ -138,6 +139,12 @@ def test_a_timeline_tells_what_each_version_adds_removes_and_breaks(cc: Compile,
     assert [(step["added"], step["removed"]) for step in told["steps"]] == [(["g"], []), ([], []), ([], ["g"])]
     assert [step["verdict"] for step in told["steps"]] == ["compatible", "compatible", "breaking"]
     assert soinspect("diff", *versions[:3]).code == 0
+
+
+def test_a_timeline_is_about_what_is_offered_and_not_about_what_is_asked_for(cc: Compile) -> None:
+    sources = ONE, f'int puts(const char *); {ONE} int say(void) {{ return puts(""); }}'
+    (step,) = api.timeline([cc(source, name=f"v{n}.so") for n, source in enumerate(sources)]).steps
+    assert (step.added, step.removed) == (("say",), ())
 
 
 def test_a_timeline_of_plugins_is_about_their_exports(soinspect: Soinspect, cc: Compile) -> None:

@@ -110,3 +110,71 @@ def test_one_process_opens_both_plugins_only_if_their_paths_differ(
     outcome = run(host, "Run", pair.old, pair.new, libraries=tmp_path)
     assert (outcome.code == 0) is both_open, outcome
     assert not api.compare(str(pair.old), str(pair.new)).breaking
+
+
+@pytest.mark.parametrize(
+    ("name", "flags", "opens"),
+    [
+        ("go.host-opens-no-plugins", (), False),
+        ("go.host-opens-no-plugins/near-miss", (), True),
+        ("go.host-layout-changed", (), False),
+        ("go.host-pkghash-changed", ("-trimpath",), False),
+        ("go.host-pkghash-changed/near-miss", (), True),
+        ("go.host-pkg-removed", (), True),
+    ],
+)
+def test_a_plugin_of_the_old_program_opens_in_the_new_one_unless_that_breaks_it(
+    name: str, flags: tuple[str, ...], opens: bool, tmp_path: Path, rule_pair: PairOf, go_build: GoBuild
+) -> None:
+    pair = rule_pair(name)
+    plugin = go_build("1.27.3", FIXTURES / "go-plugin-demo" / "plugins" / "plugin1.go", *flags)
+    before, after = (run(host, plugin, libraries=tmp_path) for host in (pair.old, pair.new))
+    assert before.code == 0, before
+    assert (after.code == 0) is opens, after
+    assert api.compare(str(pair.old), str(pair.new)).breaking is not opens
+
+
+LIBRARY_HEADER = """
+#include <vector>
+struct Shape {
+    virtual ~Shape() {}
+    virtual int sides() const { return 4; }
+    int twice(int n) const { return 2 * n; }
+};
+int sum(const Shape &shape, const std::vector<int> &numbers);
+"""
+LIBRARY = """
+int sum(const Shape &shape, const std::vector<int> &numbers) {
+    int all = shape.twice(shape.sides());
+    for (unsigned long n = 0; n < numbers.size(); n++) all += numbers[n];
+    return all;
+}
+"""
+PROGRAM = """
+#include <cstdio>
+int main() {
+    Shape *shape = new Shape;
+    std::printf("%d\\n", sum(*shape, {1, 2, 3}) + shape->twice(1));
+    delete shape;
+}
+"""
+
+
+def test_what_the_optimiser_drops_of_inline_functions_and_templates_breaks_no_program(tmp_path: Path) -> None:
+    for name, text in (("library.cpp", LIBRARY), ("program.cpp", PROGRAM)):
+        (tmp_path / name).write_text(LIBRARY_HEADER + text)
+    libraries = []
+    for level in ("-O0", "-O2"):
+        folder = tmp_path / level.removeprefix("-")
+        folder.mkdir()
+        libraries.append(folder / "libsum.so")
+        flags = [level, "-shared", "-fPIC", "-Wl,-soname,libsum.so"]
+        subprocess.run(["g++", *flags, tmp_path / "library.cpp", "-o", libraries[-1]], check=True)
+    old, new = libraries
+    program = tmp_path / "program"
+    subprocess.run(["g++", "-O0", tmp_path / "program.cpp", "-o", program, old], check=True)
+    assert run(program, libraries=old.parent) == run(program, libraries=new.parent) == Outcome(code=0, output="16\n")
+    gone = {it.subject: it.severity for it in api.compare(old, new).findings if it.rule == "elf.symbol-removed"}
+    assert gone["Shape::twice(int) const (_ZNK5Shape5twiceEi)"] is Severity.RISKY
+    assert {severity for name, severity in gone.items() if name.startswith("std::")} == {Severity.INFO}
+    assert Severity.BREAKING not in gone.values()

@@ -108,6 +108,14 @@ int distance(const struct point *to, {}) {{ return to->x{}; }}
     ]  # fmt: skip
 
 
+def test_what_moves_with_every_build_is_in_no_line(go_build: GoBuild, cc: Compile) -> None:
+    module = FIXTURES / "rules" / "go.dep-added" / "new"
+    plugins = [go_build("1.27.3", module, *flags) for flags in ((), ("-ldflags=-s -w -X main.built=now",))]
+    assert changed_lines(*plugins) == []
+    source = "int n; __attribute__((constructor)) static void start(void) { n = 7; } int f(void) { return n; }"
+    assert changed_lines(cc(source, name="plain.so"), cc(source, "-s", "-O2", name="stripped.so")) == []
+
+
 def test_lines_do_not_depend_on_where_the_library_lies(cc: Compile, tmp_path: Path) -> None:
     old = cc("int f(void) { return 1; }", "-g", name="one.so")
     elsewhere = tmp_path / "deeper" / "one.so"

@@ -148,6 +148,7 @@ def info_of(guest: Guest, **settings: str) -> GoBuildInfo:
         # What a vendor has patched, or was built from a commit, can be fetched nowhere.
         ("go1.22.5-1-openssl-fips", "go1.22.5", BUILD),
         ("devel go1.28-1a2b3c4", "go1.27.3", BUILD),
+        ("go1.28\nexit", "go1.27.3", BUILD),
     ],
 )
 def test_the_release_of_the_host_is_fetched_in_a_way_that_works(
@@ -160,9 +161,19 @@ def test_the_release_of_the_host_is_fetched_in_a_way_that_works(
     )
     line = build_line(model, replace(ours, facts=replace(ours.facts, kind=GoBinaryKind.PLUGIN)))
     assert line.startswith(fix)
+    assert "\n" not in line
     assert ("GOTOOLCHAIN" in line) == ("GOTOOLCHAIN" in fix)
     fetched = fix != BUILD or "X:" in host
-    assert line.endswith("-o plugin ." if fetched else f"  # by the toolchain of host, no public release: {host}")
+    assert line.endswith(
+        "-o plugin ." if fetched else f"  # by the toolchain that calls itself {host!r}, no public release"
+    )
+
+
+def test_a_release_that_is_known_in_part_is_told(pairs: GoPairs) -> None:
+    facts = pairs.read_host(pairs.host(NEW, "plain")).facts
+    older = replace(facts, version=GoVersion(text="go1.18 to go1.19", exact=False, evidence=()))
+    builds = [Build(name=name, file=name, facts=it) for name, it in (("host", older), ("plugin", facts))]
+    assert build_line(*builds) == "CGO_ENABLED=1 go build -o plugin .  # by go1.18 to go1.19"
 
 
 def test_a_profile_is_the_cause(pairs: GoPairs) -> None:

@@ -13,12 +13,12 @@ from soinspect.comparing.renames import Renames
 from soinspect.model.absence import Absent
 from soinspect.model.finding import Profile, Rule, Severity
 from soinspect.model.golang import GoFacts, GoPlugin
-from soinspect.model.goloading import GoHosting, PluginSupport
 from soinspect.model.snapshot import Snapshot
 from soinspect.model.symbol import Symbol
 
 # Types are compared where both files describe them: what that takes is loaded then.
 if TYPE_CHECKING:
+    from soinspect.model.goloading import GoHosting
     from soinspect.model.prototype import Prototypes
 
 SymbolColumn = Literal["sizes", "infos", "others", "sections"]
@@ -160,9 +160,7 @@ class Pair:
     def hosts(self) -> tuple[GoHosting, GoHosting] | None:
         """What both offer to plugins, if both are Go programs and the old one opens plugins."""
         old, new = self.old.go_host, self.new.go_host
-        if isinstance(old, Absent) or isinstance(new, Absent) or old.support is not PluginSupport.WORKING:
-            return None
-        return old, new
+        return (old, new) if old and new and old.opens_plugins else None
 
     @cached_property
     def package_hashes(self) -> tuple[dict[str, str], dict[str, str]] | None:

@@ -19,4 +19,4 @@ def _offered(facts: Snapshot) -> frozenset[str]:
     """The names that others look up: those of a Go plugin's exports, of other files the symbols."""
     if isinstance(facts.go, GoFacts) and facts.go.plugin:
         return frozenset(export.name for export in facts.go.plugin.exports)
-    return frozenset(contract_symbols(facts).columns.names)
+    return frozenset(contract_symbols(facts).by_name)

@@ -213,7 +213,8 @@ def build_line(model: Build, ours: Build) -> str:
         elif release != own:
             first, go = (f"go install golang.org/dl/{release}@latest", f"{release} download"), release
     elif not may_be_same_release(model.facts.version, ours.facts.version):
-        note = f"  # by the toolchain of {model.file}, no public release: {release}"
+        known = f"the toolchain that calls itself {release!r}, no public release"
+        note = f"  # by {known if model.facts.version.exact else release}"
     experiments = _setting(model, "GOEXPERIMENT")
     if experiments or _setting(ours, "GOEXPERIMENT"):
         words.append(f"GOEXPERIMENT={experiments}")

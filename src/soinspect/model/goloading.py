@@ -52,6 +52,11 @@ class GoHosting:
     shape: ModuleShape | Absent
     packages: tuple[HostPackage, ...]
 
+    @property
+    def opens_plugins(self) -> bool:
+        """Whether plugin.Open can succeed."""
+        return self.support is PluginSupport.WORKING
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GoHost:

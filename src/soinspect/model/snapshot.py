@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from soinspect.model.symbol import ExplainedSymbol, ExplainedSymbols
 
 
-_NOT_READ = Absent("it was not read")
+_NOT_READ = Absent("read for comparisons of Go programs only")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

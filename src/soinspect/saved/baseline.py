@@ -64,7 +64,7 @@ def freeze(facts: Facts) -> str:
 
 def _lines(facts: Facts) -> Iterator[str]:
     contract = contract_of(facts.snapshot)
-    types = facts.types if isinstance(facts.types, Absent) else types_contract(facts.types)
+    types = types_contract(facts.types)
     yield f"soinspect baseline {VERSION}"
     yield f"# What others rely on in {PurePath(facts.snapshot.path).name!r}, compared by: soinspect diff THIS-FILE NEW"
     implied = _IMPLIED | _IMPLIED_OF_GO | _IMPLIED_OF_TYPES

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from soinspect.model.absence import Absent
-from soinspect.model.golang import GoFacts, GoPlugin
+from soinspect.model.golang import GoBuildInfo, GoFacts, GoPackageHash, GoPlugin
 from soinspect.model.prototype import Evidence, Language, Prototypes
 from soinspect.model.snapshot import DynamicLinking, Snapshot
 from soinspect.model.symbol import ExplainedSymbols
@@ -24,7 +24,9 @@ def contract_of(facts: Snapshot) -> Snapshot:
         symbols=facts.symbols if isinstance(facts.symbols, Absent) else _relied_on(facts, facts.symbols),
         dynamic=facts.dynamic if isinstance(facts.dynamic, Absent) else _linking(facts.dynamic),
         static_symbols=_NOT_KEPT,
-        init_functions=tuple(replace(function, address=0) for function in facts.init_functions),
+        # Which name stands for the address depends on what is stripped.
+        init_functions=tuple(replace(it, address=0, name=_NOT_KEPT) for it in facts.init_functions),
+        class_tables=tuple(sorted(facts.class_tables, key=lambda table: table.symbol)),
         go=facts.go if isinstance(facts.go, Absent) else _go_contract(facts.go),
         anomalies=(),
         witnesses=(),
@@ -33,9 +35,15 @@ def contract_of(facts: Snapshot) -> Snapshot:
 
 
 def _linking(dynamic: DynamicLinking) -> DynamicLinking:
-    """The same with the needed versions sorted: linkers list them in no order."""
+    """The same with versions and their symbols sorted: linkers list them in no order."""
     needs = sorted(dynamic.version_needs, key=lambda need: (need.library, need.version))
-    return replace(dynamic, version_needs=tuple(needs), defined_versions=tuple(sorted(dynamic.defined_versions)))
+    floors = tuple(replace(floor, symbols=tuple(sorted(floor.symbols))) for floor in dynamic.version_floors)
+    return replace(
+        dynamic,
+        version_needs=tuple(needs),
+        version_floors=floors,
+        defined_versions=tuple(sorted(dynamic.defined_versions)),
+    )
 
 
 def _relied_on(facts: Snapshot, rows: ExplainedSymbols) -> ExplainedSymbols:
@@ -51,6 +59,7 @@ def _go_contract(go: GoFacts) -> GoFacts:
         kind_evidence="",
         version=replace(go.version, evidence=(), corroboration=()),
         build_id=_NOT_KEPT,
+        build_info=go.build_info if isinstance(go.build_info, Absent) else _build_contract(go.build_info),
         module_data=_NOT_KEPT,
         plugin=go.plugin if isinstance(go.plugin, Absent) else _plugin_contract(go.plugin),
         problems=(),
@@ -62,17 +71,28 @@ def _go_contract(go: GoFacts) -> GoFacts:
     )
 
 
+def _build_contract(info: GoBuildInfo) -> GoBuildInfo:
+    """How to build the same again, from whatever revision, and without what nobody set."""
+    kept = (it for it in info.settings if it.value and it.key != "-ldflags" and not it.key.startswith("vcs"))
+    return replace(info, main=replace(info.main, version="", sum="") if info.main else None, settings=tuple(kept))
+
+
 def _plugin_contract(plugin: GoPlugin) -> GoPlugin:
+    """The exports, and the hashes of the packages that others have, too."""
     tasks = plugin.init_tasks
+    shared = (it for it in plugin.package_hashes if it.package != plugin.path)
     return replace(
         plugin,
+        package_hashes=tuple(GoPackageHash(package=it.package, hash=it.hash) for it in shared),
         exports=tuple(replace(export, address=0, size=0, initial=None) for export in plugin.exports),
         init_tasks=tasks if isinstance(tasks, Absent) else tuple(replace(task, functions=()) for task in tasks),
     )
 
 
-def types_contract(types: Prototypes) -> Prototypes:
-    """The types without the files that they were described in."""
+def types_contract(types: Prototypes | Absent) -> Prototypes | Absent:
+    """The types without the files that they were described in, or were sought in."""
+    if isinstance(types, Absent):
+        return Absent(types.reason.partition(":")[0])
     return replace(
         types,
         functions=tuple(

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from soinspect.comparing.change import Change
 from soinspect.comparing.gopackages import builds_of, packages_differ
 from soinspect.comparing.pair import ComparisonRule, Pair
 from soinspect.comparing.wording import few
 from soinspect.go.cause import build_line, of_a_dependency
-from soinspect.model.absence import Absent
 from soinspect.model.finding import Severity
-from soinspect.model.goloading import GoHosting, ModuleShape, PluginSupport
+
+if TYPE_CHECKING:
+    from soinspect.model.goloading import GoHosting, ModuleShape
 
 _PLUGIN = "https://pkg.go.dev/plugin"
 _HASHES = "https://go.dev/src/runtime/plugin.go"
@@ -21,7 +23,7 @@ _EVERYWHERE = "runtime"  # every plugin links it
 
 def _hosts(pair: Pair) -> tuple[GoHosting, GoHosting] | None:
     """Both sides, if both open plugins."""
-    return pair.hosts if pair.hosts and pair.hosts[1].support is PluginSupport.WORKING else None
+    return pair.hosts if pair.hosts and pair.hosts[1].opens_plugins else None
 
 
 def _opens_no_more(pair: Pair) -> Iterator[Change]:
@@ -33,10 +35,10 @@ def _opens_no_more(pair: Pair) -> Iterator[Change]:
 def _shapes(pair: Pair) -> tuple[ModuleShape, ModuleShape] | None:
     """How both lay out their module data, if they do so in different ways."""
     hosts = _hosts(pair)
-    shapes = (hosts[0].shape, hosts[1].shape) if hosts else None
-    if not shapes or isinstance(shapes[0], Absent) or isinstance(shapes[1], Absent):
+    if not hosts:
         return None
-    return (shapes[0], shapes[1]) if shapes[0] != shapes[1] else None
+    old, new = hosts[0].shape, hosts[1].shape
+    return (old, new) if old and new and old != new else None
 
 
 def _layout_changed(pair: Pair) -> Iterator[Change]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 
@@ -10,6 +11,7 @@ from soinspect.comparing.pair import ComparisonRule, Pair
 from soinspect.comparing.renames import DUAL_ABI, INLINE_NAMESPACE, RENAMED
 from soinspect.comparing.wording import few, readable
 from soinspect.demangle.scheme import demangle
+from soinspect.model.constants import SymbolBinding
 from soinspect.model.finding import Severity
 from soinspect.model.snapshot import DynamicLinking, Snapshot
 from soinspect.model.symbol import Symbol, SymbolColumns
@@ -23,6 +25,13 @@ _CGO = "https://pkg.go.dev/cmd/cgo#hdr-C_references_to_Go"
 _TYPE_INFORMATION = ("_ZTI", "_ZTS")
 
 
+# Names in C++, and those of the standard library's templates (std:: and its abbreviations, __gnu_cxx::).
+_CXX = "_Z"
+_STANDARD = re.compile(r"_ZZ?(?:TV|TT|GV)?(?:N[VKr]*)?(?:S[absiodt]|9__gnu_cxx)")
+_STANDARD_LIBRARIES = ("libstdc++.", "libc++.")
+_COPIED = "weak: an inline function or template, of which every user has a copy, but for 'extern template'"
+
+
 def _describe(symbol: Symbol) -> str:
     # A baseline does not say how long code is, nor does assembly without .size.
     size = f", {symbol.size} bytes" if symbol.size else ""
@@ -31,8 +40,21 @@ def _describe(symbol: Symbol) -> str:
 
 def _removed(pair: Pair) -> Iterator[Change]:
     for symbol in pair.renames.removed if not pair.go else ():
-        if not symbol.name.startswith(_TYPE_INFORMATION):
-            yield Change(subject=readable(symbol), before=_describe(symbol))
+        if symbol.name.startswith(_TYPE_INFORMATION):
+            continue
+        copied = symbol.binding is SymbolBinding.WEAK and symbol.name.startswith(_CXX)
+        yield Change(
+            subject=readable(symbol),
+            before=_describe(symbol),
+            evidence=_COPIED if copied else "",
+            severity=_severity_of_copy(pair, symbol) if copied else None,
+        )
+
+
+def _severity_of_copy(pair: Pair, symbol: Symbol) -> Severity:
+    """How grave it is that a template's instance or an inline function is gone, which depends on who optimised it."""
+    itself = pair.old.dynamic and (pair.old.dynamic.soname or "").startswith(_STANDARD_LIBRARIES)
+    return Severity.INFO if _STANDARD.match(symbol.name) and not itself else Severity.RISKY
 
 
 def _c_export_removed(pair: Pair) -> Iterator[Change]:
@@ -154,7 +176,8 @@ RULES = (
         Severity.BREAKING,
         "An exported symbol is gone",
         "A program linked against the old file stops with 'undefined symbol', at start or at the first call; dlsym "
-        "returns NULL to a host that looks the name up.",
+        "returns NULL to a host that looks the name up. Of inline functions and templates in C++ (weak symbols) users "
+        "have copies of their own, most often: a risk only, and none where they are the standard library's.",
         "Export the name again, or tell every user; a library changes its SONAME.",
         _LOADER,
         _removed,
