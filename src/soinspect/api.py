@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from datetime import date
@@ -12,9 +11,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Unpack
 
 from soinspect.elf.file import ElfFile
-from soinspect.elf.image import Image
 from soinspect.errors import InputError, UsageError
 from soinspect.inspection.saved import is_saved, read_saved, read_saved_snapshot, read_snapshot_facts
+from soinspect.inspection.standardinput import STANDARD_INPUT, kept_standard_input, name_of, open_elf_file
 from soinspect.model.absence import Absent
 from soinspect.model.constants import DynamicTag
 
@@ -41,9 +40,6 @@ if TYPE_CHECKING:
     from soinspect.model.verdict import Policy, Verdict
     from soinspect.scan.query import Query
 
-STANDARD_INPUT = "-"
-_MAX_STANDARD_INPUT = 1 << 31
-
 
 def open_elf(path: FilePath) -> ElfFile:
     """Open the ELF file at ``path``; ``-`` reads standard input, up to 2 GiB.
@@ -54,14 +50,7 @@ def open_elf(path: FilePath) -> ElfFile:
     path = os.fspath(path)
     if is_saved(path):
         raise UsageError(f"{path}: a snapshot or baseline, which holds facts only: this needs the file itself")
-    if path != STANDARD_INPUT:
-        return ElfFile.open(path)
-    data = sys.stdin.buffer.read(_MAX_STANDARD_INPUT + 1)
-    if not data:
-        raise InputError("standard input", "is empty (0 bytes)")
-    if len(data) > _MAX_STANDARD_INPUT:
-        raise InputError("standard input", f"is longer than {_MAX_STANDARD_INPUT} bytes: give the file by its path")
-    return ElfFile(Image("standard input", data))
+    return open_elf_file(path)
 
 
 def facts_of(path: FilePath, *, with_types: bool = True, with_loading: bool = False) -> Facts:
@@ -382,6 +371,9 @@ def call(
             f"{path}: a snapshot or baseline holds no code to call: this needs the file itself; "
             "info, symbols and go show what it exports"
         )
+    if path == STANDARD_INPUT:
+        with kept_standard_input() as kept:
+            return call(kept, *steps, init=init, host=host, surroundings=surroundings, **options)
     asked = (None, *steps) if init else steps
     request = CallRequest(path=path, steps=tuple(Step(symbol=step) for step in asked), **options)
     environment = surroundings or CallEnvironment.of_this_process()
@@ -411,11 +403,12 @@ def dependencies(path: FilePath, environment: LoaderEnv | None = None) -> LoadPl
     from soinspect.loader.plan import load_plan
 
     path, environment = os.fspath(path), environment or LoaderEnv()
+    name = name_of(path)
     if is_saved(path):
         from soinspect.inspection.loading import saved_elf
 
-        return load_plan(path, environment, {path: saved_elf(read_saved(path))})
-    return load_plan(path, environment)
+        return load_plan(name, environment, {name: saved_elf(read_saved(path))})
+    return load_plan(name, environment, {name: open_elf_file(path)} if name != path else None)
 
 
 def dlopen_problems(host: str, plugins: Sequence[str], environment: LoaderEnv) -> tuple[tuple[DlopenProblem, ...], ...]:

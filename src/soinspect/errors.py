@@ -36,14 +36,16 @@ class NotElf(InputError):
 class FormatError(InputError):
     """The file is ELF, and a field of it contradicts the rest of the file.
 
-    ``offset`` is the file offset in bytes of the field, ``field`` its name in the gABI, ``value`` what it holds.
+    ``offset`` is the file offset in bytes of the field, ``field`` its name in the gABI, ``value`` what it holds, None
+    where the file ends before it.
     """
 
-    def __init__(self, path: str, *, offset: int, field: str, value: int, why: str) -> None:
+    def __init__(self, path: str, *, offset: int, field: str, value: int | None, why: str) -> None:
         self.offset = offset
         self.field = field
         self.value = value
-        super().__init__(path, f"damaged ELF file: {field} at offset {offset:#x} is {value:#x}: {why}")
+        held = "missing" if value is None else f"{value:#x}"
+        super().__init__(path, f"damaged ELF file: {field} at offset {offset:#x} is {held}: {why}")
 
 
 class Unsupported(InputError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+import sys
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,36 @@ def test_things_that_are_no_files(tmp_path: Path, soinspect: Soinspect) -> None:
         )
     assert soinspect("info", "/dev/zero").code == 2
     assert "standard input: is empty" in soinspect("info", "-").err
+
+
+def test_standard_input_stands_for_any_file(cc: Compile, soinspect: Soinspect) -> None:
+    library = cc("int answer(void) { return 42; }", name="answer.so")
+    data = library.read_bytes()
+    for arguments in (
+        ("deps",),
+        ("check", sys.executable),
+        ("info",),
+        ("call", "answer()", "--sig", "int answer(void)"),
+    ):
+        command, *more = arguments
+        before, after = (more, []) if command == "check" else ([], more)
+        piped = soinspect(command, *before, "-", *after, stdin=data)
+        named = soinspect(command, *before, library, *after)
+        assert (piped.code, piped.err) == (named.code, "")
+        assert piped.out == named.out.replace(str(library), "standard input").replace("answer.so", "standard input")
+
+
+def test_a_program_and_a_snapshot_through_standard_input(cc: Compile, soinspect: Soinspect) -> None:
+    library = cc("int answer(void) { return 42; }", name="answer.so")
+    run = soinspect("check", "-", library, stdin=Path(sys.executable).read_bytes())
+    assert (run.code, run.out) == (0, "OK answer.so in standard input: every check is passed\n")
+    saved = soinspect("snapshot", library).out.encode()
+    assert soinspect("deps", "-", stdin=saved).out.startswith("standard input: ")
+    run = soinspect("call", "-", "answer", stdin=saved)
+    assert (run.code, run.out) == (2, "")
+    assert "holds no code to call" in run.err
+    run = soinspect("check", "-", "-", stdin=Path(sys.executable).read_bytes())
+    assert (run.code, run.err) == (2, "soinspect: standard input: is empty (0 bytes)\n")
 
 
 @pytest.mark.parametrize("order", ["<", ">"])

@@ -82,6 +82,8 @@ def test_sql(tree: Path, soinspect: Soinspect) -> None:
         {"machine": "x86-64", "needed": []},
         {"machine": "aarch64", "needed": []},
     ]
+    pivot = "PIVOT files ON machine USING count(*) GROUP BY kind"
+    assert soinspect("scan", tree, "--query", pivot, "--format", "json").code == 1  # one file is broken
 
 
 @pytest.mark.parametrize(
@@ -101,11 +103,22 @@ def test_sql(tree: Path, soinspect: Soinspect) -> None:
         "LOAD httpfs",
         "SET enable_external_access = true",
         "PRAGMA profiling_output = 'FILE'",
+        "SELECT 1; SELECT 2",
+        "",
+        "DROP TABLE files",
+        "DELETE FROM files",
+        "UPDATE files SET path = ''",
+        "INSERT INTO files (path) VALUES ('x')",
+        "CREATE TABLE copy AS FROM files",
+        "WITH gone AS (DELETE FROM files RETURNING *) FROM gone",
+        "COMMIT",
     ],
 )
 def test_a_query_sees_the_tables_and_nothing_else(sql: str, tmp_path: Path, soinspect: Soinspect) -> None:
     run = soinspect("scan", PLUGIN, "--query", sql.replace("FILE", str(tmp_path / "written")))
     assert (run.code, run.out) == (2, "")
+    assert run.err.startswith("soinspect: --query: ")
+    assert run.err.count("\n") == 1
     assert not list(tmp_path.iterdir())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from typing import Literal
 
 import pytest
 
@@ -134,6 +135,25 @@ def test_broken_headers_are_named(offset: int, data: bytes, field: str) -> None:
 def test_every_cut_of_the_header_is_an_error(size: int) -> None:
     with pytest.raises((FormatError, NotElf)):
         read(elf64()[:size])
+
+
+@pytest.mark.parametrize(
+    ("bits", "size", "field", "offset"),
+    [
+        (64, 5, "e_ident", 0),
+        (64, 16, "e_type", 16),
+        (64, 17, "e_type", 16),
+        (64, 18, "e_machine", 18),
+        (64, 40, "e_shoff", 40),
+        (64, 63, "e_shstrndx", 62),
+        (32, 40, "e_ehsize", 40),
+        (32, 51, "e_shstrndx", 50),
+    ],
+)
+def test_where_the_header_is_cut(bits: Literal[32, 64], size: int, field: str, offset: int) -> None:
+    with pytest.raises(FormatError, match=f"{field} at offset {offset:#x} is missing: the file has {size} bytes") as at:
+        read(elf64(bits=bits)[:size])
+    assert (at.value.field, at.value.offset, at.value.value) == (field, offset, None)
 
 
 def test_section_headers_outside_of_the_file_are_absent() -> None:

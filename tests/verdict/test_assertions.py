@@ -100,6 +100,6 @@ def test_types_from_another_package_name_it(go_build: GoBuild, soinspect: Soinsp
 def test_what_has_the_name_and_is_no_export(name: str, cause: str | None, go_build: GoBuild) -> None:
     host, plugin = go_build(GO_CURRENT, FOLDER / "host", mode="exe"), go_build(GO_CURRENT, FOLDER / "plugin")
     policy = Policy(requirements=(Requirement.parse(name),))
-    (reason,) = api.check(str(host), [str(plugin)], policy=policy).plugins[0].reasons
+    (reason,) = api.check(str(host), str(plugin), policy=policy).plugins[0].reasons
     assert reason.cause == cause
     assert reason.evidence[0].startswith("it exports " if cause else "did you mean Add? ")

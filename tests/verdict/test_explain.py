@@ -218,7 +218,7 @@ def test_each_plugin_is_asked_what_is_said_of_it(pairs: GoPairs, cc: Compile) ->
     """A C library among Go plugins has another way of looking up, and its message asks nothing of the others."""
     host = pairs.host(NEW, "plain")
     plugins = [str(pairs.plugin(NEW, "plain")), str(cc("int run(void) { return 0; }", name="library.so"))]
-    found = api.explain("library.so: undefined symbol: missing, version V1", str(host), plugins)
+    found = api.explain("library.so: undefined symbol: missing, version V1", host, *plugins)
     assert isinstance(found, Explanation)
     assert found.verdict
     assert [it.outcome for it in found.verdict.plugins] == [Outcome.ACCEPTED, Outcome.REJECTED]
@@ -226,7 +226,7 @@ def test_each_plugin_is_asked_what_is_said_of_it(pairs: GoPairs, cc: Compile) ->
     assert named
     assert named.plugin
     text = f"plugin: symbol Missing not found in plugin {named.plugin.path}"
-    found = api.explain(text, str(host), [plugins[0], str(pairs.plugin(NEW, "second"))])
+    found = api.explain(text, str(host), plugins[0], str(pairs.plugin(NEW, "second")))
     assert isinstance(found, Explanation)
     assert found.verdict
     assert (found.foreseen, [it.outcome for it in found.verdict.plugins]) == (

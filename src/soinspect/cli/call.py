@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def command(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="The shared object to load.")],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="The shared object to load; - is standard input.")],
     steps: Annotated[
         list[str] | None,
         typer.Argument(

@@ -26,7 +26,9 @@ class FailOn(StrEnum):
 
 
 def command(
-    host: Annotated[str, typer.Argument(metavar="HOST", help="The program that opens the plugins.")],
+    host: Annotated[
+        str, typer.Argument(metavar="HOST", help="The program that opens the plugins; - is standard input.")
+    ],
     plugins: Annotated[list[str], typer.Argument(metavar="PLUGIN...", help="The plugins, in the order of opening.")],
     required: Annotated[
         list[str] | None,

@@ -77,22 +77,18 @@ def command(
         with_symbols=symbols,
     )
     watch = Watch(tell=symbols or asked is not None)
+    watch.end_on_signals(cache)
     if sys.stderr.isatty() and (chosen is ScanFormat.TABLE or not sys.stdout.isatty()):
         watch.show_progress(api.count_candidates(where, root or "/"))
-    try:
-        with scanning as answers, watch:
-            passing = watch.watch(answers)
-            if asked is not None:
-                scanoutput.load(asked, passing, with_symbols=symbols)
-            elif chosen is ScanFormat.PARQUET:
-                scanoutput.write_parquet(str(target), passing, with_symbols=symbols)
-            else:
-                texts = scanoutput.scan_texts(passing, watch, chosen, with_symbols=symbols, verbose=verbose)
-                scanoutput.write_texts(texts, target)
-    except KeyboardInterrupt:
-        if cache is not None:
-            print(f"soinspect: interrupted; the same command goes on from {cache}", file=sys.stderr)  # noqa: T201
-        raise
+    with scanning as answers, watch:
+        passing = watch.watch(answers)
+        if asked is not None:
+            scanoutput.load(asked, passing, with_symbols=symbols)
+        elif chosen is ScanFormat.PARQUET:
+            scanoutput.write_parquet(str(target), passing, with_symbols=symbols)
+        else:
+            texts = scanoutput.scan_texts(passing, watch, chosen, with_symbols=symbols, verbose=verbose)
+            scanoutput.write_texts(texts, target)
     if asked is not None:
         scanoutput.write_texts(scanoutput.query_texts(*asked.answer(), chosen), target)
     elif target is not None:

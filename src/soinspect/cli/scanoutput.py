@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 from soinspect.cli.options import write_all
@@ -64,16 +64,14 @@ def query_texts(columns: Sequence[str], rows: Iterator[Sequence[object]], chosen
 
 
 def load(asked: Query, answers: Iterator[Scanned], *, with_symbols: bool) -> None:
-    """Fill the tables of a query, by way of temporary files."""
-    with TemporaryDirectory(prefix="soinspect-") as folder:
-        files, symbols = Path(folder, "files.jsonl"), Path(folder, "symbols.jsonl")
-        with files.open("w", encoding="utf-8") as rows, symbols.open("w", encoding="utf-8") as tables:
-            for scanned in answers:
-                rows.write(view.json_rows(scanned.rows))
-                tables.writelines(map(view.json_symbols, scanned.symbols))
-        asked.load("files", str(files))
-        if with_symbols:
-            asked.load("symbols", str(symbols))
+    """Fill the tables of a query, by way of temporary files, which have no names: nothing is left, whatever happens."""
+    with TemporaryFile("w+", encoding="utf-8") as rows, TemporaryFile("w+", encoding="utf-8") as tables:
+        for scanned in answers:
+            rows.write(view.json_rows(scanned.rows))
+            tables.writelines(map(view.json_symbols, scanned.symbols))
+        for table, file in (("files", rows), ("symbols", tables))[: 1 + with_symbols]:
+            file.flush()
+            asked.load(table, f"/proc/self/fd/{file.fileno()}")
 
 
 def write_parquet(path: str, answers: Iterator[Scanned], *, with_symbols: bool) -> None:

@@ -1,21 +1,27 @@
-"""Watches a scan go by: counts what it finds, tells what cannot be read, and shows how far it is."""
+"""Watches a scan go by: counts what it finds, tells what cannot be read, shows how far it is, and ends it on Ctrl-C."""
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Self
+from contextlib import suppress
+from typing import TYPE_CHECKING, NoReturn, Self
 
 from soinspect.model.image import ObjectKind
 from soinspect.model.scan import Scanned, ScanRow, ScanTotals
+from soinspect.render.text import printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
 
 _SECONDS_A_FRAME = 0.1
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_WITHOUT_BAR = "\r\x1b[2K\x1b[?25h"  # its line is cleared, and the cursor shown that it hides
 
 
 class Watch:
@@ -28,12 +34,34 @@ class Watch:
         self._tell = tell
         self._kinds: Counter[ObjectKind] = Counter()
         self._plugin_kinds: Counter[str] = Counter()
-        self._copies = self._errors = 0
+        self._passed = self._copies = self._errors = 0
+        self._total: int | None = None
         self._progress: Progress | None = None
         self._drawn = 0.0
 
+    def end_on_signals(self, cache: str | None) -> None:
+        """From now on, Ctrl-C, SIGTERM and SIGHUP end the process at once, with a line that says how far it came.
+
+        Nothing is unwound: an exception may be raised anywhere, also while a lock of the pool is held that cleaning up
+        would wait for. There is nothing to clean up: the workers see that they are alone, temporary files have no
+        names, and the cache is a database.
+        """
+        resume = f"run again to go on from {cache}" if cache else "with --cache FILE, a run goes on from the last"
+
+        def end(number: int, _: object) -> NoReturn:
+            bar, total = ("", "") if self._total is None else (_WITHOUT_BAR, f" of {self._total:,}")
+            text = f"{bar}soinspect: interrupted; {self._passed:,}{total} files read; {printable(resume)}\n"
+            with suppress(OSError):  # the terminal may be gone
+                os.write(2, text.encode("utf-8", "backslashreplace"))
+            os._exit(128 + number)
+
+        for number in _ENDING:
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup and shells do it
+                signal.signal(number, end)
+
     def show_progress(self, total: int) -> None:
         """Show a bar with rate and time left on standard error, ``total`` files long, as long as this is entered."""
+        self._total = total
         self._progress = _bar()
         self._progress.add_task("", total=total)
 
@@ -51,6 +79,7 @@ class Watch:
         for scanned in answers:
             for row in scanned.rows:
                 self._count(row)
+            self._passed += 1
             yield scanned
             if self._progress:
                 self._progress.advance(self._progress.task_ids[0])
@@ -67,8 +96,6 @@ class Watch:
         if row.error is not None:
             self._errors += 1
             if self._tell:
-                from soinspect.render.text import printable
-
                 print(f"soinspect: {printable(f'{row.path}: {row.error}')}", file=sys.stderr)  # noqa: T201
 
     @property

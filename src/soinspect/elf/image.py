@@ -12,7 +12,7 @@ import stat
 from bisect import bisect_right
 from collections.abc import Iterator
 from itertools import pairwise
-from struct import Struct
+from struct import Struct, calcsize
 from typing import Literal, Self
 
 from soinspect.elf.identify import what_is
@@ -32,6 +32,10 @@ from soinspect.model.constants import (
 from soinspect.model.image import Anomaly, Header, Section, Segment
 
 _IDENT_SIZE = 16
+_HEADER_FIELDS = (
+    *("e_type", "e_machine", "e_version", "e_entry", "e_phoff", "e_shoff", "e_flags"),
+    *("e_ehsize", "e_phentsize", "e_phnum", "e_shentsize", "e_shnum", "e_shstrndx"),
+)
 _CHUNK = 1 << 16  # bytes compared at a time: few enough to stay in the processor's cache
 _LARGE = 1 << 20
 _PN_XNUM = 0xFFFF
@@ -109,21 +113,25 @@ class Image:
             on_disk = self.path if isinstance(self.data, mmap.mmap) else None
             raise NotElf(self.path, what_is(self.data[:8192], on_disk))
         if len(ident) < _IDENT_SIZE:
-            raise self.error(len(ident), "e_ident", len(ident), "the file ends inside of the ELF identification")
+            raise self.error(
+                0, "e_ident", None, f"the file has {len(ident)} bytes, the ELF identification {_IDENT_SIZE}"
+            )
         if ident[4] not in (1, 2):
             raise self.error(4, "EI_CLASS", ident[4], "neither ELFCLASS32 nor ELFCLASS64")
         if ident[5] not in (1, 2):
             raise self.error(5, "EI_DATA", ident[5], "neither little-endian nor big-endian")
         elf_class = ElfClass(ident[4])
         byteorder: Literal["little", "big"] = "little" if ident[5] == 1 else "big"
-        record = layout_for(elf_class, byteorder).header
-        if self.size < _IDENT_SIZE + record.size:
-            raise self.error(self.size, "e_type", self.size, "the file ends inside of the ELF header")
-        (e_type, machine, _version, entry, phoff, shoff, flags, _ehsize, phentsize, phnum, shentsize, shnum,
-         shstrndx) = record.unpack_from(self.data, _IDENT_SIZE)  # fmt: skip
         layout = layout_for(elf_class, byteorder)
+        header_size = _IDENT_SIZE + layout.header.size
+        if self.size < header_size:
+            missing = [name for name in _HEADER_FIELDS if self._field(name, layout) <= self.size][-1]
+            raise self.error(self._field(missing, layout), missing, None,
+                             f"the file has {self.size} bytes, the ELF header {header_size}")  # fmt: skip
+        (e_type, machine, _version, entry, phoff, shoff, flags, _ehsize, phentsize, phnum, shentsize, shnum,
+         shstrndx) = layout.header.unpack_from(self.data, _IDENT_SIZE)  # fmt: skip
         if phnum and phentsize != layout.segment.size:
-            raise self.error(self._field("phentsize", layout), "e_phentsize", phentsize,
+            raise self.error(self._field("e_phentsize", layout), "e_phentsize", phentsize,
                              f"program headers of this class have {layout.segment.size} bytes")  # fmt: skip
         if shoff and shentsize != layout.section.size:
             self.remark("section headers", f"e_shentsize is {shentsize}, not {layout.section.size}: ignored")
@@ -152,9 +160,9 @@ class Image:
 
     @staticmethod
     def _field(name: str, layout: Layout) -> int:
-        """File offset of one of the counts at the end of the ELF header."""
-        end = _IDENT_SIZE + layout.header.size
-        return end - {"phentsize": 10, "phnum": 8, "shnum": 4}[name]
+        """File offset of a field of the ELF header."""
+        # The format is the byte order, then a letter for each field.
+        return _IDENT_SIZE + calcsize(layout.header.format[: 1 + _HEADER_FIELDS.index(name)])
 
     def _read_segments(self) -> Iterator[Segment]:
         header, record = self.header, self.layout.segment
@@ -162,7 +170,7 @@ class Image:
             return
         end = header.phoff + header.phnum * record.size
         if end > self.size:
-            raise self.error(self._field("phnum", self.layout), "e_phnum", header.phnum,
+            raise self.error(self._field("e_phnum", self.layout), "e_phnum", header.phnum,
                              f"the program headers would end at {end:#x}, the file at {self.size:#x}")  # fmt: skip
         for fields in record.iter_unpack(self.data[header.phoff : end]):
             if header.elf_class is ElfClass.ELF64:
@@ -307,7 +315,7 @@ class Image:
 
     # -- trouble -------------------------------------------------------------------------------------------
 
-    def error(self, offset: int, field: str, value: int, why: str) -> FormatError:
+    def error(self, offset: int, field: str, value: int | None, why: str) -> FormatError:
         """A :class:`FormatError` of this file, to be raised."""
         return FormatError(self.path, offset=offset, field=field, value=value, why=why)
 

@@ -12,6 +12,7 @@ from soinspect.errors import InputError
 from soinspect.go.loading import read_guest, read_host
 from soinspect.inspection.loading import misfits, saved_elf, saved_guest, saved_program
 from soinspect.inspection.saved import is_saved, read_saved
+from soinspect.inspection.standardinput import name_of, open_elf_file
 from soinspect.kinds.recognise import plugin_kinds
 from soinspect.loader.environment import LoaderEnv
 from soinspect.loader.filesystem import FileSystem
@@ -33,10 +34,10 @@ def check(host: str, plugins: Sequence[str], environment: LoaderEnv, policy: Pol
     files = FileSystem(environment.root)
     with ExitStack() as resources:
         main, program = _open_program(host, files, resources)
-        known = {files.given(host): main}
+        known = {files.given(program.path): main}
         by_go = isinstance(program.go, GoHost) and program.go.support is not PluginSupport.NONE
         # plugin.Open hands the real path to dlopen, which then says it in its messages.
-        opened = [files.real(path) if by_go else path for path in plugins]
+        opened = [files.real(name_of(path)) if by_go else name_of(path) for path in plugins]
         guests: list[Guest | InputError] = []
         for path, named in zip(plugins, opened, strict=True):
             try:
@@ -47,7 +48,7 @@ def check(host: str, plugins: Sequence[str], environment: LoaderEnv, policy: Pol
                 guests.append(_with_required(elf, guest, asked))
             except InputError as error:
                 guests.append(error)
-        plans = dlopen_plans(host, opened, environment, into_global_scope=by_go, known=known)
+        plans = dlopen_plans(program.path, opened, environment, into_global_scope=by_go, known=known)
         read = [_read(*it, files) for it in zip(plugins, guests, plans, strict=True)]
         read = [
             replace(guest, inherited=tuple(_inherited(guest, plan, policy.required_of(guest.path), files)))
@@ -60,20 +61,21 @@ def _open_program(path: str, files: FileSystem, resources: ExitStack) -> tuple[E
     if is_saved(path):
         facts = read_saved(path)
         return saved_elf(facts), saved_program(facts)
-    elf = resources.enter_context(ElfFile.open(files.place(path)))
-    program = Program(path=path, go=read_host(elf), producers=producers(elf))
+    elf = resources.enter_context(open_elf_file(files.place(path)))
+    program = Program(path=name_of(path), go=read_host(elf), producers=producers(elf))
     elf.forget_pointers()
     return elf, program
 
 
 def _open_guest(path: str, files: FileSystem, resources: ExitStack) -> tuple[ElfFile, Guest]:
-    identity = files.real(path)
+    name = name_of(path)
+    identity = files.real(name)
     if is_saved(path):
         facts = read_saved(path)
-        return saved_elf(facts), saved_guest(facts, path, identity)
-    elf = resources.enter_context(ElfFile.open(files.place(path)))
+        return saved_elf(facts), saved_guest(facts, name, identity)
+    elf = resources.enter_context(open_elf_file(files.place(path)))
     guest = read_guest(elf)
-    guest = replace(guest, path=path, identity=identity, misfits=misfits(plugin_kinds(elf, guest.go)))
+    guest = replace(guest, path=name, identity=identity, misfits=misfits(plugin_kinds(elf, guest.go)))
     elf.forget_pointers()
     return elf, guest
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from threading import Thread
 from typing import ParamSpec, TypeVar
 
 from soinspect.errors import CannotRun
@@ -46,11 +48,42 @@ def in_process() -> Pool:
 
 
 def processes(jobs: int) -> Pool:
-    """``jobs`` processes of this machine."""
+    """``jobs`` processes of this machine, which end with the one that started them, however it ends."""
     # Forked, they have all they need, and the caller's main module is not run again; the scan itself has no threads.
-    # Ctrl-C ends workers without a word: telling of it is for the process that started them.
-    start = partial(ProcessPoolExecutor, jobs, get_context("fork"), signal.signal, (signal.SIGINT, signal.SIG_DFL))
-    return Pool(start=start, workers=jobs)
+    return Pool(start=partial(_Processes, jobs, get_context("fork"), _become_worker), workers=jobs)
+
+
+# A signal that the terminal sends to all, or the caller alone gets, is for the caller to answer.
+_SIGNALS = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
+
+
+class _Processes(ProcessPoolExecutor):
+    """Its processes, forked as the first task is submitted, never run the caller's signal handlers.
+
+    Nor do its threads take signals, which inherit what is blocked as they start.
+    """
+
+    def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        try:
+            return super().submit(fn, *args, **kwargs)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
+
+def _become_worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    assert parent is not None  # noqa: S101
+    parent.join()
+    os._exit(1)
 
 
 @contextmanager

@@ -13,12 +13,16 @@ if TYPE_CHECKING:
 
 _TYPES = {str: "VARCHAR", int: "BIGINT", bool: "BOOLEAN", tuple: "VARCHAR[]"}
 _AT_ONCE = 4096
-# Who may ask need not be who may read and write files: the statement sees the tables, and nothing else.
+# Who may ask need not be who may read and write files: the statement sees the tables, and nothing else. It reads them:
+# a SELECT can hold a DELETE (WITH ... AS (DELETE ... RETURNING ...)).
 _TABLES_ALONE = """
     SET python_enable_replacements = false;
     SET enable_external_access = false;
     SET lock_configuration = true;
+    BEGIN TRANSACTION READ ONLY;
 """
+# A PIVOT is several statements to DuckDB.
+_READING = frozenset({"SELECT", "MULTI"})
 
 
 class Query:
@@ -31,7 +35,7 @@ class Query:
         """Check the statement.
 
         :raises CannotRun: DuckDB is not installed.
-        :raises UsageError: the statement is wrong.
+        :raises UsageError: the statement is wrong, or does more than read the tables.
         """
         try:
             import duckdb
@@ -44,7 +48,18 @@ class Query:
         self._error = duckdb.Error
         self._sql = sql
         self._database = _empty_tables(duckdb.connect())
+        self._check_kind()
         self._run(_empty_tables(duckdb.connect()), f"EXPLAIN {sql}")
+
+    def _check_kind(self) -> None:
+        try:
+            kinds = [statement.type.name for statement in self._database.extract_statements(self._sql)]
+        except self._error as error:
+            raise UsageError(f"--query: {_first_line(error)}") from None
+        if len(kinds) != 1:
+            raise UsageError(f"--query: one statement is asked for, and these are {len(kinds)}")
+        if kinds[0] not in _READING:
+            raise UsageError(f"--query: only reads the tables (SELECT ...), and this is {kinds[0]}")
 
     def load(self, table: str, path: str) -> None:
         """Fill ``files`` or ``symbols`` with the JSON lines in the file at ``path``.
