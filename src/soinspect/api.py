@@ -272,12 +272,17 @@ def timeline(
 
 
 def check(
-    host: str, plugins: Sequence[str], *, environment: LoaderEnv | None = None, policy: Policy | None = None
+    host: str,
+    plugins: Sequence[str],
+    *,
+    environment: LoaderEnv | None = None,
+    policy: Policy | None = None,
+    lazy: bool = False,
 ) -> Verdict:
     """What becomes of ``plugins`` when the program at ``host`` opens them in this order; nothing is run.
 
     ``environment`` says where libraries are sought; None: on this machine. ``policy`` is what is asked of each plugin
-    besides.
+    besides. ``lazy``: the host passes RTLD_LAZY to dlopen (RTLD_NOW is assumed).
 
     :raises InputError: the host cannot be read, or a plugin is not there.
     """
@@ -285,7 +290,7 @@ def check(
     from soinspect.loader.environment import LoaderEnv
     from soinspect.model.verdict import Policy
 
-    return check_files(host, plugins, environment or LoaderEnv(), policy or Policy())
+    return check_files(host, plugins, environment or LoaderEnv(), policy or Policy(), lazy=lazy)
 
 
 def explain(

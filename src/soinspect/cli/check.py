@@ -49,6 +49,9 @@ def command(
     ] = None,
     root: Root = "/",
     library_path: LibraryPath = "",
+    lazy: Annotated[
+        bool, typer.Option("--lazy", help="The host passes RTLD_LAZY to dlopen: functions are looked up when called.")
+    ] = False,
     fail_on: Annotated[
         FailOn, typer.Option("--fail-on", help="Exit code 1 for plugins that fail, or for risks as well.")
     ] = FailOn.FAILURE,
@@ -70,15 +73,17 @@ def command(
             newest=tuple(_newest(("glibc", glibc), ("glibcxx", glibcxx))),
             forbidden=tuple(forbidden or ()),
         ),
+        lazy=lazy,
     )
     if output is PageFormat.JSON:
         from soinspect.render.document import document
 
         files = [{"path": path} for path in (host, *plugins)]
         verdicts = [
-            {"path": it.path, "outcome": it.outcome, "summary": it.summary, "reasons": it.reasons, "passed": it.passed}
+            {"path": it.path, "outcome": it.outcome, "summary": it.summary, "reasons": it.reasons, "passed": it.passed,
+             "remarks": it.remarks}
             for it in verdict.plugins
-        ]
+        ]  # fmt: skip
         write(document("check", files=files, outcome=verdict.outcome, plugins=verdicts))
     else:
         from soinspect.render.check import check_lines

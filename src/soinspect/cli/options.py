@@ -147,4 +147,7 @@ def loader_environment(root: str, library_path: str) -> LoaderEnv:
         root=root,
         library_path=split_library_path(library_path),
         hwcaps=hwcaps_of(Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")) if own else (),
+        ignored_library_path=split_library_path(os.environ.get("LD_LIBRARY_PATH", ""))
+        if own and not library_path
+        else (),
     )

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 
 from soinspect.elf.describe import producers
 from soinspect.elf.file import ElfFile
 from soinspect.errors import InputError
 from soinspect.go.loading import read_guest, read_host
+from soinspect.inspection.barenames import Chosen, chosen_files
 from soinspect.inspection.loading import misfits, saved_elf, saved_guest, saved_program
 from soinspect.inspection.saved import is_saved, read_saved
 from soinspect.kinds.recognise import plugin_kinds
 from soinspect.loader.environment import LoaderEnv
 from soinspect.loader.filesystem import FileSystem
+from soinspect.loader.ignored import may_matter, what_changes
 from soinspect.loader.plan import dlopen_plans
 from soinspect.model.absence import Absent
 from soinspect.model.goloading import GoHost, Guest, PluginSupport, Program
-from soinspect.model.loadplan import DlopenPlan
+from soinspect.model.loadplan import DlopenMode, DlopenPlan, LoadPlan
 from soinspect.model.verdict import Policy, Verdict
 from soinspect.verdict.check import judge
 
+_LAZY_IN_GO = "--lazy has no effect: plugin.Open always passes RTLD_NOW to dlopen"
 
-def check(host: str, plugins: Sequence[str], environment: LoaderEnv, policy: Policy) -> Verdict:
+
+def check(host: str, plugins: Sequence[str], environment: LoaderEnv, policy: Policy, *, lazy: bool = False) -> Verdict:
     """What becomes of the files ``plugins`` when the program at ``host`` opens them in this order.
+
+    ``lazy``: a program that calls dlopen itself passes RTLD_LAZY to it.
 
     :raises InputError: the host cannot be read; a plugin is not there, or damaged in a way that no loader sees.
     """
@@ -33,18 +40,41 @@ def check(host: str, plugins: Sequence[str], environment: LoaderEnv, policy: Pol
         main, program = _open_program(host, files, resources)
         known = {files.given(host): main}
         by_go = isinstance(program.go, GoHost) and program.go.support is not PluginSupport.NONE
-        # plugin.Open hands the real path to dlopen, which then says it in its messages.
-        opened = [files.real(path) if by_go else path for path in plugins]
+        if by_go:
+            # plugin.Open hands the real path to dlopen, which then says it in its messages.
+            chosen = [Chosen(path=path, remark=_LAZY_IN_GO if lazy else None) for path in plugins]
+            opened, mode = [files.real(path) for path in plugins], DlopenMode.NOW
+        else:
+            chosen = list(chosen_files(host, plugins, environment, files, known))
+            opened, mode = [it.path for it in chosen], DlopenMode.LAZY if lazy else DlopenMode.ASSUMED_NOW
         guests: list[Guest | InputError] = []
-        for path, named in zip(plugins, opened, strict=True):
+        for it, named in zip(chosen, opened, strict=True):
             try:
-                known[files.given(named)], guest = _open_guest(path, files, resources)
+                known[files.given(named)], guest = _open_guest(it.path, files, resources)
                 guests.append(guest)
             except InputError as error:
                 guests.append(error)
-        plans = dlopen_plans(host, opened, environment, into_global_scope=by_go, known=known)
-    read = [_read(*it, files) for it in zip(plugins, guests, plans, strict=True)]
+        foresee = partial(dlopen_plans, host, opened, into_global_scope=by_go, mode=mode, known=known)
+        plans = foresee(environment)
+        remarks = tuple(_ignored(plans, environment, foresee))
+    read = [
+        replace(_read(it.path, guest, plan, files), remarks=(*filter(None, (it.remark,)), *remarks))
+        for it, guest, plan in zip(chosen, guests, plans, strict=True)
+    ]
     return judge(program, read, plans, policy)
+
+
+def _ignored(
+    plans: Sequence[DlopenPlan], environment: LoaderEnv, foresee: Callable[[LoaderEnv], Sequence[DlopenPlan]]
+) -> Iterator[str]:
+    """Whether LD_LIBRARY_PATH of the one who asks would change what is found."""
+    found = _all_of(plans)
+    if may_matter(found, environment):
+        yield from what_changes(found, _all_of(foresee(environment.with_ignored())))
+
+
+def _all_of(plans: Sequence[DlopenPlan]) -> list[LoadPlan]:
+    return [plan for pair in plans for plan in (pair.host, pair.plugin)]
 
 
 def _open_program(path: str, files: FileSystem, resources: ExitStack) -> tuple[ElfFile, Program]:

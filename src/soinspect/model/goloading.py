@@ -59,7 +59,7 @@ class Guest:
     ``path`` is as given, ``identity`` the same for the same file. ``go`` is Absent for what is not Go's, ``shape``
     for what is no plugin. ``exports`` are the symbols that dlsym finds; they are not read of Go plugins, whose
     exports are in ``go``. ``producers`` are the compilers that it names, ``misfits`` what the hosts of plugins of its
-    kind will not like.
+    kind will not like, ``remarks`` what is to be said of the choice of this file.
     """
 
     path: str
@@ -70,6 +70,7 @@ class Guest:
     exports: tuple[str, ...]
     producers: tuple[str, ...]
     misfits: tuple[KindProblem, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def is_go_plugin(self) -> bool:

@@ -48,6 +48,7 @@ def _page(host: str, plugin: PluginVerdict, *, passed: bool) -> Page:
         page.add("prints", reason.message or ())
         page.add("evidence", reason.evidence)
         page.add("fix", reason.fix, "bold")
+    page.add("note", plugin.remarks)
     if passed:
         page.add("passed", plugin.passed)
     return page

@@ -44,7 +44,8 @@ class _Process:
         else:
             verdict = self._opened_natively(guest, problems)
         # What the owner of the host asks of plugins beyond their being loaded is asked of any.
-        return replace(verdict, reasons=(*verdict.reasons, *breaches(guest, plan, self._policy), *_misfits(guest)))
+        reasons = (*verdict.reasons, *breaches(guest, plan, self._policy), *_misfits(guest))
+        return replace(verdict, reasons=reasons, remarks=guest.remarks)
 
     def _is_opened_by_c_code(self, guest: Guest) -> bool:
         """A Go program without package plugin can only mean dlopen when it opens what is no Go plugin."""
