@@ -11,7 +11,17 @@ from typing import Annotated
 import typer
 
 from soinspect.cli.exits import Exit
-from soinspect.cli.options import LibraryPath, Page, PageFormat, Root, Verbose, console, loader_environment, write
+from soinspect.cli.options import (
+    LibraryPath,
+    Page,
+    PageFormat,
+    Root,
+    Verbose,
+    console,
+    loader_environment,
+    print_lines,
+    write,
+)
 from soinspect.errors import UsageError
 from soinspect.model.verdict import Outcome, Policy, Requirement, Verdict
 
@@ -88,9 +98,8 @@ def command(
     else:
         from soinspect.render.check import check_lines
 
-        terminal = console()
-        for line in check_lines(verdict, verbose=verbose, width=terminal.width if sys.stdout.isatty() else None):
-            terminal.print(line)
+        width = console().width if sys.stdout.isatty() else None
+        print_lines(check_lines(verdict, verbose=verbose, width=width))
     raise typer.Exit(_exit(verdict, fail_on))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from rich.text import Text
 
 from soinspect.model.loadplan import Binding, Dependency, LoadedObject, LoadPlan, VersionUse
+from soinspect.render.page import FIX
 from soinspect.render.text import count, printable
 
 _FEW = 5
@@ -40,7 +41,9 @@ def deps_lines(plan: LoadPlan, *, verbose: bool) -> Iterator[Text]:
     yield from (_row("assumed", remark, "dim") for remark in plan.remarks)
     fix = _fix(plan)
     if fix is not None:
-        yield _row("fix", fix)
+        line = _row(FIX, fix)
+        line.no_wrap = True
+        yield line
 
 
 def deps_answer(plan: LoadPlan) -> str:
