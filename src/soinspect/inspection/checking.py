@@ -10,6 +10,7 @@ from functools import partial
 from soinspect.elf.describe import producers
 from soinspect.elf.file import ElfFile
 from soinspect.errors import InputError
+from soinspect.go.folders import package_folders
 from soinspect.go.loading import read_guest, read_host
 from soinspect.inspection.barenames import Chosen, chosen_files
 from soinspect.inspection.loading import misfits, saved_elf, saved_guest, saved_program
@@ -24,6 +25,7 @@ from soinspect.model.goloading import GoHost, Guest, PluginSupport, Program
 from soinspect.model.loadplan import DlopenMode, DlopenPlan, LoadPlan
 from soinspect.model.verdict import Policy, Verdict
 from soinspect.verdict.check import judge
+from soinspect.verdict.gofolders import packages_to_explain
 
 _LAZY_IN_GO = "--lazy has no effect: plugin.Open always passes RTLD_NOW to dlopen"
 
@@ -54,6 +56,9 @@ def check(host: str, plugins: Sequence[str], environment: LoaderEnv, policy: Pol
                 guests.append(guest)
             except InputError as error:
                 guests.append(error)
+        if by_go:
+            opened_files = [known.get(files.given(named)) for named in opened]
+            program, guests = _with_folders(program, main, guests, opened_files)
         foresee = partial(dlopen_plans, host, opened, into_global_scope=by_go, mode=mode, known=known)
         plans = foresee(environment)
         remarks = tuple(_ignored(plans, environment, foresee))
@@ -62,6 +67,22 @@ def check(host: str, plugins: Sequence[str], environment: LoaderEnv, policy: Pol
         for it, guest, plan in zip(chosen, guests, plans, strict=True)
     ]
     return judge(program, read, plans, policy)
+
+
+def _with_folders(
+    program: Program, main: ElfFile, guests: Sequence[Guest | InputError], elves: Sequence[ElfFile | None]
+) -> tuple[Program, list[Guest | InputError]]:
+    """Host and plugins with the source folders of packages that differ; saved facts have them anyway."""
+    host = program.go
+    assert isinstance(host, GoHost)  # noqa: S101
+    packages = packages_to_explain(host, [it for it in guests if isinstance(it, Guest)])
+    if not packages:
+        return program, list(guests)
+    read: list[Guest | InputError] = [
+        replace(it, folders=it.folders or package_folders(elf, packages)) if isinstance(it, Guest) and elf else it
+        for it, elf in zip(guests, elves, strict=True)
+    ]
+    return replace(program, go=replace(host, folders=host.folders or package_folders(main, packages))), read
 
 
 def _ignored(

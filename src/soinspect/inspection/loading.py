@@ -9,6 +9,7 @@ from soinspect.elf.file import ElfFile
 from soinspect.elf.standin import stand_in
 from soinspect.elf.symtab import SymbolTable
 from soinspect.errors import UsageError
+from soinspect.go.folders import package_folders
 from soinspect.go.loading import read_guest, read_host
 from soinspect.loader.hints import hidden_names
 from soinspect.loader.relocations import relocations_that_matter
@@ -19,6 +20,7 @@ from soinspect.model.golang import GoBinaryKind
 from soinspect.model.goloading import GoHost, Guest, Program
 from soinspect.model.loading import GoLoading, HostPackage, LoadingFacts, VersionName
 from soinspect.model.pluginkind import KindProblem, PluginKind
+from soinspect.verdict.gobuild import is_standard
 
 
 def loading_facts(elf: ElfFile) -> LoadingFacts:
@@ -54,7 +56,16 @@ def _go_loading(elf: ElfFile) -> GoLoading | Absent:
         host_shape=host.shape,
         guest_shape=read_guest(elf).shape,
         package_hashes=tuple(HostPackage(package=name, hash=value) for name, value in host.package_hashes),
+        folders=package_folders(elf, _of_modules(host)),
     )
+
+
+def _of_modules(host: GoHost) -> Iterator[str]:
+    """The packages with a hash that are not of Go itself."""
+    plugin, info = host.facts.plugin, host.facts.build_info
+    names = dict.fromkeys(name for name, _ in host.package_hashes)
+    names |= dict.fromkeys(it.package for it in plugin.package_hashes) if plugin else {}
+    return (name for name in names if not (info and is_standard(name, info)))
 
 
 def saved_program(facts: Facts) -> Program:
@@ -71,6 +82,7 @@ def saved_program(facts: Facts) -> Program:
             shape=go.host_shape,
             package_hashes=tuple((it.package, it.hash) for it in go.package_hashes),
             needed=snapshot.dynamic.needed if snapshot.dynamic else (),
+            folders=go.folders,
         )
     return Program(path=snapshot.path, go=host, producers=snapshot.producers)
 
@@ -88,6 +100,7 @@ def saved_guest(facts: Facts, path: str, identity: str) -> Guest:
         exports=() if is_plugin else tuple(it.symbol.name for it in snapshot.exported),
         producers=snapshot.producers,
         misfits=misfits(snapshot.plugin_kinds),
+        folders=() if isinstance(go, Absent) else go.folders,
     )
 
 

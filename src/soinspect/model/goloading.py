@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from soinspect.model.absence import Absent
-from soinspect.model.golang import GoBinaryKind, GoFacts
+from soinspect.model.golang import GoBinaryKind, GoFacts, GoPackageFolder
 from soinspect.model.pluginkind import KindProblem
 
 
@@ -40,7 +40,8 @@ class GoHost:
     """A Go program that is to open plugins.
 
     ``package_hashes`` is what it exports, as (package, hexadecimal) pairs in no order that matters; ``static`` tells
-    that no dynamic loader starts it; ``needed`` are its DT_NEEDED libraries.
+    that no dynamic loader starts it; ``needed`` are its DT_NEEDED libraries. ``folders`` are the source folders of
+    the packages that may have to be explained, and of package main, as far as they are recorded.
     """
 
     path: str
@@ -50,6 +51,7 @@ class GoHost:
     shape: ModuleShape | Absent
     package_hashes: tuple[tuple[str, str], ...]
     needed: tuple[str, ...]
+    folders: tuple[GoPackageFolder, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +61,8 @@ class Guest:
     ``path`` is as given, ``identity`` the same for the same file. ``go`` is Absent for what is not Go's, ``shape``
     for what is no plugin. ``exports`` are the symbols that dlsym finds; they are not read of Go plugins, whose
     exports are in ``go``. ``producers`` are the compilers that it names, ``misfits`` what the hosts of plugins of its
-    kind will not like, ``remarks`` what is to be said of the choice of this file.
+    kind will not like, ``remarks`` what is to be said of the choice of this file, ``folders``
+    as of :class:`GoHost`.
     """
 
     path: str
@@ -71,6 +74,7 @@ class Guest:
     producers: tuple[str, ...]
     misfits: tuple[KindProblem, ...] = ()
     remarks: tuple[str, ...] = ()
+    folders: tuple[GoPackageFolder, ...] = ()
 
     @property
     def is_go_plugin(self) -> bool:

@@ -15,8 +15,8 @@ from soinspect.model.golang import GoBinaryKind, GoFacts, GoPackageHash, GoPlugi
 from soinspect.model.goloading import GoHost, Guest, PluginSupport
 from soinspect.model.verdict import Outcome, PluginVerdict, Reason, ReasonRule, Requirement, Step
 from soinspect.verdict import gorules as rules
+from soinspect.verdict.gobuild import Build
 from soinspect.verdict.gocause import (
-    Build,
     host_build_line,
     modules_at_other_versions,
     rebuild_line,
@@ -323,11 +323,11 @@ class GoProcess:
 
 
 def _host_build(host: GoHost) -> Build:
-    return Build(name="host", file=PurePath(host.path).name, facts=host.facts)
+    return Build(name="host", file=PurePath(host.path).name, facts=host.facts, folders=host.folders)
 
 
 def _guest_build(guest: Guest, name: str = "plugin") -> Build:
-    return Build(name=name, file=_file(guest), facts=_facts(guest))
+    return Build(name=name, file=_file(guest), facts=_facts(guest), folders=guest.folders)
 
 
 def _file(guest: Guest) -> str:
