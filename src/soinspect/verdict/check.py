@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import PurePath
 
 from soinspect.model.golang import GoBinaryKind
 from soinspect.model.goloading import GoHost, Guest, PluginSupport, Program
@@ -12,7 +13,9 @@ from soinspect.model.verdict import PluginVerdict, Policy, Reason, Verdict
 from soinspect.verdict import dlrules as rules
 from soinspect.verdict.dlopen import dlopen_problems
 from soinspect.verdict.dlreason import dlopen_reason
-from soinspect.verdict.goplugin import GoProcess
+from soinspect.verdict.gobuild import Build
+from soinspect.verdict.gocause import build_line, c_library_line
+from soinspect.verdict.goplugin import GoProcess, host_build
 from soinspect.verdict.policy import breaches, for_target, missing_symbols
 from soinspect.verdict.rust import other_release
 
@@ -60,10 +63,11 @@ class _Process:
             and not (process.host.static and it.kind is ProblemKind.HOST)  # which the model of Go's runtime knows
         ]
         reasons = [dlopen_reason(it, guest.identity, opened_as=guest.path) for it in of_go]
+        reasons = [_of_a_program(it, guest, process.host) for it in reasons]
         return process.open(guest, self._policy.requirements, reasons)
 
     def _opened_natively(self, guest: Guest, problems: Sequence[DlopenProblem]) -> PluginVerdict:
-        reasons = [dlopen_reason(it, guest.path) for it in problems]
+        reasons = [_of_a_program(dlopen_reason(it, guest.path), guest, None) for it in problems]
         reasons += self._runtime(guest)
         reasons += other_release(self._program, guest)
         reasons += missing_symbols(guest, self._policy)
@@ -81,6 +85,17 @@ class _Process:
                     evidence=(f"{guest.path} is a Go c-shared library built by {guest.go.version.text}",),
                 )
             self._runtimes.append(guest.path)
+
+
+def _of_a_program(reason: Reason, guest: Guest, host: GoHost | None) -> Reason:
+    """The refusal of a Go program, which is to be built as a plugin of ``host`` (None: in C); others as they are."""
+    if reason.rule != rules.FILE.id or not guest.go or guest.go.kind not in (GoBinaryKind.EXECUTABLE, GoBinaryKind.PIE):
+        return reason
+    name = PurePath(guest.path).name
+    build = Build(name="plugin", file=name if name.endswith(".so") else f"{name}.so", facts=guest.go, folders=())
+    fix = build_line(host_build(host), build) if host else c_library_line(build)
+    cause = "it is a Go program, not a plugin"
+    return replace(reason, summary=f"{reason.summary}: {cause}", cause=cause, fix=fix)
 
 
 def _misfits(guest: Guest) -> Iterator[Reason]:

@@ -189,6 +189,11 @@ def build_line(model: Build, ours: Build, *more: str) -> str:
     return shlex.join((*words, "-o", ours.file, _target(ours)))
 
 
+def c_library_line(ours: Build) -> str:
+    """The command that builds ``ours`` for a host in C."""
+    return shlex.join(("go", "build", "-buildmode=c-shared", "-o", ours.file, _target(ours)))
+
+
 def _same_folder_line(theirs: Build, ours: Build, elsewhere: Elsewhere) -> str:
     """The command that builds ``ours`` so that a package comes from where ``theirs`` took it."""
     line = build_line(theirs, ours, *filter(None, (elsewhere.flag,)))
