@@ -357,7 +357,7 @@ def call(
         return describe_plugin(request, facts.header, facts.go.plugin)
     if host is None or isinstance(host, HostKind):
         return call_in_go_host(request, facts.go, environment)
-    return call_in_own_host(request, facts.go, environment, host)
+    return call_in_own_host(request, facts.go, environment, host, lambda: check(host, [path]).plugins[0])
 
 
 def dependencies(path: str, environment: LoaderEnv) -> LoadPlan:
