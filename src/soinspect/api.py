@@ -294,12 +294,16 @@ def timeline(
 
 
 def check(
-    host: FilePath, *plugins: FilePath, environment: LoaderEnv | None = None, policy: Policy | None = None
+    host: FilePath,
+    *plugins: FilePath,
+    environment: LoaderEnv | None = None,
+    policy: Policy | None = None,
+    lazy: bool = False,
 ) -> Verdict:
     """What becomes of ``plugins`` when the program at ``host`` opens them in this order; nothing is run.
 
     ``environment`` says where libraries are sought; None: on this machine. ``policy`` is what is asked of each plugin
-    besides.
+    besides. ``lazy``: the host passes RTLD_LAZY to dlopen (RTLD_NOW is assumed).
 
     :raises InputError: the host cannot be read, or a plugin is not there.
     """
@@ -308,7 +312,7 @@ def check(
     from soinspect.model.verdict import Policy
 
     paths = [os.fspath(plugin) for plugin in plugins]
-    return check_files(os.fspath(host), paths, environment or LoaderEnv(), policy or Policy())
+    return check_files(os.fspath(host), paths, environment or LoaderEnv(), policy or Policy(), lazy=lazy)
 
 
 def explain(
@@ -389,7 +393,7 @@ def call(
         return describe_plugin(request, facts.header, facts.go.plugin)
     if host is None or isinstance(host, HostKind):
         return call_in_go_host(request, facts.go, environment)
-    return call_in_own_host(request, facts.go, environment, os.fspath(host))
+    return call_in_own_host(request, facts.go, environment, os.fspath(host), lambda: check(host, path).plugins[0])
 
 
 def dependencies(path: FilePath, environment: LoaderEnv | None = None) -> LoadPlan:

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gohosts import MARK, GoHosts, go_facts, survivors
+from soinspect import api
 from soinspect.calling.gopreload import call_in_own_host
 from soinspect.errors import CannotRun, InputError, NotElf, UsageError
 from soinspect.model.calling import CallLimits, CallRequest, CallResult, EnvironmentVariable, Outcome, Sandbox, Step
+from soinspect.model.verdict import PluginVerdict
 
 if TYPE_CHECKING:
-    from conftest import GoBuild, GoToolchains
+    from conftest import GoBuild, GoToolchains, Soinspect
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 DEMO = FIXTURES / "go-plugin-demo"
@@ -51,13 +53,17 @@ def own_call(go_toolchains: GoToolchains, test_cache: Path) -> OwnCall:
             sandbox=Sandbox(processes=True),
             environment=(MARK, *(EnvironmentVariable(name=name, value=value) for name, value in variables.items())),
         )
-        return call_in_own_host(request, go_facts(plugin), surroundings, str(program))
+        return call_in_own_host(request, go_facts(plugin), surroundings, str(program), lambda: judged(program, plugin))
 
     return call
 
 
 def program(go_build: GoBuild, *flags: str, version: str = "1.27.3", mode: str = "exe") -> Path:
     return go_build(version, DEMO / "main.go", *flags, mode=mode)
+
+
+def judged(program: Path, plugin: Path) -> PluginVerdict:
+    return api.check(str(program), str(plugin)).plugins[0]
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -163,8 +169,26 @@ def test_init_is_told_apart_from_the_programs_own(own_call: OwnCall, go_build: G
 def test_a_host_that_would_not_accept_it_is_not_started(own_call: OwnCall, go_build: GoBuild) -> None:
     result = own_call(FIXTURES / "plugin1.so", program(go_build), "--init", "Run")
     assert [step.outcome for step in result.steps] == [Outcome.REFUSED, Outcome.NOT_REACHED]
-    assert "the host main would not accept it" in result.summary
-    assert "first of all internal/goarch; nothing was started" in result.summary
+    (reason,) = judged(program(go_build), FIXTURES / "plugin1.so").reasons
+    cause = "59 of 59 shared packages differ: plugin built with -trimpath, host without"
+    assert result.summary == f"plugin1.so: the host main would not accept it: {cause}; nothing was started"
+    assert result.evidence == (reason.message, *reason.evidence)
+    assert result.fix == reason.fix == "go build -buildmode=plugin -o plugin1.so ."
+
+
+def test_the_command_line_gives_the_cause_too(go_build: GoBuild, c_host: Path, soinspect: Soinspect) -> None:
+    run = soinspect("call", FIXTURES / "plugin1.so", "Run", "--host", program(go_build))
+    assert run.code == 1
+    assert "plugin built with -trimpath, host without" in run.out.splitlines()[0]
+    assert run.out.splitlines()[-1].split() == "fix go build -buildmode=plugin -o plugin1.so .".split()
+    run = soinspect("call", FIXTURES / "plugin1.so", "Run", "--host", c_host)
+    assert (run.code, run.err.splitlines()) == (
+        3,
+        [
+            f"soinspect: {c_host} cannot open Go plugins: not a Go binary: no Go section, note or symbol",
+            "fix: leave --host out: a small Go program opens the plugin then",
+        ],
+    )
 
 
 def test_plugin_open_has_the_last_word(own_call: OwnCall, go_build: GoBuild, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from calls import FIXTURES, call
 from gohosts import MARK, GoHosts, go_facts
+from soinspect.api import check
 from soinspect.calling.gohost import call_in_go_host
 from soinspect.calling.gopreload import call_in_own_host
 from soinspect.model.calling import CallRequest, Step
@@ -34,7 +35,13 @@ def test_the_demonstration(
     request = CallRequest(path=str(plugin), steps=tuple(Step(symbol=step) for step in STEPS), environment=(MARK,))
     program = go_build(debian_go, DEMO / "main.go", *flags, mode="exe")
     generic = call_in_go_host(request, go_facts(plugin), hosts.surroundings(path=f"{go}:/usr/bin:/bin"))
-    own = call_in_own_host(request, go_facts(plugin), hosts.surroundings(), str(program))
+    own = call_in_own_host(
+        request,
+        go_facts(plugin),
+        hosts.surroundings(),
+        str(program),
+        lambda: check(program, plugin).plugins[0],
+    )
     for result in (generic, own):
         assert result.good, result.summary
         assert result.stdout.decode() == PRINTED

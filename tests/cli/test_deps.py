@@ -99,8 +99,39 @@ def test_what_cannot_be_told_is_no_success(tmp_path: Path, soinspect: Soinspect)
     )
     run = soinspect("deps", path)
     assert run.code == 3
-    assert run.out.splitlines()[0] == f"{path}: needs no library; parts could not be read"
-    assert "the file is truncated" in run.out
+    assert run.out.splitlines()[0] == (
+        f"{path}: cannot tell what it needs: segment LOAD ends at 0x10000, past the end of the file (0x160): "
+        "the file is truncated"
+    )
+
+
+def test_what_no_loader_loads_is_named(tmp_path: Path, soinspect: Soinspect) -> None:
+    (tmp_path / "object.c").write_text("int f(void) { return 0; }")
+    subprocess.run(["gcc", "-c", "object.c"], cwd=tmp_path, check=True)
+    run = soinspect("deps", "object.o", cwd=tmp_path)
+    assert (run.code, run.err) == (
+        2,
+        "soinspect: object.o: an object file, which is not linked yet; loaders take programs and libraries\n",
+    )
+
+
+def test_a_library_path_that_is_not_looked_at_is_told(cc: Compile, tmp_path: Path, soinspect: Soinspect) -> None:
+    folder = tmp_path / "libraries"
+    folder.mkdir()
+    needed = cc("int api(void) { return 1; }", "-Wl,-soname,libapi.so", name="libraries/libapi.so")
+    user = cc("int api(void); int run(void) { return api(); }", str(needed), name="user.so")
+    option = ("--library-path", "$LD_LIBRARY_PATH")
+    run = soinspect("deps", user, LD_LIBRARY_PATH=str(folder))
+    assert run.code == 1
+    assert f'LD_LIBRARY_PATH is not looked at; with {option[0]} "{option[1]}" libapi.so is {needed}' in run.out
+    listed = subprocess.run(
+        ["ldd", user], capture_output=True, text=True, env={"LD_LIBRARY_PATH": str(folder)}, check=True
+    )
+    assert f"libapi.so => {needed} " in listed.stdout
+    assert soinspect("deps", user, option[0], str(folder), LD_LIBRARY_PATH=str(folder)).code == 0
+    # What it holds is not asked for, or is what is found anyway: no word of it.
+    for other in (str(tmp_path), "/nowhere", "/lib/x86_64-linux-gnu"):
+        assert "LD_LIBRARY_PATH is" not in soinspect("deps", "/bin/sh", LD_LIBRARY_PATH=other).out
 
 
 def test_machines_whose_loader_is_not_known(tmp_path: Path, soinspect: Soinspect) -> None:

@@ -52,7 +52,7 @@ def test_things_that_are_no_files(tmp_path: Path, soinspect: Soinspect) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     for path, message in (
-        (tmp_path, "is a directory"),
+        (tmp_path, "is a directory: name a file in it"),
         (tmp_path / "no", "no such file"),
         (fifo, "not a regular file"),
     ):

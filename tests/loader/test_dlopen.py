@@ -86,7 +86,7 @@ def opened(folder: Path, *plugins: str) -> list[str]:
 def predicted(*plugins: str) -> list[str]:
     """What each is predicted to say."""
     answers = api.dlopen_problems("./host", plugins, LoaderEnv())
-    return [next((it.message for it in problems if stops(it)), "loaded") for problems in answers]
+    return [next((str(it.message) for it in problems if stops(it)), "loaded") for problems in answers]
 
 
 def stops(problem: DlopenProblem) -> bool:
@@ -267,7 +267,7 @@ def test_a_static_host_is_undecided(host: Path, cc: Compile) -> None:
     subprocess.run(["gcc", "-static", host / "main.c", "-o", host / "host"], check=True)
     ((problem, *_),) = api.dlopen_problems("./host", ["./plugin.so"], LoaderEnv())
     assert (problem.kind, problem.effect) == (ProblemKind.HOST, Effect.UNDECIDED)
-    assert "statically linked" in problem.message
+    assert "statically linked" in problem.summary
 
 
 def host_elsewhere(host: Path, cc: Compile) -> None:
@@ -287,7 +287,7 @@ def test_a_host_whose_libraries_are_elsewhere_serves_what_asks_for_no_more(host:
     cc('#include <stdio.h>\nint run(void) { return puts(""); }', "-L.", name="plugin.so")
     ((problem,),) = api.dlopen_problems("./host", ["./plugin.so"], LoaderEnv())
     assert (problem.kind, problem.effect) == (ProblemKind.HOST, Effect.RISKY)
-    assert problem.message == (
+    assert problem.summary == (
         "the host does not start here: libgone.so: cannot open shared object file: No such file or directory"
     )
 

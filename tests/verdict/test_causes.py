@@ -10,7 +10,8 @@ import pytest
 
 from gopairs import GoPairs
 from soinspect import api
-from soinspect.go.cause import Build, build_line
+from soinspect.go.build import Build
+from soinspect.go.cause import build_line
 from soinspect.model.absence import Absent
 from soinspect.model.golang import GoBinaryKind, GoBuildInfo, GoBuildSetting, GoFacts, GoPlugin, GoVersion
 from soinspect.model.goloading import GoHost, Guest
@@ -172,8 +173,8 @@ def test_the_release_of_the_host_is_fetched_in_a_way_that_works(
 def test_a_release_that_is_known_in_part_is_told(pairs: GoPairs) -> None:
     facts = pairs.read_host(pairs.host(NEW, "plain")).facts
     older = replace(facts, version=GoVersion(text="go1.18 to go1.19", exact=False, evidence=()))
-    builds = [Build(name=name, file=name, facts=it) for name, it in (("host", older), ("plugin", facts))]
-    assert build_line(*builds) == "CGO_ENABLED=1 go build -o plugin .  # by go1.18 to go1.19"
+    host, plugin = (Build(name=name, file=name, facts=it) for name, it in (("host", older), ("plugin", facts)))
+    assert build_line(host, plugin) == "CGO_ENABLED=1 go build -o plugin .  # by go1.18 to go1.19"
 
 
 def test_a_profile_is_the_cause(pairs: GoPairs) -> None:

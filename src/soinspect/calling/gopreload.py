@@ -12,6 +12,7 @@ import os
 import platform
 import subprocess
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,10 +24,12 @@ from soinspect.calling.gowords import Signature, Unfit, decode, encode_argument,
 from soinspect.calling.toolchain import CallEnvironment, find_c_compiler
 from soinspect.elf.file import ElfFile
 from soinspect.errors import CannotRun, UsageError
+from soinspect.go.detect import why_not_go
 from soinspect.go.loading import package_hashes
 from soinspect.model.absence import Absent
 from soinspect.model.calling import CallRequest, CallResult, CallValue, HostKind, Outcome, StepResult
 from soinspect.model.golang import GoExport, GoExportKind, GoFacts, GoPlugin
+from soinspect.model.verdict import PluginVerdict
 
 _SOURCE = Path(__file__).parent / "preload_src" / "preload.c"
 _COMPILE_TIMEOUT = 120.0
@@ -35,11 +38,17 @@ _MACHINE = "x86_64"
 _NEEDED = ("main.main", "plugin.open", "crosscall2", "runtime.gopark", "runtime.reflectcall")
 
 
-def call_in_own_host(request: CallRequest, facts: GoFacts, environment: CallEnvironment, program: str) -> CallResult:
+def call_in_own_host(
+    request: CallRequest,
+    facts: GoFacts,
+    environment: CallEnvironment,
+    program: str,
+    judge: Callable[[], PluginVerdict],
+) -> CallResult:
     """Open the plugin at ``request.path`` in the Go program at ``program``, and carry out the steps.
 
     The program's package initialisers run first; its main function does not. When the package hashes say that it
-    would refuse the plugin, nothing is started and that is the answer.
+    would refuse the plugin, nothing is started and that is the answer, with what ``judge`` finds to be the cause.
 
     :raises InputError: the program cannot be read.
     :raises UsageError: the file is no plugin, or a step makes no sense, or names nothing that it exports.
@@ -55,7 +64,7 @@ def call_in_own_host(request: CallRequest, facts: GoFacts, environment: CallEnvi
     name = Path(program).name
     shared, differing = _compare(program, plugin)
     if differing:
-        return _refused(request, name, shared, differing)
+        return _refused(request, name, judge())
     library = _library(environment)
     path, task = _hex(os.path.realpath(request.path)), _hex(f"{plugin.path}..inittask")
     opening = f"open {path} {task} {request.limits.memory}"
@@ -85,6 +94,12 @@ def _compare(program: str, plugin: GoPlugin) -> tuple[int, tuple[str, ...]]:
     if platform.machine() != _MACHINE:
         raise CannotRun(f"own host programs are served on {_MACHINE} only", "leave --host out")
     with ElfFile.open(program) as elf:
+        not_go = why_not_go(elf)
+        if not_go is not None:
+            raise CannotRun(
+                f"{program} cannot open Go plugins: {not_go}",
+                "leave --host out: a small Go program opens the plugin then",
+            )
         symbols = elf.dynamic_symbols
         hashes = package_hashes(elf)
         defined = {name for name in _NEEDED if symbols and (found := symbols.get(name)) and found.defined}
@@ -100,12 +115,10 @@ def _compare(program: str, plugin: GoPlugin) -> tuple[int, tuple[str, ...]]:
     return len(shared), tuple(entry.package for entry in shared if hashes[entry.package] != entry.hash)
 
 
-def _refused(request: CallRequest, name: str, shared: int, differing: tuple[str, ...]) -> CallResult:
+def _refused(request: CallRequest, name: str, verdict: PluginVerdict) -> CallResult:
     """The answer when the hashes say that plugin.Open would fail."""
-    detail = (
-        f"the host {name} would not accept it: {len(differing)} of {shared} packages that they share were built"
-        f" differently, first of all {differing[0]}; nothing was started"
-    )
+    reason = next(it for it in verdict.reasons if it.outcome is verdict.outcome)
+    detail = f"the host {name} would not accept it: {reason.summary}; nothing was started"
     rest = "an earlier step ended the run"
     first, *others = request.steps
     return CallResult(
@@ -115,11 +128,11 @@ def _refused(request: CallRequest, name: str, shared: int, differing: tuple[str,
             *(StepResult(step=step, outcome=Outcome.NOT_REACHED, detail=rest) for step in others),
         ),
         summary=f"{Path(request.path).name}: {detail}",
-        evidence=(f"package hashes differ: {', '.join(differing)}",),
+        evidence=(*filter(None, (reason.message,)), *reason.evidence),
         stdout=b"",
         stderr=b"",
         truncated=False,
-        fix="build host and plugin with the same Go release, the same flags and the same versions of shared modules",
+        fix=reason.fix,
     )
 
 

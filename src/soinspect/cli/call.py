@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from soinspect.cli.exits import Exit
-from soinspect.cli.options import Page, PageFormat, Verbose, console, write
+from soinspect.cli.options import Page, PageFormat, Verbose, print_lines, write
 from soinspect.errors import UsageError
 
 if TYPE_CHECKING:
@@ -131,9 +131,7 @@ def command(
     else:
         from soinspect.render.call import call_lines
 
-        terminal = console()
-        for line in call_lines(result, verbose=verbose):
-            terminal.print(line)
+        print_lines(call_lines(result, verbose=verbose))
     outcomes = {step.outcome for step in result.steps}
     if Outcome.NOT_RUN in outcomes:
         raise typer.Exit(Exit.UNDECIDED)

@@ -11,7 +11,17 @@ from typing import Annotated
 import typer
 
 from soinspect.cli.exits import Exit
-from soinspect.cli.options import LibraryPath, Page, PageFormat, Root, Verbose, console, loader_environment, write
+from soinspect.cli.options import (
+    LibraryPath,
+    Page,
+    PageFormat,
+    Root,
+    Verbose,
+    console,
+    loader_environment,
+    print_lines,
+    write,
+)
 from soinspect.errors import UsageError
 from soinspect.model.verdict import Outcome, Policy, Requirement, Verdict
 
@@ -52,6 +62,9 @@ def command(
     ] = None,
     root: Root = "/",
     library_path: LibraryPath = "",
+    lazy: Annotated[
+        bool, typer.Option("--lazy", help="The host passes RTLD_LAZY to dlopen: functions are looked up when called.")
+    ] = False,
     fail_on: Annotated[
         FailOn, typer.Option("--fail-on", help="Exit code 1 for plugins that fail, or for risks as well.")
     ] = FailOn.FAILURE,
@@ -73,22 +86,23 @@ def command(
             newest=tuple(_newest(("glibc", glibc), ("glibcxx", glibcxx))),
             forbidden=tuple(forbidden or ()),
         ),
+        lazy=lazy,
     )
     if output is PageFormat.JSON:
         from soinspect.render.document import document
 
         files = [{"path": path} for path in (host, *plugins)]
         verdicts = [
-            {"path": it.path, "outcome": it.outcome, "summary": it.summary, "reasons": it.reasons, "passed": it.passed}
+            {"path": it.path, "outcome": it.outcome, "summary": it.summary, "reasons": it.reasons, "passed": it.passed,
+             "remarks": it.remarks}
             for it in verdict.plugins
-        ]
+        ]  # fmt: skip
         write(document("check", files=files, outcome=verdict.outcome, plugins=verdicts))
     else:
         from soinspect.render.check import check_lines
 
-        terminal = console()
-        for line in check_lines(verdict, verbose=verbose, width=terminal.width if sys.stdout.isatty() else None):
-            terminal.print(line)
+        width = console().width if sys.stdout.isatty() else None
+        print_lines(check_lines(verdict, verbose=verbose, width=width))
     raise typer.Exit(_exit(verdict, fail_on))
 
 

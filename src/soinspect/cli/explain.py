@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from soinspect.cli.exits import Exit
-from soinspect.cli.options import LibraryPath, Page, PageFormat, Root, console, loader_environment, write
+from soinspect.cli.options import LibraryPath, Page, PageFormat, Root, console, loader_environment, print_lines, write
 from soinspect.errors import UsageError
 from soinspect.model.absence import Absent
 
@@ -41,9 +41,7 @@ def command(
     else:
         from soinspect.render.explain import explanation_page
 
-        terminal = console()
-        for line in explanation_page(explained).lines(terminal.width if sys.stdout.isatty() else None):
-            terminal.print(line)
+        print_lines(explanation_page(explained).lines(console().width if sys.stdout.isatty() else None))
     if isinstance(explained, Absent) or (explained.verdict and explained.foreseen is None):
         raise typer.Exit(Exit.UNDECIDED)
     raise typer.Exit(Exit.FINDING if explained.foreseen is False else Exit.FINE)

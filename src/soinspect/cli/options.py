@@ -55,15 +55,15 @@ def console() -> Console:
 
 
 def print_lines(lines: Iterable[Text]) -> None:
-    """Print lines; on a terminal that is too narrow for one, it goes on below, indented."""
+    """Print lines; on a terminal that is too narrow for one, it goes on below, indented, unless it is to be copied."""
     terminal = console()
     if not terminal.is_terminal and terminal.color_system is None:
         write_all(f"{line.plain}\n" for line in lines)  # a hundredth of what rich takes, and lists may be long
         return
     for line in lines:
-        narrow = sys.stdout.isatty() and line.cell_len > terminal.width
+        narrow = sys.stdout.isatty() and line.cell_len > terminal.width and not line.no_wrap
         for part in _folded(line, terminal) if narrow else (line,):
-            terminal.print(part)
+            terminal.print(part, soft_wrap=True)
 
 
 def _folded(line: Text, terminal: Console) -> Iterator[Text]:
@@ -147,4 +147,7 @@ def loader_environment(root: str, library_path: str) -> LoaderEnv:
         root=root,
         library_path=split_library_path(library_path),
         hwcaps=hwcaps_of(Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")) if own else (),
+        ignored_library_path=split_library_path(os.environ.get("LD_LIBRARY_PATH", ""))
+        if own and not library_path
+        else (),
     )

@@ -7,7 +7,8 @@ from pathlib import PurePath
 from soinspect.comparing.change import Change
 from soinspect.comparing.pair import Pair
 from soinspect.comparing.wording import few
-from soinspect.go.cause import Build, why_packages_differ
+from soinspect.go.build import Build
+from soinspect.go.cause import why_packages_differ
 from soinspect.model.golang import GoFacts
 from soinspect.model.snapshot import Snapshot
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from soinspect.elf.via_lief import describe_foreign_object
 
 _MAGICS: tuple[tuple[bytes, str], ...] = (
-    (b"!<arch>\n", "a static library (ar archive); only its members are ELF objects"),
+    (b"!<arch>\n", "a static library (ar archive); its members are object files: link them into a library"),
     (b"!<thin>\n", "a thin static library (ar archive)"),
     (b"\x1f\x8b", "gzip data: decompress it first"),
     (b"BZh", "bzip2 data: decompress it first"),
@@ -13,7 +13,7 @@ _MAGICS: tuple[tuple[bytes, str], ...] = (
     (b"\x28\xb5\x2f\xfd", "zstd data: decompress it first"),
     (b"PK\x03\x04", "a zip archive (a wheel or a jar?): unpack it first"),
     (b"\x00asm", "a WebAssembly module"),
-    (b"BC\xc0\xde", "LLVM bitcode"),
+    (b"BC\xc0\xde", "LLVM bitcode: compile and link it first, with clang"),
     (b"\x80\x05\x95", "a Python pickle"),
     (b"version https://git-lfs.github.com/", "a Git LFS pointer: run 'git lfs pull' to get the file itself"),
     (b"#!", "a script"),

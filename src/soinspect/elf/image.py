@@ -78,16 +78,16 @@ class Image:
             with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:  # noqa: PTH123
                 mode = os.fstat(file.fileno()).st_mode
                 if stat.S_ISDIR(mode):
-                    raise InputError(path, "is a directory")
+                    raise InputError(path, "is a directory: name a file in it")
                 if not stat.S_ISREG(mode):
                     raise InputError(path, "is not a regular file")
                 if os.fstat(file.fileno()).st_size == 0:
                     raise InputError(path, "is empty (0 bytes)")
                 data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except IsADirectoryError:
-            raise InputError(path, "is a directory") from None
+            raise InputError(path, "is a directory: name a file in it") from None
         except (OSError, ValueError) as error:
-            raise InputError(path, _reason(error)) from None
+            raise InputError(path, _reason(error, path)) from None
         try:
             return cls(path, data)
         except InputError:
@@ -329,9 +329,10 @@ class Image:
         return tuple(self._anomalies)
 
 
-def _reason(error: OSError | ValueError) -> str:
+def _reason(error: OSError | ValueError, path: str) -> str:
     if isinstance(error, FileNotFoundError):
-        return "no such file"
+        dangling = os.path.islink(path)  # noqa: PTH114
+        return f"a link to {os.readlink(path)}, which does not exist" if dangling else "no such file"  # noqa: PTH115
     if isinstance(error, PermissionError):
         return "permission denied"
     if isinstance(error, OSError) and error.strerror:

@@ -12,7 +12,9 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from soinspect.model.golang import GoBinaryKind, GoBuildInfo, GoFacts, GoModule, GoVersion
+from soinspect.go.build import Build, is_standard, module_of, modules
+from soinspect.go.elsewhere import Elsewhere, folder_of, taken_from_elsewhere
+from soinspect.model.golang import GoBinaryKind, GoFacts, GoModule, GoVersion
 
 _SWITCHES = ("-trimpath", "-race", "-msan", "-asan")
 _HARMLESS_COMPILER_FLAGS = re.compile(r" ?-(?:B|dwarf=\w+)(?= |$)")
@@ -29,19 +31,7 @@ _OTHER_SOURCES = (
     f"{_UNRECORDED}other contents or, without -trimpath, another folder of the sources (vendored?) may be the cause"
 )
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Build:
-    """One side: what to call it in a sentence, the name of its file, and what it says about itself."""
-
-    name: str
-    file: str
-    facts: GoFacts
-
-    @property
-    def info(self) -> GoBuildInfo | None:
-        """The build information, if there is any."""
-        return self.facts.build_info or None
+_TRIMMED = "where both are built with -trimpath, folders do not matter"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +53,7 @@ def why_packages_differ(theirs: Build, ours: Build, differing: Sequence[str], sh
         unsaid = (f"{silent.name} carries no build information: {hint} may be the cause",)
         return Cause(text=release, fix=fix, evidence=() if release else unsaid)
     modules = tuple(text for _, text in _module_differences(theirs, ours, shared))
-    if any(_is_standard(package, theirs.info, ours.info) for package in differing):
+    if any(is_standard(package, theirs.info, ours.info) for package in differing):
         # All that touches the standard library counts; what concerns single modules will show next.
         settings = [text for text in (release, *_setting_differences(theirs, ours)) if text]
         settings = settings or list(_value_difference(theirs, ours, "-tags"))
@@ -71,7 +61,12 @@ def why_packages_differ(theirs: Build, ours: Build, differing: Sequence[str], sh
         also = (f"once that is the same: {'; '.join(modules)}",) if modules else ()
         return Cause(text=text, fix=fix, evidence=also if text else (_OTHER_TOOLCHAIN, *also))
     concerned = tuple(text for _, text in _module_differences(theirs, ours, differing))
+    elsewhere = None if concerned else taken_from_elsewhere(theirs, ours, differing)
+    if elsewhere is not None:
+        return Cause(text=elsewhere.text, fix=_same_folder_line(theirs, ours, elsewhere), evidence=(_TRIMMED,))
     text = "; ".join(concerned or _value_difference(theirs, ours, "-tags")) or None
+    if text is None and not _setting(ours, "-trimpath"):
+        fix = build_line(theirs, ours, "-mod=mod")
     return Cause(text=text, fix=fix, evidence=() if text else (_OTHER_SOURCES,))
 
 
@@ -148,22 +143,12 @@ def _module_differences(theirs: Build, ours: Build, packages: Sequence[str]) -> 
         return
     seen: set[str] = set()
     for package in packages:
-        before, after = _module_of(package, theirs.info), _module_of(package, ours.info)
+        before, after = module_of(package, theirs.info), module_of(package, ours.info)
         if before is None or after is None or before.path in seen:
             continue
         seen.add(before.path)
         if _where(before) != _where(after):
             yield before.path, f"{before.path} is {_where(before)} in {theirs.name}, {_where(after)} in {ours.name}"
-
-
-def _modules(info: GoBuildInfo) -> tuple[GoModule, ...]:
-    return (*info.dependencies, *filter(None, (info.main,)))
-
-
-def _module_of(package: str, info: GoBuildInfo) -> GoModule | None:
-    """The module that holds a package: the one with the longest path that begins its import path."""
-    holders = [m for m in _modules(info) if package == m.path or package.startswith(f"{m.path}/")]
-    return max(holders, key=lambda module: len(module.path), default=None)
 
 
 def _where(module: GoModule) -> str:
@@ -177,11 +162,7 @@ def of_a_dependency(package: str, facts: GoFacts) -> bool:
     """Whether a package is neither of the standard library nor of the main module, as far as the file tells."""
     if not facts.build_info:
         return "." in package.partition("/")[0]
-    return _module_of(package, facts.build_info) in facts.build_info.dependencies
-
-
-def _is_standard(package: str, *infos: GoBuildInfo) -> bool:
-    return "." not in package.partition("/")[0] and all(_module_of(package, info) is None for info in infos)
+    return module_of(package, facts.build_info) in facts.build_info.dependencies
 
 
 def modules_at_other_versions(theirs: Build, ours: Build, packages: Sequence[str]) -> tuple[str, ...]:
@@ -201,8 +182,8 @@ def rebuild_line(theirs: Build, ours: Build, packages: Sequence[str] = ()) -> st
     return " && ".join((*moves, build_line(theirs, ours)))
 
 
-def build_line(model: Build, ours: Build) -> str:
-    """The command that builds ``ours``, a plugin or program, again with the release and the settings of ``model``."""
+def build_line(model: Build, ours: Build, *more: str) -> str:
+    """The command that builds ``ours`` again with the release and the settings of ``model``, and the flags ``more``."""
     first: tuple[str, ...] = ()
     words: list[str] = []
     go, note = "go", ""
@@ -219,7 +200,7 @@ def build_line(model: Build, ours: Build) -> str:
     if experiments or _setting(ours, "GOEXPERIMENT"):
         words.append(f"GOEXPERIMENT={experiments}")
     words += (go, "build", "-buildmode=plugin") if _is_plugin(ours) else ("CGO_ENABLED=1", go, "build")
-    words += _flags(model)
+    words += (*more, *_flags(model))
     if _setting(ours, "-pgo") and not _setting(model, "-pgo"):
         words.append("-pgo=off")
     return " && ".join((*first, shlex.join((*words, "-o", ours.file, _target(ours))))) + note
@@ -232,6 +213,19 @@ def _switches_toolchains(release: str) -> bool:
 
 def _is_plugin(build: Build) -> bool:
     return build.facts.kind is GoBinaryKind.PLUGIN
+
+
+def c_library_line(ours: Build) -> str:
+    """The command that builds ``ours`` for a host in C."""
+    return shlex.join(("go", "build", "-buildmode=c-shared", "-o", ours.file, _target(ours)))
+
+
+def _same_folder_line(theirs: Build, ours: Build, elsewhere: Elsewhere) -> str:
+    """The command that builds ``ours`` so that a package comes from where ``theirs`` took it."""
+    line = build_line(theirs, ours, *filter(None, (elsewhere.flag,)))
+    if elsewhere.both:
+        return f"{line}  (and build {theirs.file} with {elsewhere.flag}, too)"
+    return f"{elsewhere.command} && {line}" if elsewhere.command else line
 
 
 def host_build_line(host: Build) -> str:
@@ -251,11 +245,13 @@ def _target(build: Build) -> str:
 
 def _module_command(path: str, model: Build) -> str | None:
     """The command that makes the module at ``path`` the one that ``model`` was built with; None if none can."""
-    module = next((m for m in _modules(model.info) if m.path == path), None) if model.info else None
+    module = next((m for m in modules(model.info) if m.path == path), None) if model.info else None
     if module is None:
         return None
     used = module.replacement
     if used is not None:
         at = f"@{used.version}" if used.version.startswith("v") else ""
-        return shlex.join(("go", "mod", "edit", f"-replace={path}={used.path}{at}"))
+        # A relative path is one in the model's module: where it leads is the same for all.
+        place = (folder_of(model, path) if used.path.startswith(".") else None) or used.path
+        return shlex.join(("go", "mod", "edit", f"-replace={path}={place}{at}"))
     return shlex.join(("go", "get", f"{path}@{module.version}")) if module.version.startswith("v") else None

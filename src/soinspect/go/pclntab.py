@@ -9,6 +9,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from functools import cached_property
+from itertools import islice
 from struct import Struct
 from typing import final
 
@@ -24,6 +25,7 @@ _HEADER_SIZE = 8
 _NO_FILE = 0xFFFFFFFF
 _MAX_PAIRS = 100_000
 _MAX_NAME = 1 << 16
+_FEW_NAMES = 64
 # The names and files of all functions are a third of a sound table; those of a hostile one overlap.
 _TEXT_EXPANSION = 4
 _UINT32 = Struct("<I")
@@ -191,6 +193,21 @@ class FunctionTable:
     def search(self, pattern: re.Pattern[bytes]) -> Iterator[re.Match[bytes]]:
         """Where ``pattern`` occurs in the names (each ends with a NUL): quicker than to decode them all."""
         return pattern.finditer(self._data, self._names)
+
+    def functions_of(self, package: str) -> Iterator[GoFunction]:
+        """Some functions of the package with this import path: there may be many more.
+
+        :raises FormatError: as :meth:`function`.
+        """
+        head, slash, last = package.rpartition("/")
+        start = f"{head}{slash}{last.replace('.', '%2e')}.".encode("utf-8", "surrogateescape")
+        names = self.search(re.compile(rb"\0" + re.escape(start)))
+        wanted = {match.start() + 1 - self._names for match in islice(names, _FEW_NAMES)}
+        if not wanted:
+            return
+        for index in range(self.count):
+            if self._record(index)[0] in wanted:
+                yield self.function(index)
 
     def at(self, address: int) -> GoFunction | None:
         """The function whose code contains ``address``, with file and line of its entry; None outside of all."""

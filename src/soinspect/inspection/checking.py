@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 
 from soinspect.elf.describe import producers
 from soinspect.elf.file import ElfFile
 from soinspect.errors import InputError
+from soinspect.go.elsewhere import packages_to_explain
+from soinspect.go.folders import package_folders
 from soinspect.go.loading import read_guest, read_host
+from soinspect.inspection.barenames import Chosen, chosen_files
 from soinspect.inspection.loading import misfits, saved_elf, saved_guest, saved_program
 from soinspect.inspection.saved import is_saved, read_saved
 from soinspect.inspection.standardinput import name_of, open_elf_file
@@ -17,17 +21,22 @@ from soinspect.kinds.recognise import plugin_kinds
 from soinspect.loader.environment import LoaderEnv
 from soinspect.loader.filesystem import FileSystem
 from soinspect.loader.hints import hidden_names
+from soinspect.loader.ignored import may_matter, what_changes
 from soinspect.loader.plan import dlopen_plans
 from soinspect.model.absence import Absent
 from soinspect.model.goloading import GoHost, Guest, Inherited, PluginSupport, Program
-from soinspect.model.loadplan import DlopenPlan
+from soinspect.model.loadplan import DlopenMode, DlopenPlan, LoadPlan
 from soinspect.model.symbol import SymbolColumns
 from soinspect.model.verdict import Policy, Requirement, Verdict
 from soinspect.verdict.check import judge
 
+_LAZY_IN_GO = "--lazy has no effect: plugin.Open always passes RTLD_NOW to dlopen"
 
-def check(host: str, plugins: Sequence[str], environment: LoaderEnv, policy: Policy) -> Verdict:
+
+def check(host: str, plugins: Sequence[str], environment: LoaderEnv, policy: Policy, *, lazy: bool = False) -> Verdict:
     """What becomes of the files ``plugins`` when the program at ``host`` opens them in this order.
+
+    ``lazy``: a program that calls dlopen itself passes RTLD_LAZY to it.
 
     :raises InputError: the host cannot be read; a plugin is not there, or damaged in a way that no loader sees.
     """
@@ -36,25 +45,67 @@ def check(host: str, plugins: Sequence[str], environment: LoaderEnv, policy: Pol
         main, program = _open_program(host, files, resources)
         known = {files.given(program.path): main}
         by_go = isinstance(program.go, GoHost) and program.go.support is not PluginSupport.NONE
-        # plugin.Open hands the real path to dlopen, which then says it in its messages.
-        opened = [files.real(name_of(path)) if by_go else name_of(path) for path in plugins]
+        if by_go:
+            # plugin.Open hands the real path to dlopen, which then says it in its messages.
+            chosen = [Chosen(path=path, remark=_LAZY_IN_GO if lazy else None) for path in plugins]
+            opened, mode = [files.real(name_of(path)) for path in plugins], DlopenMode.NOW
+        else:
+            chosen = list(chosen_files(program.path, plugins, environment, files, known))
+            opened, mode = [name_of(it.path) for it in chosen], DlopenMode.LAZY if lazy else DlopenMode.ASSUMED_NOW
         guests: list[Guest | InputError] = []
-        for path, named in zip(plugins, opened, strict=True):
+        for it, named in zip(chosen, opened, strict=True):
             try:
-                elf, guest = _open_guest(path, files, resources)
+                elf, guest = _open_guest(it.path, files, resources)
                 known[files.given(named)] = elf
                 # What is no Go plugin is not looked up in by a Go program: it does not get that far.
-                asked = policy.required_of(path) if guest.is_go_plugin or not by_go else ()
+                asked = policy.required_of(it.path) if guest.is_go_plugin or not by_go else ()
                 guests.append(_with_required(elf, guest, asked))
             except InputError as error:
                 guests.append(error)
-        plans = dlopen_plans(program.path, opened, environment, into_global_scope=by_go, known=known)
-        read = [_read(*it, files) for it in zip(plugins, guests, plans, strict=True)]
+        if by_go:
+            opened_files = [known.get(files.given(named)) for named in opened]
+            program, guests = _with_folders(program, main, guests, opened_files)
+        foresee = partial(dlopen_plans, program.path, opened, into_global_scope=by_go, mode=mode, known=known)
+        plans = foresee(environment)
+        remarks = tuple(_ignored(plans, environment, foresee))
+        read = [
+            replace(_read(it.path, guest, plan, files), remarks=(*filter(None, (it.remark,)), *remarks))
+            for it, guest, plan in zip(chosen, guests, plans, strict=True)
+        ]
         read = [
             replace(guest, inherited=tuple(_inherited(guest, plan, policy.required_of(guest.path), files)))
             for guest, plan in zip(read, plans, strict=True)
         ]
     return judge(program, read, plans, policy)
+
+
+def _with_folders(
+    program: Program, main: ElfFile, guests: Sequence[Guest | InputError], elves: Sequence[ElfFile | None]
+) -> tuple[Program, list[Guest | InputError]]:
+    """Host and plugins with the source folders of packages that differ; saved facts have them anyway."""
+    host = program.go
+    assert isinstance(host, GoHost)  # noqa: S101
+    packages = packages_to_explain(host, [it for it in guests if isinstance(it, Guest)])
+    if not packages:
+        return program, list(guests)
+    read: list[Guest | InputError] = [
+        replace(it, folders=it.folders or package_folders(elf, packages)) if isinstance(it, Guest) and elf else it
+        for it, elf in zip(guests, elves, strict=True)
+    ]
+    return replace(program, go=replace(host, folders=host.folders or package_folders(main, packages))), read
+
+
+def _ignored(
+    plans: Sequence[DlopenPlan], environment: LoaderEnv, foresee: Callable[[LoaderEnv], Sequence[DlopenPlan]]
+) -> Iterator[str]:
+    """Whether LD_LIBRARY_PATH of the one who asks would change what is found."""
+    found = _all_of(plans)
+    if may_matter(found, environment):
+        yield from what_changes(found, _all_of(foresee(environment.with_ignored())))
+
+
+def _all_of(plans: Sequence[DlopenPlan]) -> list[LoadPlan]:
+    return [plan for pair in plans for plan in (pair.host, pair.plugin)]
 
 
 def _open_program(path: str, files: FileSystem, resources: ExitStack) -> tuple[ElfFile, Program]:

@@ -9,6 +9,8 @@ from soinspect.elf.file import ElfFile
 from soinspect.elf.standin import stand_in
 from soinspect.elf.symtab import SymbolTable
 from soinspect.errors import UsageError
+from soinspect.go.build import is_standard
+from soinspect.go.folders import package_folders
 from soinspect.go.loading import read_guest, read_host
 from soinspect.loader.hints import hidden_names
 from soinspect.loader.relocations import relocations_that_matter
@@ -56,7 +58,16 @@ def _go_loading(elf: ElfFile) -> GoLoading | Absent:
         host_shape=host.shape,
         guest_shape=read_guest(elf).shape,
         package_hashes=tuple(HostPackage(package=name, hash=value) for name, value in host.package_hashes),
+        folders=package_folders(elf, _of_modules(host)),
     )
+
+
+def _of_modules(host: GoHost) -> Iterator[str]:
+    """The packages with a hash that are not of Go itself."""
+    plugin, info = host.facts.plugin, host.facts.build_info
+    names = dict.fromkeys(name for name, _ in host.package_hashes)
+    names |= dict.fromkeys(it.package for it in plugin.package_hashes) if plugin else {}
+    return (name for name in names if not (info and is_standard(name, info)))
 
 
 def saved_program(facts: Facts) -> Program:
@@ -73,6 +84,7 @@ def saved_program(facts: Facts) -> Program:
             shape=go.host_shape,
             package_hashes=tuple((it.package, it.hash) for it in go.package_hashes),
             needed=snapshot.dynamic.needed if snapshot.dynamic else (),
+            folders=go.folders,
         )
     return Program(path=snapshot.path, go=host, producers=snapshot.producers)
 
@@ -91,6 +103,7 @@ def saved_guest(facts: Facts, path: str, identity: str) -> Guest:
         producers=snapshot.producers,
         misfits=misfits(snapshot.plugin_kinds),
         hidden=tuple(_loading(facts).hidden),
+        folders=() if isinstance(go, Absent) else go.folders,
     )
 
 

@@ -35,11 +35,12 @@ _FIRST_NAMED = 2  # version indexes 0 and 1 are the local and the global base ve
 class Reference:
     """A symbol that relocations of an object ask for.
 
-    ``row`` is its place in the table. All of the relocations fill slots, or some copy it, or some expect it at a fixed
-    distance from the thread pointer.
+    ``row`` is its place in the table. All of the relocations serve calls, or all fill slots, or some copy it, or some
+    expect it at a fixed distance from the thread pointer.
     """
 
     row: int
+    calls_only: bool
     slots_only: bool
     copies: bool
     static_tls: bool
@@ -80,18 +81,21 @@ def references(loaded: Loaded, machine: LoaderMachine) -> list[Reference]:
     shift = loaded.elf.image.layout.relocation_symbol_shift
     mask = (1 << shift) - 1
     slots: dict[int, bool] = {}
+    taken: set[int] = set()
     copied: set[int] = set()
     static: set[int] = set()
     for info in loaded.relocations:
         row, kind = (info >> shift) - 1, info & mask  # the table is kept without the null symbol
         if 0 <= row < len(table):
             slots[row] = slots.get(row, True) and kind in machine.slots
+            if kind != machine.jump_slot:
+                taken.add(row)
             if kind == machine.copy:
                 copied.add(row)
             if kind in machine.static_tls:
                 static.add(row)
     return [
-        Reference(row=row, slots_only=only, copies=row in copied, static_tls=row in static)
+        Reference(row=row, calls_only=row not in taken, slots_only=only, copies=row in copied, static_tls=row in static)
         for row, only in slots.items()
     ]
 
@@ -220,6 +224,7 @@ def bindings_of(bound: Sequence[Bound], libc: Libc) -> Iterator[Binding]:
             provider=provider.path if provider else None,
             provided_version=versions.of(it.provider_row + 1)[0] if versions else None,
             provider_lost_versions=bool(lost and provider and need and provider.answers_to(need[0])),
+            calls_only=it.reference.calls_only,
         )
 
 

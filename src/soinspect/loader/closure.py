@@ -48,7 +48,7 @@ class Process:
         self.machine = machine
         self.files = files
         self._resources = ExitStack()
-        self._resources.callback(main.image.close)
+        self._resources.callback(files.close, main)
         self.main = Loaded(
             path=path,
             elf=main,
@@ -125,6 +125,16 @@ class Process:
                 refused = opened
         return _failed(name, name, refused.said, tuple(attempts.values())), None
 
+    def find(self, name: str) -> tuple[Dependency, Loaded | None]:
+        """What ``dlopen(name)`` would open if the program itself called it; nothing stays loaded.
+
+        :raises Unsupported: as for :meth:`load_dependencies`.
+        """
+        before = len(self.objects)
+        found = self._load(name, self.main)
+        self.unload(before)
+        return found
+
     def program_loader(self) -> Dependency | None:
         """The loader that the program names, without which the kernel does not start it; None for a library."""
         if interpreter_of(self.main.elf) is None:
@@ -164,7 +174,7 @@ class Process:
 
     def add(self, elf: ElfFile, path: str, name: str, place: FoundBy, user: Loaded | None) -> Loaded:
         """Map an open file as an object of the process."""
-        self._resources.callback(elf.image.close)
+        self._resources.callback(self.files.close, elf)
         loaded = Loaded(
             path=path,
             elf=elf,

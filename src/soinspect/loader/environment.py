@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 # Features of the x86-64 psABI's levels, as /proc/cpuinfo names them; each level includes those below it.
 _X86_64_LEVELS = (
@@ -17,12 +17,18 @@ class LoaderEnv:
     """Where a program would run.
 
     ``root`` is the folder that is its ``/``; ``library_path`` are the folders of LD_LIBRARY_PATH; ``hwcaps`` the
-    subfolders of ``glibc-hwcaps`` that its processor can use, best first.
+    subfolders of ``glibc-hwcaps`` that its processor can use, best first. ``ignored_library_path`` is not searched: it
+    is the LD_LIBRARY_PATH of the one who asks, who is told when it would find something else.
     """
 
     root: str = "/"
     library_path: tuple[str, ...] = ()
     hwcaps: tuple[str, ...] = ()
+    ignored_library_path: tuple[str, ...] = ()
+
+    def with_ignored(self) -> LoaderEnv:
+        """The environment in which nothing is ignored."""
+        return replace(self, library_path=self.ignored_library_path, ignored_library_path=())
 
 
 def split_library_path(text: str) -> tuple[str, ...]:

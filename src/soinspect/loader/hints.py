@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from difflib import get_close_matches
 
 from soinspect.elf.file import ElfFile
 from soinspect.elf.symtab import SymbolTable
 from soinspect.loader.loaded import Loaded
 from soinspect.model.constants import SectionIndex, SymbolBinding, SymbolType, SymbolVisibility
-from soinspect.model.loadplan import Binding, SymbolHint
+from soinspect.model.loadplan import Binding, Dependency, SymbolHint
 from soinspect.model.symbol import SymbolColumns
 
 _MAX_HINTS = 50
@@ -21,22 +21,43 @@ _CODE_OR_DATA = frozenset({SymbolType.FUNC, SymbolType.OBJECT, SymbolType.TLS, S
 # std::string before and after GCC 5 in mangled names (GCC manual, "Dual ABI").
 _STRINGS = re.compile(r"NSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEE|B5cxx11|Ss|NSt7__cxx11|NSt")
 _FUNCTION = re.compile(r"_Z(\d{1,4})")
+# What compilers link only when they are told to; some of them became a part of glibc's libc.so.6 in 2.34.
+_OF_THE_COMPILER = tuple(
+    f"lib{name}"
+    for name in ("m.so.6", "dl.so.2", "pthread.so.0", "rt.so.1", "util.so.1", "resolv.so.2", "anl.so.1", "crypt.so.1",
+                 "stdc++.so.6", "atomic.so.1", "gomp.so.1")
+)  # fmt: skip
+_PRIVATE = "GLIBC_PRIVATE"
+
+Find = Callable[[str], tuple[Dependency, Loaded | None]]
 
 
-def hints_for(unresolved: Sequence[Binding], scope: Sequence[Loaded]) -> Iterator[SymbolHint]:
-    """Hints for the first unresolved symbols; ``scope`` are the objects that were searched, the program first."""
+def hints_for(unresolved: Sequence[Binding], scope: Sequence[Loaded], find: Find) -> Iterator[SymbolHint]:
+    """Hints for the first unresolved symbols.
+
+    ``scope`` are the objects that were searched, the program first; ``find`` gives the library that a name stands for.
+    """
     wanted = list(dict.fromkeys(it.symbol for it in unresolved))[:_MAX_HINTS]
     if not wanted:
         return
     exports = _Exports(scope)
+    others: list[tuple[str, _Exports]] | None = None
     for name in wanted:
         versions = exports.versions.get(name, ())
-        twins = exports.twins(name) or ([] if versions else exports.similar(name))
+        twins = exports.twins(name)
+        hidden_in = None if versions else next((it.path for it in scope if _hides(it, name)), None)
+        library = None
+        if not (versions or twins or hidden_in):
+            if others is None:
+                others = [(it, _Exports([found])) for it in _OF_THE_COMPILER if (found := find(it)[1])]
+            library = next((it for it, has in others if {*has.versions.get(name, ())} - {_PRIVATE}), None)
+            twins = [] if library else exports.similar(name)
         yield SymbolHint(
             symbol=name,
-            hidden_in=None if versions else next((it.path for it in scope if _hides(it, name)), None),
+            hidden_in=hidden_in,
             versions=tuple(dict.fromkeys(versions)),
             twins=tuple(sorted(twins)[:_FEW]),
+            library=library,
         )
 
 

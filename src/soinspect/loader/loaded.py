@@ -82,6 +82,11 @@ class Loaded:
         """DT_FLAGS_1."""
         return self.dynamic.flags_1 if self.dynamic else DynamicFlags1(0)
 
+    @property
+    def binds_now(self) -> bool:
+        """Whether it asks for all symbols to be bound when it is loaded."""
+        return DynamicFlags.BIND_NOW in self.flags or DynamicFlags1.NOW in self.flags_1
+
     @cached_property
     def libc_version(self) -> str | None:
         """The release that a libc names in its banner."""

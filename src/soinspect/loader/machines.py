@@ -16,8 +16,9 @@ class LoaderMachine:
 
     ``interpreter`` is glibc's loader, ``folders`` are the default ones where that file cannot be asked, ``cache``
     the flags of ld.so.cache, ``platform`` what ``$PLATFORM`` stands for, ``musl`` the name of the machine there.
-    ``copy``, ``slots`` and ``static_tls`` are relocation types: copying the definition of another object, filling
-    the PLT or thread-local words (which a PLT entry of the program cannot serve), fixed thread-local distances.
+    ``copy``, ``jump_slot``, ``slots`` and ``static_tls`` are relocation types: copying the definition of another
+    object, filling the PLT (which can wait for the first call), filling it or thread-local words (which a PLT entry of
+    the program cannot serve), fixed thread-local distances.
     ``stack_is_executable`` where nothing is said.
     """
 
@@ -27,6 +28,7 @@ class LoaderMachine:
     platform: str
     musl: str
     copy: int
+    jump_slot: int
     slots: frozenset[int]
     static_tls: frozenset[int]
     stack_is_executable: bool = False
@@ -45,6 +47,7 @@ _MACHINES = {
         platform="x86_64",
         musl="x86_64",
         copy=5,
+        jump_slot=7,
         slots=frozenset({7, 16, 17, 18}),
         static_tls=frozenset({18, 23}),
         stack_is_executable=True,
@@ -56,6 +59,7 @@ _MACHINES = {
         platform="x86_64",
         musl="x32",
         copy=5,
+        jump_slot=7,
         slots=frozenset({7, 16, 17, 18}),
         static_tls=frozenset({18, 23}),
         stack_is_executable=True,
@@ -67,6 +71,7 @@ _MACHINES = {
         platform="i686",
         musl="i386",
         copy=5,
+        jump_slot=7,
         slots=frozenset({7, 14, 35, 36, 37}),
         static_tls=frozenset({14, 37}),
         stack_is_executable=True,
@@ -78,6 +83,7 @@ _MACHINES = {
         platform="aarch64",
         musl="aarch64",
         copy=1024,
+        jump_slot=1026,
         slots=frozenset({1026, 1028, 1029, 1030, 1031}),
         static_tls=frozenset({1030}),
     ),
@@ -88,6 +94,7 @@ _MACHINES = {
         platform="v7l",
         musl="arm",
         copy=20,
+        jump_slot=22,
         slots=frozenset({13, 17, 18, 19, 22}),
         static_tls=frozenset({19}),
         stack_is_executable=True,
@@ -99,6 +106,7 @@ _MACHINES = {
         platform="",
         musl="riscv64",
         copy=4,
+        jump_slot=5,
         slots=frozenset({5, 7, 9, 11}),
         static_tls=frozenset({11}),
     ),
@@ -109,6 +117,7 @@ _MACHINES = {
         platform="power8",
         musl="powerpc64le",
         copy=19,
+        jump_slot=21,
         slots=frozenset({21, 68, 73, 78}),
         static_tls=frozenset({73}),
         stack_is_executable=True,
@@ -120,6 +129,7 @@ _MACHINES = {
         platform="z13",
         musl="s390x",
         copy=9,
+        jump_slot=11,
         slots=frozenset({11, 54, 55, 56}),
         static_tls=frozenset({56}),
         stack_is_executable=True,
@@ -131,6 +141,7 @@ _MACHINES = {
         platform="loongarch64",
         musl="loongarch64",
         copy=4,
+        jump_slot=5,
         slots=frozenset({5, 7, 9, 11}),
         static_tls=frozenset({11}),
     ),
@@ -142,6 +153,7 @@ _ARM_HARD_FLOAT = LoaderMachine(
     platform="v7l",
     musl="armhf",
     copy=20,
+    jump_slot=22,
     slots=frozenset({13, 17, 18, 19, 22}),
     static_tls=frozenset({19}),
     stack_is_executable=True,

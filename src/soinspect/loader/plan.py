@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from soinspect.elf.file import ElfFile
-from soinspect.errors import InputError
+from soinspect.errors import InputError, Unsupported
 from soinspect.loader.binding import Binder, bindings_of, interpositions_of, reaches_static_tls
 from soinspect.loader.candidate import Refusal, open_candidate, refusal_to_map
 from soinspect.loader.closure import Process, relocation_order
 from soinspect.loader.environment import LoaderEnv
 from soinspect.loader.filesystem import FileSystem
 from soinspect.loader.hints import hints_for
+from soinspect.loader.ignored import may_matter, what_changes
 from soinspect.loader.loaded import Loaded
-from soinspect.model.constants import DynamicFlags, SectionIndex, SegmentFlags, SegmentType
-from soinspect.model.loadplan import Copies, DlopenPlan, FoundBy, Libc, LoadedObject, LoadPlan, VersionUse
+from soinspect.model.constants import DynamicFlags, ObjectType, SectionIndex, SegmentFlags, SegmentType
+from soinspect.model.loadplan import (
+    Copies,
+    Dependency,
+    DlopenMode,
+    DlopenPlan,
+    FoundBy,
+    Libc,
+    LoadedObject,
+    LoadPlan,
+    VersionUse,
+)
+
+_NEVER_LOADED = {
+    ObjectType.REL: "an object file, which is not linked yet",
+    ObjectType.CORE: "a core file: what a program left that died",
+}
 
 
 def load_plan(path: str, env: LoaderEnv, known: Mapping[str, ElfFile] | None = None) -> LoadPlan:
@@ -23,7 +40,11 @@ def load_plan(path: str, env: LoaderEnv, known: Mapping[str, ElfFile] | None = N
     :raises InputError: it cannot be read, or is for a machine whose loader is not known.
     """
     with _start(path, env, known) as process:
-        return _plan(process, process.load_dependencies(process.main), process.objects)
+        plan = _plan(process, process.load_dependencies(process.main), process.objects)
+    if may_matter([plan], env):
+        other = load_plan(path, env.with_ignored(), known)
+        return replace(plan, remarks=(*plan.remarks, *what_changes([plan], [other])))
+    return plan
 
 
 def dlopen_plans(
@@ -32,13 +53,14 @@ def dlopen_plans(
     env: LoaderEnv,
     *,
     into_global_scope: bool = False,
+    mode: DlopenMode = DlopenMode.ASSUMED_NOW,
     known: Mapping[str, ElfFile] | None = None,
 ) -> tuple[DlopenPlan, ...]:
     """What happens when the running program ``host`` opens ``plugins`` one after the other.
 
-    Each is opened with ``RTLD_NOW | RTLD_LOCAL``; those that load stay, and answer to their SONAMEs.
+    Each is opened in ``mode`` and with RTLD_LOCAL; those that load stay, and answer to their SONAMEs.
     ``into_global_scope`` stands for RTLD_GLOBAL: later plugins bind to the symbols of earlier ones. ``known`` are
-    files that are open already, by their paths as the program names them; they are closed in the end.
+    files that are open already, by their paths as the program names them; they stay open.
 
     :raises InputError: the host cannot be read, or is for a machine whose loader is not known.
     """
@@ -51,14 +73,35 @@ def dlopen_plans(
         for plugin in plugins:
             before = len(process.objects)
             plan = _plugin_plan(process, plugin, main_scope)
-            plans.append(DlopenPlan(host=program, plugin=plan, static_tls_taken=taken))
-            if plan.complete:
+            plans.append(DlopenPlan(host=program, plugin=plan, static_tls_taken=taken, mode=mode))
+            if _is_kept(plan, mode):
                 taken += plan.static_tls
                 if into_global_scope:
                     main_scope += process.objects[before:]
             else:
                 process.unload(before)
         return tuple(plans)
+
+
+def dlopen_searches(
+    host: str, names: Sequence[str], env: LoaderEnv, known: Mapping[str, ElfFile] | None = None
+) -> tuple[Dependency, ...]:
+    """What ``dlopen`` finds for each of some names, which it searches for unless there is a slash in them.
+
+    :raises InputError: as for :func:`dlopen_plans`.
+    """
+    with _start(host, env, known) as process:
+        process.load_dependencies(process.main)
+        process.dlopened = True
+        return tuple(process.find(name)[0] for name in names)
+
+
+def _is_kept(plan: LoadPlan, mode: DlopenMode) -> bool:
+    """Whether dlopen succeeds, so that the plugin stays."""
+    if mode is DlopenMode.LAZY:
+        now = {it.path for it in plan.objects if it.binds_now}
+        plan = replace(plan, bindings=tuple(it for it in plan.bindings if it.user in now or not it.calls_only))
+    return plan.complete
 
 
 def _plugin_plan(process: Process, plugin: str, main_scope: Sequence[Loaded]) -> LoadPlan:
@@ -76,9 +119,12 @@ def _start(path: str, env: LoaderEnv, known: Mapping[str, ElfFile] | None) -> Pr
     named = files.given(path)
     elf = files.open(named) if named in files.known else ElfFile.open(files.place(path))
     try:
+        unloadable = _NEVER_LOADED.get(elf.image.header.type)
+        if unloadable is not None:
+            raise Unsupported(path, unloadable, "loaders take programs and libraries")
         return Process(env, files, elf, named)
     except InputError:
-        elf.image.close()
+        files.close(elf)
         raise
 
 
@@ -140,7 +186,7 @@ def _plan(process: Process, scope: Sequence[Loaded], users: Sequence[Loaded]) ->
         versions=tuple(_versions(process, users)) if process.libc is Libc.GLIBC else (),
         interpositions=tuple(interpositions_of(bound)),
         copies=tuple(_copies(process.objects)),
-        hints=tuple(hints_for(unresolved, list(dict.fromkeys(scope)))),
+        hints=tuple(hints_for(unresolved, list(dict.fromkeys(scope)), process.find)),
         unknown=tuple(
             f"{user.path}: {anomaly.where} {anomaly.what}"
             for user in users
@@ -170,6 +216,7 @@ def _object(process: Process, loaded: Loaded, *, static_tls: bool) -> LoadedObje
         static_tls=static_tls or reaches_static_tls(loaded, process.machine),
         text_relocations=DynamicFlags.TEXTREL in loaded.flags,
         dynamic=loaded.dynamic is not None,
+        binds_now=loaded.binds_now,
         truncated=f"{cut.where} {cut.what}" if cut else None,
     )
 

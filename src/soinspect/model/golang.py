@@ -292,6 +292,14 @@ class GoItab:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GoPackageFolder:
+    """The folder from which a package was compiled, as the compiler recorded it: with -trimpath, none of a machine."""
+
+    package: str
+    folder: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GoPackageSize:
     """The code of a package: bytes between the entries of its functions, and how many functions."""
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from soinspect.model.absence import Absent
-from soinspect.model.golang import GoBinaryKind, GoFacts
+from soinspect.model.golang import GoBinaryKind, GoFacts, GoPackageFolder
 from soinspect.model.pluginkind import KindProblem
 from soinspect.model.symbol import SymbolColumns
 
@@ -63,7 +63,8 @@ class GoHost:
     """A Go program that is to open plugins.
 
     ``package_hashes`` is what it exports, as (package, hexadecimal) pairs in no order that matters; ``static`` tells
-    that no dynamic loader starts it; ``needed`` are its DT_NEEDED libraries.
+    that no dynamic loader starts it; ``needed`` are its DT_NEEDED libraries. ``folders`` are the source folders of
+    the packages that may have to be explained, and of package main, as far as they are recorded.
     """
 
     path: str
@@ -73,6 +74,7 @@ class GoHost:
     shape: ModuleShape | Absent
     package_hashes: tuple[tuple[str, str], ...]
     needed: tuple[str, ...]
+    folders: tuple[GoPackageFolder, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,11 +103,12 @@ class Guest:
     """A file that a host is to open as a plugin.
 
     ``path`` is as given, ``identity`` the same for the same file. ``go`` is Absent for what is not Go's, ``shape``
-    for what is no plugin. ``exports`` are the symbols that other files can bind to; they are not read of Go plugins,
-    whose exports are in ``go``. ``producers`` are the compilers that it names, ``misfits`` what the hosts of plugins of
-    its kind will not like. Where symbols are required, ``hidden`` are the functions and variables that it defines and
-    does not export, ``inherited`` the required symbols that a library of its own has instead, and ``prototypes`` how
-    the functions are declared that are required with a type.
+    for what is no plugin. ``exports`` are the symbols that dlsym finds; they are not read of Go plugins, whose
+    exports are in ``go``. ``producers`` are the compilers that it names, ``misfits`` what the hosts of plugins of its
+    kind will not like, ``remarks`` what is to be said of the choice of this file, ``folders`` as of :class:`GoHost`.
+    Where symbols are required, ``hidden`` are the functions and variables that it defines and does not export,
+    ``inherited`` the required symbols that a library of its own has instead, and ``prototypes`` how the functions are
+    declared that are required with a type.
     """
 
     path: str
@@ -119,6 +122,8 @@ class Guest:
     hidden: tuple[str, ...] = ()
     inherited: tuple[Inherited, ...] = ()
     prototypes: tuple[PrototypeCheck, ...] = ()
+    remarks: tuple[str, ...] = ()
+    folders: tuple[GoPackageFolder, ...] = ()
 
     @property
     def is_go_plugin(self) -> bool:

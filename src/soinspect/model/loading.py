@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from soinspect.model.absence import Absent
+from soinspect.model.golang import GoPackageFolder
 from soinspect.model.goloading import HostPackage, ModuleShape, PluginSupport
 
 
@@ -22,14 +23,15 @@ class VersionName:
 class GoLoading:
     """What decides on loading Go plugins besides :class:`~soinspect.model.golang.GoFacts`.
 
-    The file as a host is ``support``, ``host_shape`` and ``package_hashes``, as a plugin ``guest_shape``; see
-    :class:`~soinspect.model.goloading.GoHost` and :class:`~soinspect.model.goloading.Guest`.
+    The file as a host is ``support``, ``host_shape`` and ``package_hashes``, as a plugin ``guest_shape``, and as both
+    ``folders``; see :class:`~soinspect.model.goloading.GoHost` and :class:`~soinspect.model.goloading.Guest`.
     """
 
     support: PluginSupport
     host_shape: ModuleShape | Absent
     guest_shape: ModuleShape | Absent
     package_hashes: tuple[HostPackage, ...]
+    folders: tuple[GoPackageFolder, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,7 +63,8 @@ class LoadedObject:
     ``needed_by`` is the object that asked for it first. ``executable_stack`` is what the loader makes of
     PT_GNU_STACK, or of its absence. ``tls_size`` is in bytes; ``static_tls`` tells that code of the object reaches
     thread-local storage at a fixed distance, so that the storage must fit into the static block. ``dynamic``
-    is whether it has a dynamic section. ``truncated`` says which segment lies past the end of the file.
+    is whether it has a dynamic section, ``binds_now`` whether that asks for every symbol to be bound at once (``-z
+    now``), whatever dlopen is told. ``truncated`` says which segment lies past the end of the file.
     """
 
     path: str
@@ -78,6 +79,7 @@ class LoadedObject:
     static_tls: bool
     text_relocations: bool
     dynamic: bool
+    binds_now: bool
     truncated: str | None
 
 
@@ -87,7 +89,8 @@ class Binding:
 
     ``version`` is the one asked for, ``provided_version`` the one it gets. A weak symbol may stay unbound.
     ``provider_lost_versions``: the version is asked of the provider, which has no table of versions any more; glibc
-    fails an assertion then, and ends the process.
+    fails an assertion then, and ends the process. ``calls_only``: nothing but calls through the PLT ask for it, which
+    RTLD_LAZY leaves to the first of them.
     """
 
     user: str
@@ -97,6 +100,7 @@ class Binding:
     provider: str | None
     provided_version: str | None
     provider_lost_versions: bool
+    calls_only: bool
 
     @property
     def unresolved(self) -> bool:
@@ -144,12 +148,14 @@ class SymbolHint:
 
     ``hidden_in`` is an object that defines it without exporting it; ``versions`` are those in which it is exported;
     ``twins`` are exported names that are the same thing under another linkage or string ABI, or look alike.
+    ``library`` is a library of the C or C++ implementation that is not loaded, and exports it.
     """
 
     symbol: str
     hidden_in: str | None
     versions: tuple[str, ...]
     twins: tuple[str, ...]
+    library: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,9 +217,17 @@ class LoadPlan:
         return not (self.error or self.missing or self.unresolved or self.version_problems or self.unloaded_versions)
 
 
+class DlopenMode(StrEnum):
+    """When dlopen is told to look functions up; what a C program tells it, its file does not show."""
+
+    NOW = "RTLD_NOW"
+    LAZY = "RTLD_LAZY"
+    ASSUMED_NOW = "RTLD_NOW, as far as is known"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DlopenPlan:
-    """A program as it runs, and a plugin that it opens with ``dlopen(plugin, RTLD_NOW | RTLD_LOCAL)``.
+    """A program as it runs, and a plugin that it opens with dlopen, in ``mode`` and with ``RTLD_LOCAL``.
 
     ``plugin.objects`` are those that the plugin brings; what the host has loaded already is not among them.
     ``static_tls_taken`` is what the plugins opened before have of the static block, in bytes.
@@ -222,6 +236,7 @@ class DlopenPlan:
     host: LoadPlan
     plugin: LoadPlan
     static_tls_taken: int
+    mode: DlopenMode
 
 
 class Effect(StrEnum):
@@ -244,6 +259,7 @@ class ProblemKind(StrEnum):
     LIBC = "libc"
     VERSION = "version"
     SYMBOL = "symbol"
+    SYMBOL_AT_CALL = "symbol-at-first-call"
     STATIC_TLS = "static-tls"
     TEXT_RELOCATIONS = "text-relocations"
     INTERPOSED = "interposed"
@@ -254,15 +270,16 @@ class ProblemKind(StrEnum):
 class DlopenProblem:
     """One thing that goes wrong, or may, when a plugin is opened.
 
-    ``subject`` is the file, library, version or symbol that it is about, ``message`` what the loader will print
-    (for a risk, what is to be feared), ``cause`` what lies behind it, None where that is all there is to say, ``fix``
-    a line to copy, or None.
+    ``subject`` is the file, library, version or symbol that it is about. ``summary`` is the problem in a few words,
+    ``message`` what the loader will print, or None if it prints nothing. ``cause`` is what lies behind it, None where
+    that is all there is to say, ``fix`` a line to copy, or None.
     """
 
     kind: ProblemKind
     effect: Effect
     subject: str
-    message: str
+    summary: str
+    message: str | None
     evidence: tuple[str, ...]
     fix: str | None
     cause: str | None = None

@@ -83,11 +83,15 @@ Step = Reason | str
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PluginVerdict:
-    """What becomes of one plugin; ``passed`` are the checks that it passed, both in the loader's order."""
+    """What becomes of one plugin; ``passed`` are the checks that it passed, both in the loader's order.
+
+    ``remarks`` say what was judged, where that may not be what was meant.
+    """
 
     path: str
     reasons: tuple[Reason, ...]
     passed: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
 
     @property
     def outcome(self) -> Outcome:

@@ -37,7 +37,9 @@ def call_lines(result: CallResult, *, verbose: bool) -> Iterator[Text]:
     for number, line in enumerate(result.evidence if verbose else ()):
         yield _row("how" if number == 0 else "", line)
     if result.fix:
-        yield _row("fix", result.fix)
+        fix = _row("fix", result.fix)
+        fix.no_wrap = True  # it is to be copied
+        yield fix
 
 
 def _without_dump(result: CallResult) -> bytes:

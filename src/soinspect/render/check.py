@@ -8,7 +8,7 @@ from pathlib import PurePath
 from rich.text import Text
 
 from soinspect.model.verdict import Outcome, PluginVerdict, Verdict
-from soinspect.render.page import Page
+from soinspect.render.page import FIX, Page
 from soinspect.render.text import printable
 
 _WORDS = {
@@ -47,7 +47,8 @@ def _page(host: str, plugin: PluginVerdict, *, passed: bool) -> Page:
             page.add("", reason.summary)
         page.add("prints", reason.message or ())
         page.add("evidence", reason.evidence)
-        page.add("fix", reason.fix, "bold")
+        page.add(FIX, reason.fix, "bold")
+    page.add("note", plugin.remarks)
     if passed:
         page.add("passed", plugin.passed)
     return page

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from soinspect.demangle.scheme import demangle, with_raw
 from soinspect.model.loadplan import Binding, Dependency, LoadedObject, LoadPlan, VersionUse
+from soinspect.render.page import FIX
 from soinspect.render.text import count, printable
 
 _FEW = 5
@@ -15,7 +16,8 @@ _FEW = 5
 
 def deps_lines(plan: LoadPlan, *, verbose: bool) -> Iterator[Text]:
     """The answer, the tree, what is missing and where it was sought, what binds oddly; all bindings if verbose."""
-    yield Text(printable(f"{plan.path}: {deps_answer(plan)}"), "bold" if plan.complete else "bold red")
+    sure = plan.complete and not plan.unknown
+    yield Text(printable(f"{plan.path}: {deps_answer(plan)}"), "bold" if sure else "bold red")
     by_path = {it.path: it for it in plan.objects}
     if plan.objects:
         yield from _tree(plan.objects[0], by_path, {plan.path}, 1)
@@ -40,16 +42,20 @@ def deps_lines(plan: LoadPlan, *, verbose: bool) -> Iterator[Text]:
     yield from (_row("assumed", remark, "dim") for remark in plan.remarks)
     fix = _fix(plan)
     if fix is not None:
-        yield _row("fix", fix)
+        line = _row(FIX, fix)
+        line.no_wrap = True
+        yield line
 
 
 def deps_answer(plan: LoadPlan) -> str:
     """What is missing, or that nothing is, in one line."""
     libraries = len(plan.objects) - 1
     if plan.complete:
+        if plan.unknown and not libraries:
+            return f"cannot tell what it needs: {plan.unknown[0].removeprefix(f'{plan.path}: ')}"
         unread = "; parts could not be read" if plan.unknown else ""
         if not libraries:
-            return f"needs no library{unread}"
+            return "needs no library"
         found = "found" if libraries == 1 else "all found"
         return f"{count(libraries, 'library')}, {found}, every symbol resolved{unread}"
     parts = []

@@ -13,11 +13,15 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 _INDENT = 2
+FIX = "fix"
 
 
 @dataclass(slots=True)
 class Page:
-    """Lines of ``key  value``; a key with several values has them below each other."""
+    """Lines of ``key  value``; a key with several values has them below each other.
+
+    A fix is to be copied: it is one line, however narrow the terminal.
+    """
 
     answer: str
     style: str = "bold"
@@ -39,9 +43,12 @@ class Page:
         for key, values, style in self.rows:
             first = True
             for value in values:
-                for line in _wrap(printable(value), width, start):
+                copied = key == FIX
+                for line in _wrap(printable(value), None if copied else width, start):
                     label = key if first else ""
-                    yield Text.assemble(" " * _INDENT, (label.ljust(key_width), "cyan"), "  ", (line, style))
+                    yield Text.assemble(
+                        " " * _INDENT, (label.ljust(key_width), "cyan"), "  ", (line, style), no_wrap=copied
+                    )
                     first = False
 
 

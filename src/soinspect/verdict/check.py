@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import PurePath
 
+from soinspect.go.build import Build
+from soinspect.go.cause import build_line, c_library_line
 from soinspect.model.golang import GoBinaryKind
 from soinspect.model.goloading import GoHost, Guest, PluginSupport, Program
 from soinspect.model.loadplan import DlopenPlan, DlopenProblem, Libc, ProblemKind
@@ -13,7 +16,7 @@ from soinspect.verdict import dlrules as rules
 from soinspect.verdict.dlopen import dlopen_problems
 from soinspect.verdict.dlreason import dlopen_reason
 from soinspect.verdict.dlsym import check_symbols
-from soinspect.verdict.goplugin import GoProcess
+from soinspect.verdict.goplugin import GoProcess, host_build
 from soinspect.verdict.policy import breaches, for_target
 from soinspect.verdict.rust import other_release
 
@@ -45,7 +48,8 @@ class _Process:
         else:
             verdict = self._opened_natively(guest, problems, plan.host.libc)
         # What the owner of the host asks of plugins beyond their being loaded is asked of any.
-        return replace(verdict, reasons=(*verdict.reasons, *breaches(guest, plan, self._policy), *_misfits(guest)))
+        reasons = (*verdict.reasons, *breaches(guest, plan, self._policy), *_misfits(guest))
+        return replace(verdict, reasons=reasons, remarks=guest.remarks)
 
     def _is_opened_by_c_code(self, guest: Guest) -> bool:
         """A Go program without package plugin can only mean dlopen when it opens what is no Go plugin."""
@@ -60,10 +64,11 @@ class _Process:
             and not (process.host.static and it.kind is ProblemKind.HOST)  # which the model of Go's runtime knows
         ]
         reasons = [dlopen_reason(it, guest.identity, opened_as=guest.path) for it in of_go]
+        reasons = [_of_a_program(it, guest, process.host) for it in reasons]
         return process.open(guest, self._policy.required_of(guest.path), reasons)
 
     def _opened_natively(self, guest: Guest, problems: Sequence[DlopenProblem], libc: Libc) -> PluginVerdict:
-        reasons = [dlopen_reason(it, guest.path) for it in problems]
+        reasons = [_of_a_program(dlopen_reason(it, guest.path), guest, None) for it in problems]
         reasons += self._runtime(guest)
         reasons += other_release(self._program, guest)
         steps = list(check_symbols(guest, self._policy.required_of(guest.path), libc))
@@ -83,6 +88,18 @@ class _Process:
                     evidence=(f"{guest.path} is a Go c-shared library built by {guest.go.version.text}",),
                 )
             self._runtimes.append(guest.path)
+
+
+def _of_a_program(reason: Reason, guest: Guest, host: GoHost | None) -> Reason:
+    """The refusal of a Go program, which is to be built as a plugin of ``host`` (None: in C); others as they are."""
+    if reason.rule != rules.FILE.id or not guest.go or guest.go.kind not in (GoBinaryKind.EXECUTABLE, GoBinaryKind.PIE):
+        return reason
+    name = PurePath(guest.path).name
+    facts = replace(guest.go, kind=GoBinaryKind.PLUGIN)
+    build = Build(name="plugin", file=name if name.endswith(".so") else f"{name}.so", facts=facts)
+    fix = build_line(host_build(host), build) if host else c_library_line(build)
+    cause = "it is a Go program, not a plugin"
+    return replace(reason, summary=f"{reason.summary}: {cause}", cause=cause, fix=fix)
 
 
 def _misfits(guest: Guest) -> Iterator[Reason]:

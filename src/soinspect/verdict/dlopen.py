@@ -5,13 +5,11 @@ Sources: glibc ``elf/dl-load.c``, ``dl-version.c``, ``dl-lookup.c``, ``dl-reloc.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from soinspect.demangle.scheme import demangle, with_raw
+from soinspect.demangle.scheme import demangle
 from soinspect.model.loadplan import (
-    Binding,
     Dependency,
     DlopenPlan,
     DlopenProblem,
@@ -19,10 +17,12 @@ from soinspect.model.loadplan import (
     Libc,
     LoadedObject,
     ProblemKind,
-    SymbolHint,
     VersionUse,
 )
+from soinspect.verdict.dlfile import musl_reason, refused_file
+from soinspect.verdict.dlsymbol import open_to_missing_libraries, symbols_at_first_call, symbols_that_stop
 from soinspect.verdict.elsewhere import as_where_the_host_starts
+from soinspect.verdict.shellwords import run
 
 # dlopen makes no stack executable any more since this release of glibc.
 _REFUSES_EXECUTABLE_STACK = (2, 41)
@@ -30,18 +30,9 @@ _REFUSES_EXECUTABLE_STACK = (2, 41)
 # meant for plugins of this kind (glibc.rtld.optional_static_tls).
 _STATIC_TLS_SURPLUS = 1664 + 64
 _STATIC_TLS_SAFE = 512
-_CXX11_STRING = re.compile(r"St7__cxx11|B5cxx11")
-_NOT_FOUND = "No such file or directory"
+_HAS_TLS_TUNABLE = (2, 32)
+_TLS_STEP = 64
 _FEW = 5
-_FILE_FIXES = {
-    "cannot dynamically load position-independent executable": "link {path} with -shared instead of -pie",
-    "cannot dynamically load executable": "link {path} with -shared -fPIC",
-    "only ET_DYN and ET_EXEC can be loaded": "gcc -shared -o plugin.so {path}",
-    "shared object cannot be dlopen()ed": "link {path} without -Wl,-z,nodlopen",
-    "object file has no dynamic section": "link {path} with -shared",
-    "invalid ELF header": "file {path}",
-    "file too short": "file {path}",
-}
 
 
 def dlopen_problems(plan: DlopenPlan) -> tuple[DlopenProblem, ...]:
@@ -67,25 +58,21 @@ class _Judge:
     def problems(self) -> Iterator[DlopenProblem]:
         yield from self._host()
         if self.plan.plugin.error is not None:
-            yield self._file(self.plan.plugin.error)
+            yield refused_file(self.plan, self.plan.plugin.error)
             return
         yield from self._mapping()
         yield from map(_unloaded, self.plan.plugin.unloaded_versions)
         yield from map(self._version, self.plan.plugin.version_problems)
-        hints = {hint.symbol: hint for hint in self.plan.plugin.hints}
-        for binding in self.plan.plugin.bindings:
-            if binding.unresolved:
-                yield self._symbol(binding, hints.get(binding.symbol))
-            elif binding.provider_lost_versions:
-                yield _assertion(binding)
+        yield from symbols_that_stop(self.plan)
         yield from self._static_tls()
         yield from self._risks()
-        if self.plan.plugin.unknown:
+        if self.plan.plugin.unknown and not any(it.truncated for it in self._new):
             yield DlopenProblem(
                 kind=ProblemKind.FILE,
                 effect=Effect.UNDECIDED,
                 subject=self.plan.plugin.path,
-                message="parts of what would be loaded cannot be read",
+                summary="parts of what would be loaded cannot be read",
+                message=None,
                 evidence=self.plan.plugin.unknown,
                 fix=None,
             )
@@ -95,14 +82,14 @@ class _Judge:
         effect = Effect.UNDECIDED
         evidence: tuple[str, ...] = ()
         if host.loader is None and host.objects[0].dynamic:
-            message = "the host is a library, or a static program: it names no dynamic loader"
+            summary = "the host is a library, or a static program: it names no dynamic loader"
             fix = "name the program that opens the plugin"
         elif host.loader is None:
-            message = "the host is statically linked: it has no dynamic loader of its own"
+            summary = "the host is statically linked: it has no dynamic loader of its own"
             evidence = ("no PT_DYNAMIC; a static glibc program opens only plugins of the very same glibc",)
             fix = f"link {host.path} without -static"
         elif host.missing:
-            message = f"the host does not start here: {host.missing[0].error}"
+            summary = f"the host does not start here: {host.missing[0].error}"
             if self.open_questions:
                 wanted = ", ".join(self.open_questions[:_FEW])
                 more = f" and {len(self.open_questions) - _FEW} more" if self.open_questions[_FEW:] else ""
@@ -112,7 +99,7 @@ class _Judge:
                 evidence = ("wherever it starts, the plugin finds what it needs of libraries",)
             fix = "--root DIR  (the file system that it runs on)"
         elif not host.complete:
-            message = "the host itself does not load here"
+            summary = "the host itself does not load here"
             missing = [f"undefined symbol: {it.symbol}" for it in host.unresolved]
             missing += [f"version `{it.version}' not found" for it in host.version_problems]
             evidence = tuple(missing[:_FEW])
@@ -120,33 +107,16 @@ class _Judge:
         else:
             return
         yield DlopenProblem(
-            kind=ProblemKind.HOST, effect=effect, subject=host.path, message=message, evidence=evidence, fix=fix
+            kind=ProblemKind.HOST,
+            effect=effect,
+            subject=host.path,
+            summary=summary,
+            message=None,
+            evidence=evidence,
+            fix=fix,
         )
 
     # -- files ---------------------------------------------------------------------------------------------
-
-    def _file(self, said: str) -> DlopenProblem:
-        plugin = self.plan.plugin
-        message = f"{plugin.path}: {said}"
-        effect = Effect.REFUSED
-        if self._musl:
-            message = f"Error loading shared library {plugin.path}: {_musl_reason(said)}"
-        if self._musl and any("built for" in remark for remark in plugin.remarks):
-            effect = Effect.ABORTS
-            message = f"musl maps {plugin.path} without a look at the machine that it is for: it cannot run"
-        fix = _FILE_FIXES.get(said)
-        machine = self.plan.host.objects[0].machine.name.lower().replace("_", "-")
-        if fix is None and plugin.remarks:
-            fix = f"build {{path}} for {machine}"
-        return DlopenProblem(
-            kind=ProblemKind.FILE,
-            effect=effect,
-            subject=plugin.path,
-            message=message,
-            evidence=(),
-            fix=fix.format(path=plugin.path) if fix else None,
-            cause="; ".join(plugin.remarks) or None,
-        )
 
     def _mapping(self) -> Iterator[DlopenProblem]:
         """The objects in the order in which they are mapped, each with what is found to be wrong then."""
@@ -166,9 +136,10 @@ class _Judge:
                 kind=ProblemKind.TRUNCATED,
                 effect=Effect.ABORTS,
                 subject=loaded.path,
-                message=f"{loaded.path} is truncated: the loader maps it, and reading past its end raises SIGBUS",
+                summary=f"{loaded.path} is truncated: the loader maps it, and reading past its end raises SIGBUS",
+                message=None,
                 evidence=(loaded.truncated,),
-                fix=f"copy {loaded.path} again: it is incomplete",
+                fix=f"copy or build {loaded.path} again",
             )
         already = any(it.executable_stack for it in self.plan.host.objects)
         if loaded.executable_stack and not already and not self._musl:
@@ -176,19 +147,20 @@ class _Judge:
 
     def _executable_stack(self, loaded: LoadedObject, name: str) -> DlopenProblem:
         version = self.plan.host.libc_version
-        message = f"{name}: cannot enable executable stack as shared object requires: Invalid argument"
+        summary = f"{name}: cannot enable executable stack as shared object requires: Invalid argument"
         if version is None:
             effect = Effect.UNDECIDED
-        elif tuple(int(part) for part in version.split(".")) >= _REFUSES_EXECUTABLE_STACK:
+        elif _numbers(version) >= _REFUSES_EXECUTABLE_STACK:
             effect = Effect.REFUSED
         else:
             effect = Effect.RISKY
-            message = f"{name} makes the stacks of the whole program executable; glibc 2.41 and newer refuse it"
+            summary = f"{name} makes the stacks of the whole program executable; glibc 2.41 and newer refuse it"
         return DlopenProblem(
             kind=ProblemKind.EXECUTABLE_STACK,
             effect=effect,
             subject=loaded.path,
-            message=message,
+            summary=summary,
+            message=summary if effect is Effect.REFUSED else None,
             evidence=(f"PT_GNU_STACK of {loaded.path} is executable or missing", f"glibc {version or 'unknown'}"),
             fix=f"patchelf --clear-execstack {loaded.path}  (or link it with -Wl,-z,noexecstack)",
         )
@@ -197,9 +169,9 @@ class _Judge:
         message = error
         kind = ProblemKind.LIBRARY
         evidence = tuple(f"sought {it.path} ({it.place}): {it.result}" for it in need.attempts)
-        fix: str | None = f"LD_LIBRARY_PATH=DIR {self.plan.host.path}  (DIR is where {need.name} lies)"
+        fix: str | None = f"LD_LIBRARY_PATH=DIR {run(self.plan.host.path)}  (DIR is where {need.name} lies)"
         if self._musl:
-            message = f"Error loading shared library {need.name}: {_musl_reason(error)} (needed by {user.path})"
+            message = f"Error loading shared library {need.name}: {musl_reason(error)} (needed by {user.path})"
         elif need.name.startswith("libc.musl-"):
             kind = ProblemKind.LIBC
             evidence = (f"{user.path} is built for musl, {self.plan.host.path} runs on glibc", *evidence)
@@ -208,15 +180,24 @@ class _Judge:
             kind=kind,
             effect=Effect.REFUSED,
             subject=need.name,
+            summary=message,
             message=message,
-            evidence=(f"needed by {user.path}", *evidence),
+            evidence=(f"needed by {user.path}", *evidence, *self._open_symbols()),
             fix=fix,
             cause=next((it.result for it in need.attempts if it.result != "no such file"), None),
         )
 
+    def _open_symbols(self) -> Iterator[str]:
+        """What cannot be told as long as a library is missing."""
+        symbols = sorted({it.symbol for it in open_to_missing_libraries(self.plan.plugin)})
+        if symbols:
+            more = f" and {len(symbols) - _FEW} more" if symbols[_FEW:] else ""
+            yield f"whether it provides {', '.join(symbols[:_FEW])}{more}, which nothing else does, is not known"
+
     # -- names ---------------------------------------------------------------------------------------------
 
     def _version(self, use: VersionUse) -> DlopenProblem:
+        message = f"{use.provider}: version `{use.version}' not found (required by {use.user})"
         forced = f"forced by {', '.join(map(demangle, use.symbols))}" if use.symbols else "no symbol asks for it"
         host = self.plan.host
         known = use.version.startswith("GLIBC_") and host.libc_version is not None
@@ -224,26 +205,11 @@ class _Judge:
             kind=ProblemKind.VERSION,
             effect=Effect.REFUSED,
             subject=use.version,
-            message=f"{use.provider}: version `{use.version}' not found (required by {use.user})",
+            summary=message,
+            message=message,
             evidence=(forced,),
             fix=f"build {use.user} against the {use.library} that {host.path} runs with, or an older one",
             cause=f"the host's glibc is {host.libc_version}" if known else None,
-        )
-
-    def _symbol(self, binding: Binding, hint: SymbolHint | None) -> DlopenProblem:
-        version = f", version {binding.version}" if binding.version else ""
-        message = f"{binding.user}: undefined symbol: {binding.symbol}{version}"
-        if self._musl:
-            message = f"Error relocating {binding.user}: {binding.symbol}: symbol not found"
-        cause, fix = _explained(binding, hint) if hint else (None, None)
-        return DlopenProblem(
-            kind=ProblemKind.SYMBOL,
-            effect=Effect.REFUSED,
-            subject=binding.symbol,
-            message=message,
-            evidence=(f"neither {self.plan.host.path} nor any library provides it",),
-            fix=fix,
-            cause=cause,
         )
 
     # -- what may go wrong ---------------------------------------------------------------------------------
@@ -252,34 +218,48 @@ class _Judge:
         taking = [it for it in self._new if it.static_tls and it.tls_size]
         total = self.plan.plugin.static_tls + self.plan.static_tls_taken
         if self._musl and taking:
+            message = f"Error relocating {taking[0].path}: initial-exec TLS resolves to dynamic definition"
             yield DlopenProblem(
                 kind=ProblemKind.STATIC_TLS,
                 effect=Effect.REFUSED,
                 subject=taking[0].path,
-                message=f"Error relocating {taking[0].path}: initial-exec TLS resolves to dynamic definition",
+                summary=message,
+                message=message,
                 evidence=(f"{taking[0].path} has {taking[0].tls_size} bytes of initial-exec thread-local storage",),
-                fix=f"compile {taking[0].path} without -ftls-model=initial-exec, or preload it",
+                fix=f"LD_PRELOAD={run(taking[0].path)} {run(self.plan.host.path)}",
             )
         elif taking and total > _STATIC_TLS_SAFE:
             last = taking[-1].path
+            message = f"{last}: cannot allocate memory in static TLS block"
             certain = total > _STATIC_TLS_SURPLUS
             yield DlopenProblem(
                 kind=ProblemKind.STATIC_TLS,
                 effect=Effect.REFUSED if certain else Effect.RISKY,
                 subject=last,
-                message=f"{last}: cannot allocate memory in static TLS block",
+                summary=message if certain else f"{message}: not excluded",
+                message=message if certain else None,
                 evidence=(f"{total} bytes are asked for; about {_STATIC_TLS_SURPLUS} are free by default",),
-                fix=f"LD_PRELOAD={last} {self.plan.host.path}",
+                fix=self._more_static_tls(last, total),
             )
 
+    def _more_static_tls(self, last: str, total: int) -> str:
+        """How the program is started so that there is room, however the plugins were compiled."""
+        version = self.plan.host.libc_version
+        if version is None or _numbers(version) < _HAS_TLS_TUNABLE:
+            return f"LD_PRELOAD={run(last)} {run(self.plan.host.path)}"
+        room = -(-total // _TLS_STEP) * _TLS_STEP
+        return f"GLIBC_TUNABLES=glibc.rtld.optional_static_tls={room} {run(self.plan.host.path)}"
+
     def _risks(self) -> Iterator[DlopenProblem]:
+        yield from symbols_at_first_call(self.plan)
         for loaded in self._new:
             if self._musl and any(need.name == "libc.so.6" for need in loaded.needs):
                 yield DlopenProblem(
                     kind=ProblemKind.LIBC,
                     effect=Effect.RISKY,
                     subject=loaded.path,
-                    message=f"{loaded.path} is built for glibc, {self.plan.host.path} runs on musl",
+                    summary=f"{loaded.path} is built for glibc, {self.plan.host.path} runs on musl",
+                    message=None,
                     evidence=("DT_NEEDED names libc.so.6, which musl takes for itself: the two differ in layouts",),
                     fix=f"build {loaded.path} on a system with musl (Alpine)",
                 )
@@ -288,7 +268,8 @@ class _Judge:
                     kind=ProblemKind.TEXT_RELOCATIONS,
                     effect=Effect.RISKY,
                     subject=loaded.path,
-                    message=f"{loaded.path} has text relocations, which SELinux and hardened systems refuse",
+                    summary=f"{loaded.path} has text relocations, which SELinux and hardened systems refuse",
+                    message=None,
                     evidence=("DT_TEXTREL",),
                     fix=f"compile all of {loaded.path} with -fPIC",
                 )
@@ -300,7 +281,8 @@ class _Judge:
                     kind=ProblemKind.INTERPOSED,
                     effect=Effect.RISKY,
                     subject=lost.definer,
-                    message=f"{lost.definer} is bound to {lost.by} for its own {own}",
+                    summary=f"{lost.definer} is bound to {lost.by} for its own {own}",
+                    message=None,
                     evidence=(f"{len(lost.symbols)} symbols are defined by both, the host's come first",),
                     fix=f"link {lost.definer} with -Wl,-Bsymbolic, or compile it with -fvisibility=hidden",
                 )
@@ -310,61 +292,27 @@ class _Judge:
                     kind=ProblemKind.COPIES,
                     effect=Effect.RISKY,
                     subject=copies.library,
-                    message=f"two versions of {copies.library} in one process: {', '.join(copies.paths)}",
+                    summary=f"two versions of {copies.library} in one process: {', '.join(copies.paths)}",
+                    message=None,
                     evidence=("their symbols may replace each other's, and their data must not be mixed",),
                     fix=f"build the plugin against the {copies.library} of {self.plan.host.path}",
                 )
 
 
-def _assertion(binding: Binding) -> DlopenProblem:
-    return DlopenProblem(
-        kind=ProblemKind.VERSION,
-        effect=Effect.ABORTS,
-        subject=binding.symbol,
-        message="Inconsistency detected by ld.so: dl-lookup.c: check_match: Assertion `version->filename == NULL || "
-        "! _dl_name_match_p (version->filename, map)' failed!",
-        evidence=(
-            f"{binding.user} needs {with_raw(binding.symbol)} in version {binding.version} of {binding.provider}",
-            f"{binding.provider} has no table of versions at all",
-        ),
-        fix=f"build {binding.user} against the library that is installed",
-    )
-
-
 def _unloaded(use: VersionUse) -> DlopenProblem:
+    message = (
+        "Inconsistency detected by ld.so: dl-version.c: _dl_check_map_versions: Assertion `needed != NULL' failed!"
+    )
     return DlopenProblem(
         kind=ProblemKind.VERSION,
         effect=Effect.ABORTS,
         subject=use.library,
-        message="Inconsistency detected by ld.so: dl-version.c: _dl_check_map_versions: "
-        "Assertion `needed != NULL' failed!",
+        summary=message,
+        message=message,
         evidence=(f"{use.user} needs version {use.version} of {use.library}, which no DT_NEEDED names",),
         fix=f"patchelf --add-needed {use.library} {use.user}",
     )
 
 
-def _musl_reason(said: str) -> str:
-    """What musl prints for a refusal that glibc words differently: an error of the system calls."""
-    return _NOT_FOUND if said.endswith(_NOT_FOUND) else "Exec format error"
-
-
-def _explained(binding: Binding, hint: SymbolHint) -> tuple[str | None, str | None]:
-    """The cause that a hint gives, and the fix that follows from it."""
-    symbol = binding.symbol
-    if hint.hidden_in is not None:
-        cause = f"{hint.hidden_in} defines it, and does not export it"
-        return cause, f"link {hint.hidden_in} with -rdynamic  (where {demangle(symbol)} is neither static nor hidden)"
-    if hint.versions:
-        cause = f"it is provided in {', '.join(hint.versions)} only"
-        return cause, f"build {binding.user} against the library that is installed"
-    if not hint.twins:
-        return None, None
-    cause = f"what is provided is {', '.join(map(with_raw, hint.twins))}"
-    twin = hint.twins[0]
-    if symbol.startswith("_Z") != twin.startswith("_Z"):
-        where = binding.user if symbol.startswith("_Z") else "the host"
-        return cause, f'declare it extern "C" in the sources of {where}'
-    new_abi, provided_new = bool(_CXX11_STRING.search(symbol)), bool(_CXX11_STRING.search(twin))
-    if new_abi != provided_new:
-        return cause, f"compile {binding.user} with -D_GLIBCXX_USE_CXX11_ABI={int(provided_new)}"
-    return cause, None
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))

@@ -19,13 +19,11 @@ def dlopen_reason(problem: DlopenProblem, plugin: str, *, opened_as: str | None 
     """The reason that a problem with the file ``plugin`` is; ``opened_as`` is what a Go host gave to plugin.Open."""
     outcome = _OUTCOMES[problem.effect]
     # That it is about the plugin is said in front of the summary.
-    summary = problem.message.removeprefix(f"{plugin}: ")
-    if problem.kind is ProblemKind.SYMBOL:
+    summary = problem.summary.removeprefix(f"{plugin}: ")
+    if problem.kind in (ProblemKind.SYMBOL, ProblemKind.SYMBOL_AT_CALL):
         summary = summary.replace(problem.subject, with_raw(problem.subject), 1)
-    message: str | None = problem.message
-    if outcome in (Outcome.UNDECIDED, Outcome.ACCEPTED):
-        message = None
-    elif opened_as is not None and outcome is Outcome.REJECTED:
+    message = problem.message
+    if opened_as is not None and outcome is Outcome.REJECTED:
         message = f'plugin.Open("{opened_as}"): {message}'
     return DLOPEN_RULES[problem.kind].found(
         f"{summary}: {problem.cause}" if problem.cause else summary,

@@ -68,6 +68,13 @@ SYMBOL = _rule(
     " reasons: a library that is not linked, a name mangled by C++, another string ABI, a version that is not there.",
     "Link the host with -rdynamic, or the plugin with the library that defines it.", _DLOPEN,
 )  # fmt: skip
+SYMBOL_AT_CALL = _rule(
+    ProblemKind.SYMBOL_AT_CALL, Outcome.ACCEPTED, "A function that nothing defines is looked up when it is called",
+    "With RTLD_LAZY, functions are looked up at their first call. dlopen succeeds, and the call of one that nothing"
+    " defines ends the process: the loader prints 'symbol lookup error' and exits with code 127. Variables, functions"
+    " whose address is taken, and all of a plugin that is linked with -z now are looked up by dlopen.",
+    "Link the host with -rdynamic, or the plugin with the library that defines it.", _DLOPEN,
+)  # fmt: skip
 STATIC_TLS = _rule(
     ProblemKind.STATIC_TLS, Outcome.REJECTED, "There is no room for the plugin's thread-local storage",
     "Storage of the model initial-exec has its place in a block that is laid out when the program starts. glibc leaves"
@@ -144,7 +151,8 @@ MISFIT_RISK = ReasonRule(
 DLOPEN_RULES = {
     ProblemKind.HOST: HOST, ProblemKind.FILE: FILE, ProblemKind.TRUNCATED: TRUNCATED,
     ProblemKind.EXECUTABLE_STACK: EXECUTABLE_STACK, ProblemKind.LIBRARY: LIBRARY, ProblemKind.LIBC: LIBC,
-    ProblemKind.VERSION: VERSION, ProblemKind.SYMBOL: SYMBOL, ProblemKind.STATIC_TLS: STATIC_TLS,
+    ProblemKind.VERSION: VERSION, ProblemKind.SYMBOL: SYMBOL,
+    ProblemKind.SYMBOL_AT_CALL: SYMBOL_AT_CALL, ProblemKind.STATIC_TLS: STATIC_TLS,
     ProblemKind.TEXT_RELOCATIONS: TEXT_RELOCATIONS, ProblemKind.INTERPOSED: INTERPOSED, ProblemKind.COPIES: COPIES,
 }  # fmt: skip
 RULES = (

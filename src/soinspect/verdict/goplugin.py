@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Self
 
+from soinspect.go.build import Build
 from soinspect.go.cause import (
-    Build,
     host_build_line,
     modules_at_other_versions,
     rebuild_line,
@@ -149,7 +149,7 @@ class GoProcess:
                 text = "the host was built without cgo, which package plugin needs"
                 yield rules.NOT_IMPLEMENTED.found(
                     text, message="plugin: not implemented", cause="host built with CGO_ENABLED=0",
-                    fix=host_build_line(_host_build(host)),
+                    fix=host_build_line(host_build(host)),
                 )  # fmt: skip
             case PluginSupport.WORKING:
                 yield f"the host calls plugin.Open, and exports {len(host.package_hashes)} packages to plugins"
@@ -161,7 +161,7 @@ class GoProcess:
                 f"the host is {how}: it exports nothing that a plugin could bind to",
                 message=_NO_MODULE,
                 cause=f"host {how}",
-                fix=host_build_line(_host_build(self.host)),
+                fix=host_build_line(host_build(self.host)),
             )
 
     def _was_not_refused(self, guest: Guest) -> Iterator[Step]:
@@ -199,7 +199,8 @@ class GoProcess:
             yield rules.UNREADABLE.found(text, evidence=problems)
         elif not guest.go.plugin:
             text = f"not a Go plugin, but a Go {guest.go.kind} file"
-            yield self._not_found(guest, rules.NOT_A_PLUGIN, text)
+            fix = rebuild_line(host_build(self.host), _guest_build(guest))
+            yield self._not_found(guest, rules.NOT_A_PLUGIN, text, fix=fix)
 
     def _not_found(self, guest: Guest, rule: ReasonRule, summary: str, *, cause: str | None = None,
                    fix: str | None = None) -> Reason:  # fmt: skip
@@ -226,7 +227,7 @@ class GoProcess:
         if isinstance(theirs, Absent) or isinstance(ours, Absent):
             return
         releases = f"host built by {self.host.facts.version.text}, plugin by {_facts(guest).version.text}"
-        fix = rebuild_line(_host_build(self.host), _guest_build(guest))
+        fix = rebuild_line(host_build(self.host), _guest_build(guest))
         if self.broken_by is not None:
             self._join(guest)
             text = f"the host finds no plugin after {_file(self.broken_by)}, which broke its list of modules"
@@ -273,7 +274,7 @@ class GoProcess:
         self.loaded[_plugin(guest).path] = guest
         yield f"all {len(known)} packages that are in the process already have the same hash"
         hosts = [entry.package for entry in known if self.packages[entry.package].brought_by is None]
-        for text in modules_at_other_versions(_host_build(self.host), _guest_build(guest), hosts):
+        for text in modules_at_other_versions(host_build(self.host), _guest_build(guest), hosts):
             yield rules.OTHER_VERSION.found(f"the plugin will run the host's code: {text}", cause=text)
 
     def _package_hash(self, guest: Guest, known: list[GoPackageHash], differing: list[GoPackageHash]) -> Reason:
@@ -285,7 +286,7 @@ class GoProcess:
         evidence = [f"differing: {', '.join(names[:_FEW])}{f' and {len(names) - _FEW} more' if names[_FEW:] else ''}"]
         if owner is None:
             rule, whose = rules.PACKAGE_HASH, ""
-            cause = why_packages_differ(_host_build(self.host), _guest_build(guest), names, shared)
+            cause = why_packages_differ(host_build(self.host), _guest_build(guest), names, shared)
         else:
             rule, whose = rules.PACKAGE_HASH_IN_ORDER, f" from those that {_file(owner)} brought"
             cause = why_packages_differ(
@@ -328,12 +329,13 @@ class GoProcess:
 # -- sides -------------------------------------------------------------------------------------------------------------
 
 
-def _host_build(host: GoHost) -> Build:
-    return Build(name="host", file=PurePath(host.path).name, facts=host.facts)
+def host_build(host: GoHost) -> Build:
+    """The host as one side of a comparison."""
+    return Build(name="host", file=PurePath(host.path).name, facts=host.facts, folders=host.folders)
 
 
 def _guest_build(guest: Guest, name: str = "plugin") -> Build:
-    return Build(name=name, file=_file(guest), facts=_facts(guest))
+    return Build(name=name, file=_file(guest), facts=_facts(guest), folders=guest.folders)
 
 
 def _file(guest: Guest) -> str:
