@@ -155,7 +155,7 @@ def test_libraries_are_no_hosts(cc: Compile, soinspect: Soinspect) -> None:
     run = soinspect("check", library, library)
     assert (run.code, run.out.splitlines()[0]) == (
         3,
-        "UNDECIDED library.so in library.so: the host is a library, or a static program: it names no dynamic loader",
+        "UNDECIDED library.so in library.so: the host is a library, or statically linked: it names no dynamic loader",
     )
 
 

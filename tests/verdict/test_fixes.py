@@ -116,6 +116,19 @@ def make(kind: str, plugin: Path, whole: Path) -> None:
             plugin.write_bytes(data)
 
 
+def test_a_missing_version_is_one_reason(folder: Path, cc: Compile) -> None:
+    for name, version in (("old", "V1"), ("new", "V2")):
+        (folder / name).mkdir()
+        (folder / "v.map").write_text(f"{version} {{ global: *; }};")
+        cc("int api(void) { return 1; }", f"-Wl,--version-script={folder / 'v.map'}", "-Wl,-soname,libapi.so",
+           name=f"{name}/libapi.so")  # fmt: skip
+    cc("int api(void); int run(void) { return api(); }", f"-L{folder}/new", "-lapi", f"-Wl,-rpath,{folder}/old",
+       name="plugin.so")  # fmt: skip
+    reason = only_reason("./host", "./plugin.so")
+    assert (reason.rule, reason.message) == ("check.dlopen.version", shell("./host ./plugin.so", folder))
+    assert reason.evidence == ("forced by api",)
+
+
 @pytest.mark.parametrize(
     ("kind", "fix", "made"),
     [

@@ -8,7 +8,8 @@ file that can be read (fields are cut to their size).
 
 from __future__ import annotations
 
-from itertools import groupby
+from collections.abc import Sequence
+from itertools import accumulate, groupby
 
 from soinspect.elf.file import ElfFile
 from soinspect.elf.image import Image
@@ -135,11 +136,16 @@ class _Writer:
     def _symbols(self) -> bytes:
         assert self._snapshot.symbols  # noqa: S101
         it = self._snapshot.symbols.symbols
-        rows = zip(it.names, it.infos, it.others, it.sections, it.values, it.sizes, strict=True)
-        return bytes(self._layout.symbol.size) + b"".join(
-            self._symbol(name, info, other, _SECTIONS.get(section, _SOMEWHERE), value, size)
-            for name, info, other, section, value, size in rows
-        )
+        # Whole columns at a time: a Go host has 150,000 symbols.
+        names = [_bytes(name) for name in it.names]
+        places = accumulate((len(name) + 1 for name in names), initial=len(self._strings))
+        self._strings += b"\0".join((*names, b""))
+        sections = [_SECTIONS.get(section, _SOMEWHERE) for section in it.sections]
+        values, sizes = ([number & self._word for number in column] for column in (it.values, it.sizes))
+        columns: tuple[Sequence[int], ...] = (it.infos, it.others, sections, values, sizes)
+        if not self._is_64:
+            columns = (values, sizes, it.infos, it.others, sections)
+        return bytes(self._layout.symbol.size) + b"".join(map(self._layout.symbol.pack, places, *columns))
 
     def _versions(self, linking: DynamicLinking) -> list[tuple[int, int]]:
         half, long = self._layout.half, self._layout.long

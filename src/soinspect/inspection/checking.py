@@ -101,7 +101,7 @@ def _ignored(
     """Whether LD_LIBRARY_PATH of the one who asks would change what is found."""
     found = _all_of(plans)
     if may_matter(found, environment):
-        yield from what_changes(found, _all_of(foresee(environment.with_ignored())))
+        yield from what_changes(found, _all_of(foresee(environment.with_ignored())), environment)
 
 
 def _all_of(plans: Sequence[DlopenPlan]) -> list[LoadPlan]:

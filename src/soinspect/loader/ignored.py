@@ -19,10 +19,14 @@ def may_matter(plans: Sequence[LoadPlan], env: LoaderEnv) -> bool:
     )
 
 
-def what_changes(plans: Sequence[LoadPlan], others: Sequence[LoadPlan]) -> Iterator[str]:
+def what_changes(plans: Sequence[LoadPlan], others: Sequence[LoadPlan], env: LoaderEnv) -> Iterator[str]:
     """In words, what ``others``, made with those folders, find and ``plans`` do not; at most one line."""
-    before, after = _found(plans), _found(others)
-    moved = [f"{name} is {path}" for name, path in after.items() if path and path != before.get(name)]
+    files, before = FileSystem(env.root), _found(plans)
+    moved = [
+        f"{name} is {path}"
+        for name, path in _found(others).items()
+        if path and files.identity(path) != files.identity(before.get(name) or "")
+    ]
     if moved:
         more = f" and {len(moved) - 1} more differ" if moved[1:] else ""
         yield f'LD_LIBRARY_PATH is not looked at; with --library-path "$LD_LIBRARY_PATH" {moved[0]}{more}'

@@ -43,7 +43,7 @@ def load_plan(path: str, env: LoaderEnv, known: Mapping[str, ElfFile] | None = N
         plan = _plan(process, process.load_dependencies(process.main), process.objects)
     if may_matter([plan], env):
         other = load_plan(path, env.with_ignored(), known)
-        return replace(plan, remarks=(*plan.remarks, *what_changes([plan], [other])))
+        return replace(plan, remarks=(*plan.remarks, *what_changes([plan], [other], env)))
     return plan
 
 

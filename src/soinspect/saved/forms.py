@@ -60,6 +60,20 @@ class Form(ABC):
         :raises Mismatch: it is not of this form.
         """
 
+    def decode_all(self, json: list[Json]) -> list[object]:
+        """The values of a list.
+
+        :raises Mismatch: one of them is not of this form.
+        """
+        decode = self.decode
+        items = []
+        try:
+            for item in json:
+                items.append(decode(item))  # noqa: PERF401  (its length tells which item is wrong)
+        except Mismatch as wrong:
+            raise wrong.at(f"[{len(items)}]") from None
+        return items
+
     @abstractmethod
     def fits(self, json: Json) -> bool:
         """Whether ``json`` can only be meant as this form, among the alternatives of a union."""
@@ -99,6 +113,12 @@ def _model_names() -> dict[str, Any]:
     return {name: value for module in modules for name, value in vars(module).items()}
 
 
+def _are_scalars(items: list[Json], kinds: set[type]) -> bool:
+    """Whether all items are sound values of these types, told at a glance: symbol tables are long columns of them."""
+    types = set(map(type, items))
+    return types <= kinds and (int not in types or (types == {int} and min(items) >= -_WORD and max(items) < _WORD))
+
+
 def _is_record(annotation: Any) -> bool:
     return is_dataclass(annotation) and annotation is not Absent
 
@@ -116,6 +136,9 @@ class _ScalarForm(Form):
         if isinstance(json, int) and not -_WORD <= json < _WORD:
             raise Mismatch("a number of more than 64 bits")
         return json
+
+    def decode_all(self, json: list[Json]) -> list[object]:
+        return json if _are_scalars(json, {self.kind}) else super().decode_all(json)
 
     def fits(self, json: Json) -> bool:
         return type(json) is self.kind
@@ -203,14 +226,7 @@ class _ListForm(Form):
     def decode(self, json: Json) -> object:
         if type(json) is not list:
             raise Mismatch(f"{_what(json)} where a list belongs")
-        decode = self.item.decode
-        items = []
-        try:
-            for item in json:
-                items.append(decode(item))  # noqa: PERF401  (its length tells which item is wrong)
-        except Mismatch as wrong:
-            raise wrong.at(f"[{len(items)}]") from None
-        return self.kind(items)
+        return self.kind(self.item.decode_all(json))
 
     def fits(self, json: Json) -> bool:
         return type(json) is list
@@ -224,6 +240,7 @@ class _UnionForm(Form):
         records = [it for it in alternatives if _is_record(it)]
         self._tagged = {it.__name__: form_of(it) for it in records} if len(records) > 1 else {}
         self._forms = {it: form_of(it) for it in alternatives}
+        self._scalars = {it for it in alternatives if it in _SCALARS}
 
     def encode(self, value: object) -> Json:
         form = self._forms.get(type(value)) or next(
@@ -242,6 +259,9 @@ class _UnionForm(Form):
             if form not in self._tagged.values() and form.fits(json):
                 return form.decode(json)
         raise Mismatch(f"{_what(json)} does not belong here")
+
+    def decode_all(self, json: list[Json]) -> list[object]:
+        return json if _are_scalars(json, self._scalars) else super().decode_all(json)
 
     def fits(self, json: Json) -> bool:
         return any(form.fits(json) for form in self._forms.values())

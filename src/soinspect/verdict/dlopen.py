@@ -5,6 +5,7 @@ Sources: glibc ``elf/dl-load.c``, ``dl-version.c``, ``dl-lookup.c``, ``dl-reloc.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -82,7 +83,7 @@ class _Judge:
         effect = Effect.UNDECIDED
         evidence: tuple[str, ...] = ()
         if host.loader is None and host.objects[0].dynamic:
-            summary = "the host is a library, or a static program: it names no dynamic loader"
+            summary = "the host is a library, or statically linked: it names no dynamic loader"
             fix = "name the program that opens the plugin"
         elif host.loader is None:
             summary = "the host is statically linked: it has no dynamic loader of its own"
@@ -103,7 +104,7 @@ class _Judge:
             missing = [f"undefined symbol: {it.symbol}" for it in host.unresolved]
             missing += [f"version `{it.version}' not found" for it in host.version_problems]
             evidence = tuple(missing[:_FEW])
-            fix = f"soinspect deps {host.path}"
+            fix = f"soinspect deps {shlex.quote(host.path)}"
         else:
             return
         yield DlopenProblem(
@@ -154,7 +155,7 @@ class _Judge:
             effect = Effect.REFUSED
         else:
             effect = Effect.RISKY
-            summary = f"{name} makes the stacks of the whole program executable; glibc 2.41 and newer refuse it"
+            summary = f"{name} makes all stacks of the host executable; glibc 2.41 and newer refuse it"
         return DlopenProblem(
             kind=ProblemKind.EXECUTABLE_STACK,
             effect=effect,
@@ -162,7 +163,7 @@ class _Judge:
             summary=summary,
             message=summary if effect is Effect.REFUSED else None,
             evidence=(f"PT_GNU_STACK of {loaded.path} is executable or missing", f"glibc {version or 'unknown'}"),
-            fix=f"patchelf --clear-execstack {loaded.path}  (or link it with -Wl,-z,noexecstack)",
+            fix=f"patchelf --clear-execstack {shlex.quote(loaded.path)}  (or link it with -Wl,-z,noexecstack)",
         )
 
     def _library(self, user: LoadedObject, need: Dependency, error: str) -> DlopenProblem:
@@ -310,7 +311,7 @@ def _unloaded(use: VersionUse) -> DlopenProblem:
         summary=message,
         message=message,
         evidence=(f"{use.user} needs version {use.version} of {use.library}, which no DT_NEEDED names",),
-        fix=f"patchelf --add-needed {use.library} {use.user}",
+        fix=shlex.join(("patchelf", "--add-needed", use.library, use.user)),
     )
 
 

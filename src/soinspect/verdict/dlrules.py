@@ -23,7 +23,7 @@ def _rule(name: str, outcome: Outcome, title: str, why: str, fix: str, reference
 
 HOST = _rule(
     ProblemKind.HOST, Outcome.UNDECIDED, "The host is no program that starts here",
-    "What a plugin finds in its process is decided by the program, its libraries and its loader. A library, a static"
+    "What a plugin finds in its process is decided by the host, its libraries and its loader. A library, a static"
     " program, or one whose libraries are not here leaves that open.",
     "Name the program that opens the plugin, and with --root the system that it runs on.", _LD_SO,
 )  # fmt: skip
@@ -41,7 +41,7 @@ TRUNCATED = _rule(
 EXECUTABLE_STACK = _rule(
     ProblemKind.EXECUTABLE_STACK, Outcome.REJECTED, "The plugin asks for an executable stack",
     "Mostly by mistake: one object file from assembly has no .note.GNU-stack section. glibc up to 2.40 makes all stacks"
-    " of the program executable, which is a risk; since 2.41 dlopen refuses.",
+    " of the host executable, which is a risk; since 2.41 dlopen refuses.",
     "Link with -Wl,-z,noexecstack, or patchelf --clear-execstack.", _STACKS,
 )  # fmt: skip
 LIBRARY = _rule(
@@ -64,22 +64,23 @@ VERSION = _rule(
 )  # fmt: skip
 SYMBOL = _rule(
     ProblemKind.SYMBOL, Outcome.REJECTED, "Nothing in the process defines a symbol of the plugin",
-    "Plugins bind to what programs export, and a program exports its symbols only if it is linked with -rdynamic. Other"
-    " reasons: a library that is not linked, a name mangled by C++, another string ABI, a version that is not there.",
+    "Plugins bind to what the host exports, and a program exports its symbols only if it is linked with -rdynamic."
+    " Other reasons: a library that is not linked, a name mangled by C++, another string ABI, a version that is not"
+    " there.",
     "Link the host with -rdynamic, or the plugin with the library that defines it.", _DLOPEN,
 )  # fmt: skip
 SYMBOL_AT_CALL = _rule(
     ProblemKind.SYMBOL_AT_CALL, Outcome.ACCEPTED, "A function that nothing defines is looked up when it is called",
     "With RTLD_LAZY, functions are looked up at their first call. dlopen succeeds, and the call of one that nothing"
-    " defines ends the process: the loader prints 'symbol lookup error' and exits with code 127. Variables, functions"
+    " defines ends the host: the loader prints 'symbol lookup error' and exits with code 127. Variables, functions"
     " whose address is taken, and all of a plugin that is linked with -z now are looked up by dlopen.",
     "Link the host with -rdynamic, or the plugin with the library that defines it.", _DLOPEN,
 )  # fmt: skip
 STATIC_TLS = _rule(
     ProblemKind.STATIC_TLS, Outcome.REJECTED, "There is no room for the plugin's thread-local storage",
-    "Storage of the model initial-exec has its place in a block that is laid out when the program starts. glibc leaves"
+    "Storage of the model initial-exec has its place in a block that is laid out when the host starts. glibc leaves"
     " some room for plugins, shared by all of them; musl leaves none.",
-    "Compile without -ftls-model=initial-exec, raise glibc.rtld.optional_static_tls, or preload the plugin.", _TLS,
+    "Start the host with GLIBC_TUNABLES=glibc.rtld.optional_static_tls=BYTES, or with the plugin in LD_PRELOAD.", _TLS,
 )  # fmt: skip
 TEXT_RELOCATIONS = _rule(
     ProblemKind.TEXT_RELOCATIONS, Outcome.ACCEPTED, "The plugin's code is changed when it is loaded",
@@ -88,7 +89,7 @@ TEXT_RELOCATIONS = _rule(
 )  # fmt: skip
 INTERPOSED = _rule(
     ProblemKind.INTERPOSED, Outcome.ACCEPTED, "The plugin's own symbols are bound to those of the host",
-    "The program comes first in the search. A function or variable of the same name there is used by the plugin"
+    "The host comes first in the search. A function or variable of the same name there is used by the plugin"
     " instead of its own.",
     "Compile the plugin with -fvisibility=hidden, or link it with -Wl,-Bsymbolic.", _DLOPEN,
 )  # fmt: skip

@@ -40,10 +40,17 @@ def open_to_missing_libraries(plugin: LoadPlan) -> frozenset[Binding]:
     return frozenset(it for it in plugin.unresolved if it.version is None or it.version in versions)
 
 
+def _of_missing_versions(plugin: LoadPlan) -> frozenset[Binding]:
+    """The unresolved symbols of versions that are not there: the version is what is refused."""
+    lacking = {(it.user, it.version) for it in plugin.version_problems}
+    return frozenset(it for it in plugin.unresolved if (it.user, it.version) in lacking)
+
+
 def symbols_that_stop(plan: DlopenPlan) -> Iterator[DlopenProblem]:
     """What dlopen does not survive or refuses a plugin for, in its order; what has one cause is one problem."""
-    waiting = _deferred(plan) | open_to_missing_libraries(plan.plugin)
-    asked = [it for it in plan.plugin.bindings if it not in waiting]
+    plugin = plan.plugin
+    left_out = _deferred(plan) | open_to_missing_libraries(plugin) | _of_missing_versions(plugin)
+    asked = [it for it in plugin.bindings if it not in left_out]
     found = {it: _lost_versions(it) for it in asked if it.provider_lost_versions}
     found |= {group.bindings[0]: _refused(plan, group) for group in _by_cause(plan, asked)}
     yield from (found[it] for it in asked if it in found)
@@ -52,7 +59,12 @@ def symbols_that_stop(plan: DlopenPlan) -> Iterator[DlopenProblem]:
 def _refused(plan: DlopenPlan, group: _Group) -> DlopenProblem:
     first, evidence = group.bindings[0], group.evidence
     now = {it.path for it in plan.plugin.objects if it.binds_now}
-    if plan.mode is DlopenMode.ASSUMED_NOW and all(it.calls_only and it.user not in now for it in group.bindings):
+    decides = not (plan.plugin.missing or plan.plugin.version_problems)
+    if (
+        decides
+        and plan.mode is DlopenMode.ASSUMED_NOW
+        and all(it.calls_only and it.user not in now for it in group.bindings)
+    ):
         evidence += (f"{plan.host.path} is taken to say RTLD_NOW; if it says RTLD_LAZY, use --lazy",)
     return DlopenProblem(
         kind=ProblemKind.SYMBOL,
@@ -68,7 +80,7 @@ def _refused(plan: DlopenPlan, group: _Group) -> DlopenProblem:
 
 def symbols_at_first_call(plan: DlopenPlan) -> Iterator[DlopenProblem]:
     """What dlopen accepts, and the first call does not."""
-    waiting = _deferred(plan) - open_to_missing_libraries(plan.plugin)
+    waiting = _deferred(plan) - open_to_missing_libraries(plan.plugin) - _of_missing_versions(plan.plugin)
     asked = [it for it in plan.plugin.bindings if it in waiting]
     for group in _by_cause(plan, asked):
         first = group.bindings[0]

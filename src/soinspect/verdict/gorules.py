@@ -23,7 +23,7 @@ HOST_KIND = _rule(
 )  # fmt: skip
 NEVER_OPENS = _rule(
     "never-opens", Outcome.REJECTED, "The host never calls plugin.Open",
-    "The linker left package plugin out, so that the program has no way to load any plugin.",
+    "The linker left package plugin out, so that the host has no way to load any plugin.",
     "Name the program that opens the plugin, or call plugin.Open in it.", _PLUGIN,
 )  # fmt: skip
 SHARED_RUNTIME = _rule(
