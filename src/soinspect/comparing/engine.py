@@ -12,6 +12,7 @@ from soinspect.model.absence import Absent
 from soinspect.model.finding import IDENTICAL, Comparison, Finding, Profile, Severity
 from soinspect.model.golang import GoBinaryKind, GoPlugin
 from soinspect.model.snapshot import Snapshot
+from soinspect.model.texts import count
 
 if TYPE_CHECKING:
     from soinspect.model.prototype import Prototypes
@@ -127,7 +128,7 @@ def _types_missing(pair: Pair) -> str | None:
         return f"{pair.new.path}: {pair.new_types.reason}"
     common = {symbol.versioned_name for symbol, _ in pair.common_symbols}
     lost = common.intersection(pair.new_types.missing).difference(pair.old_types.missing)
-    return f"{pair.new.path}: {len(lost)} exports are not described, such as {min(lost)}" if lost else None
+    return f"{pair.new.path}: {count(len(lost), 'export')} not described, such as {min(lost)}" if lost else None
 
 
 def _structures(facts: Snapshot) -> set[tuple[str, str, int]]:

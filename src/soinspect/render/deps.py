@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from rich.text import Text
 
 from soinspect.model.loadplan import Binding, Dependency, LoadedObject, LoadPlan, VersionUse
-from soinspect.render.text import count, printable
+from soinspect.model.texts import count
+from soinspect.render.text import printable
 
 _FEW = 5
 

@@ -21,6 +21,7 @@ from soinspect.model.loadplan import (
     SymbolHint,
     VersionUse,
 )
+from soinspect.model.texts import count
 from soinspect.verdict.elsewhere import as_where_the_host_starts
 
 # dlopen makes no stack executable any more since this release of glibc.
@@ -299,7 +300,7 @@ class _Judge:
                     effect=Effect.RISKY,
                     subject=lost.definer,
                     message=f"{lost.definer} is bound to {lost.by} for its own {', '.join(lost.symbols[:_FEW])}",
-                    evidence=(f"{len(lost.symbols)} symbols are defined by both, the host's come first",),
+                    evidence=(f"{count(len(lost.symbols), 'symbol')} defined by both, the host's first",),
                     fix=f"link {lost.definer} with -Wl,-Bsymbolic, or compile it with -fvisibility=hidden",
                 )
         for copies in self.plan.plugin.copies:

@@ -13,6 +13,7 @@ from soinspect.demangle.scheme import demangle
 from soinspect.model.finding import Severity
 from soinspect.model.snapshot import DynamicLinking, Snapshot
 from soinspect.model.symbol import Symbol, SymbolColumns
+from soinspect.model.texts import count
 
 _LOADER = "https://man7.org/linux/man-pages/man3/dlsym.3.html"
 _VERSIONING = "https://refspecs.linuxfoundation.org/LSB_5.0.0/LSB-Core-generic/LSB-Core-generic/symversion.html"
@@ -24,7 +25,7 @@ _TYPE_INFORMATION = ("_ZTI", "_ZTS")
 
 
 def _describe(symbol: Symbol) -> str:
-    return f"{symbol.type.name} {symbol.binding.name}, {symbol.size} bytes"
+    return f"{symbol.type.name} {symbol.binding.name}, {count(symbol.size, 'byte')}"
 
 
 def _removed(pair: Pair) -> Iterator[Change]:
