@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from heapq import nsmallest
 from typing import TYPE_CHECKING
 
 from soinspect.demangle.scheme import Demangled
@@ -13,6 +14,10 @@ from soinspect.model.symbolquery import Scope, SortKey, SymbolQuery
 
 if TYPE_CHECKING:
     from soinspect.demangle.golink import GoNames
+
+
+_NEAR = 3
+_MAX_COMPARED = 10_000
 
 
 def select(columns: SymbolColumns, query: SymbolQuery, names: GoNames | None) -> tuple[ExplainedSymbols, list[int]]:
@@ -56,6 +61,20 @@ def _matching(table: ExplainedSymbols, pattern: re.Pattern[str]) -> list[int]:
     rows = enumerate(zip(table.symbols.names, table.texts, strict=True))
     # A name that needs no demangling is its own text, and searched once.
     return [i for i, (name, text) in rows if found(name) or (text is not name and found(text))]
+
+
+def near_names(table: ExplainedSymbols, pattern: re.Pattern[str]) -> Sequence[str]:
+    """Some readable names that a pattern which nothing matches may have been meant for, the shortest first."""
+    from difflib import get_close_matches
+
+    words = re.findall(r"\w{2,}", re.sub(r"\\.", " ", pattern.pattern))
+    word = max(words, key=len, default="").casefold()
+    if not word:
+        return ()
+    texts = {text.casefold(): text for text in table.texts}
+    holding = nsmallest(_NEAR, (text for folded, text in texts.items() if word in folded), key=len)
+    # Similar names take tens of microseconds each to find.
+    return holding or [texts[it] for it in get_close_matches(word, [*texts][:_MAX_COMPARED], _NEAR)]
 
 
 def explain(columns: SymbolColumns, names: GoNames | None, *, with_demangling: bool = True) -> ExplainedSymbols:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -211,3 +214,24 @@ def test_types_that_are_only_announced(reader: str, tmp_path: Path) -> None:
     assert found["get"].parameters[0].type.members == ()
     if reader == "libclang":  # the other takes it for an int, as gcc would
         assert found["set"].parameters[0].type.kind is TypeKind.OTHER
+
+
+@pytest.mark.parametrize("included", ["/dev/zero", "{}/fifo", "{}/bomb.h"])
+def test_a_header_that_never_ends(included: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("soinspect.calling.header._TIMEOUT", 2.0)
+    os.mkfifo(tmp_path / "fifo")
+    twice = "".join(f"#define A{n + 1} A{n} A{n}\n" for n in range(40))
+    (tmp_path / "bomb.h").write_text(f"#define A0 int f(void);\n{twice}A40\n")
+    header = tmp_path / "header.h"
+    header.write_text(f'#include "{included.format(tmp_path)}"\nint f(void);\n')
+    with pytest.raises((UsageError, CannotRun)) as told:
+        read_header(str(header), ENVIRONMENT)
+    assert "\n" not in str(told.value)
+    assert os.fsencode(header) not in b"".join(commands())  # nobody is left who reads it
+
+
+def commands() -> Iterator[bytes]:
+    """The command lines of all processes."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            yield path.read_bytes()

@@ -14,7 +14,7 @@ from elfwriter import Sym, elf64
 
 NOT_ELF = {
     "empty.so": (b"", "is empty (0 bytes)"),
-    "text.so": (b"hello\n", "a text file"),
+    "text.so": (b"hello\n", "a text file, not an ELF file"),
     "libm.so": (b"/* GNU ld script */\nGROUP ( /lib/libm.so.6 )\n", "a linker script (text)"),
     "mac.so": (struct.pack("<8I", 0xFEEDFACF, 0x01000007, 3, 6, 0, 0, 0, 0), "a Mach-O file (macOS dylib, X86_64)"),
     "broken-mac.so": (b"\xcf\xfa\xed\xfe" + bytes(8), "a Mach-O file (macOS"),

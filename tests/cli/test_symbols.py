@@ -223,3 +223,24 @@ def test_usage_errors_are_one_line(options: tuple[str, ...], message: str, count
     assert run.code == 2
     assert message in run.err
     assert run.err.count("\n") == 1
+
+
+def test_what_nothing_matches_is_told_with_near_names(soinspect: Soinspect) -> None:
+    plugin = FIXTURES / "plugin1.so"
+    for options, hint in (
+        (("--match", "run"), "; did you mean Run or "),
+        (("--regex", r"\Aprinti$"), "; did you mean PrintI or "),
+        (("--match", "*"), None),
+        (("--match", "#*"), ""),
+        (("--type", "ifunc"), ""),
+    ):
+        run = soinspect("symbols", plugin, *options)
+        told = f"soinspect: {plugin}: none of 8,853 symbols is what was asked for{hint}"
+        assert run.code == 0
+        assert run.err.startswith(told) if hint is not None else not run.err
+        assert bool(run.out) is (hint is None)
+        if not run.out:
+            table = soinspect("symbols", plugin, *options, "--format", "table").out.splitlines()
+            assert table[0].endswith("; 0 symbols")
+            assert f"soinspect: {plugin}: {table[1]}\n" == run.err
+            assert soinspect("symbols", plugin, *options, "--format", "json").json["files"][0]["remarks"] == [table[1]]

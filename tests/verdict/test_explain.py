@@ -226,7 +226,7 @@ def test_each_plugin_is_asked_what_is_said_of_it(pairs: GoPairs, cc: Compile) ->
     assert named
     assert named.plugin
     text = f"plugin: symbol Missing not found in plugin {named.plugin.path}"
-    found = api.explain(text, str(host), plugins0, str(pairs.plugin(NEW, "second")))
+    found = api.explain(text, str(host), plugins[0], str(pairs.plugin(NEW, "second")))
     assert isinstance(found, Explanation)
     assert found.verdict
     assert (found.foreseen, [it.outcome for it in found.verdict.plugins]) == (

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import shlex
+import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import TYPE_CHECKING
 
 from soinspect.calling.declarations import Declarations, parse
 from soinspect.calling.toolchain import CallEnvironment, find_c_compiler
 from soinspect.errors import CannotRun, InputError, UsageError
 from soinspect.model.signature import Signature
 
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+# A header includes what it likes, /dev/zero and itself among it: who reads it is a process of its own, within these.
 _TIMEOUT = 20.0
+_MAX_MEMORY = 2 << 30
 _MAX_LENGTH = 64 << 20
+
+_Functions = tuple[dict[str, Signature], int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,14 +60,55 @@ def read_header(path: str, environment: CallEnvironment) -> Header:
     return Header(name=file.name, functions=functions, unread=unread)
 
 
-def _through_libclang(file: Path, environment: CallEnvironment) -> tuple[dict[str, Signature], int] | None:
+def _through_libclang(file: Path, environment: CallEnvironment) -> _Functions | None:
     """The functions by name, and how many declarations are not understood; None without libclang."""
     try:
         from soinspect.calling.clangheader import new_index, parse_header
     except ImportError:
         return None
     index = new_index()
-    return parse_header(index, file, _folders(environment)) if index else None
+    if index is None:
+        return None
+    fork = get_context("fork")
+    ours, theirs = fork.Pipe(duplex=False)
+    parse = partial(parse_header, index, file, _folders(environment))
+    reader = fork.Process(target=_send_functions, args=(theirs, parse), daemon=True)
+    reader.start()
+    theirs.close()
+    try:
+        if not ours.poll(_TIMEOUT):
+            raise UsageError(f"--header {file}: libclang takes more than {_TIMEOUT:.0f} s to read it")
+        answer: _Functions | UsageError = ours.recv()
+    except EOFError:
+        raise UsageError(f"--header {file}: libclang died of it (of a lack of memory?)") from None
+    finally:
+        reader.kill()
+        reader.join()
+        ours.close()
+    if isinstance(answer, UsageError):
+        raise answer
+    return answer
+
+
+def _send_functions(answer: Connection, parse: Callable[[], _Functions]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C is for the process that waits to tell
+    _limit()
+    try:
+        answer.send(parse())
+    except UsageError as error:
+        answer.send(error)
+
+
+def _limit() -> None:
+    """From now on, this process is refused more time, memory and output than a header takes."""
+    for number, most in (
+        (resource.RLIMIT_CPU, int(_TIMEOUT)),
+        (resource.RLIMIT_DATA, _MAX_MEMORY),
+        (resource.RLIMIT_FSIZE, _MAX_LENGTH),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        hard = resource.getrlimit(number)[1]
+        resource.setrlimit(number, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
 
 
 def _folders(environment: CallEnvironment) -> list[str]:
@@ -68,7 +124,7 @@ def _folders(environment: CallEnvironment) -> list[str]:
     return [*named, own] if Path(own).is_absolute() else named
 
 
-def _through_preprocessor(file: Path, environment: CallEnvironment) -> tuple[dict[str, Signature], int]:
+def _through_preprocessor(file: Path, environment: CallEnvironment) -> _Functions:
     source = _preprocessed(file, environment)
     # What this changes is not in the syntax tree.
     declarations = Declarations(file.name, file.name, layouts=b"#pragma pack" not in source)
@@ -98,17 +154,30 @@ def _preprocessed(file: Path, environment: CallEnvironment) -> bytes:
         said = done.stderr.decode("utf-8", "replace").splitlines()
         why = next((line for line in said if "error" in line), "it does not say why")
         raise UsageError(f"--header {file}: it is refused: {why}")
-    if len(done.stdout) > _MAX_LENGTH:
-        raise UsageError(
-            f"--header {file}: it is {len(done.stdout)} bytes long with what it includes, which is too long"
-        )
     return done.stdout
 
 
 def _run(command: list[str], environment: CallEnvironment) -> subprocess.CompletedProcess[bytes]:
+    """Run the compiler, which starts others: none of them is left."""
     try:
-        return subprocess.run(
-            command, env=dict(environment.variables), capture_output=True, check=False, timeout=_TIMEOUT
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
+        with TemporaryFile() as out, TemporaryFile() as err:
+            process = subprocess.Popen(
+                command,
+                env=dict(environment.variables),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                process_group=0,
+                preexec_fn=_limit,
+            )
+            try:
+                code = process.wait(_TIMEOUT)
+            finally:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+            out.seek(0)
+            err.seek(0)
+            return subprocess.CompletedProcess(command, code, out.read(), err.read())
+    except (OSError, subprocess.SubprocessError) as error:
         raise CannotRun(f"the C compiler does not work: {error}", f"try it: {shlex.join(command)}") from None

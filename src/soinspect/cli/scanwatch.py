@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn, Self
 
 from soinspect.model.image import ObjectKind
 from soinspect.model.scan import Scanned, ScanRow, ScanTotals
+from soinspect.model.texts import count
 from soinspect.render.text import printable
 
 if TYPE_CHECKING:
@@ -49,8 +50,9 @@ class Watch:
         resume = f"run again to go on from {cache}" if cache else "with --cache FILE, a run goes on from the last"
 
         def end(number: int, _: object) -> NoReturn:
-            bar, total = ("", "") if self._total is None else (_WITHOUT_BAR, f" of {self._total:,}")
-            text = f"{bar}soinspect: interrupted; {self._passed:,}{total} files read; {printable(resume)}\n"
+            read = count(self._passed, "file") if self._total is None else f"{self._passed:,} of {self._total:,} files"
+            bar = "" if self._total is None else _WITHOUT_BAR
+            text = f"{bar}soinspect: interrupted; {read} read; {printable(resume)}\n"
             with suppress(OSError):  # the terminal may be gone
                 os.write(2, text.encode("utf-8", "backslashreplace"))
             os._exit(128 + number)

@@ -12,6 +12,7 @@ from soinspect.model.absence import Absent
 from soinspect.model.finding import Comparison, Finding, Profile, Severity
 from soinspect.model.golang import GoBinaryKind, GoPlugin
 from soinspect.model.snapshot import Snapshot
+from soinspect.model.texts import count
 
 if TYPE_CHECKING:
     from soinspect.model.prototype import Prototypes
@@ -145,7 +146,7 @@ def _types_missing(pair: Pair) -> str | None:
         return f"{_in_short(pair.new_types)} in the new file"
     common = {symbol.versioned_name for symbol, _ in pair.common_symbols}
     lost = common.intersection(pair.new_types.missing).difference(pair.old_types.missing)
-    return f"{len(lost)} exports are not described in the new file, such as {min(lost)}" if lost else None
+    return f"{count(len(lost), 'export')} not described in the new file, such as {min(lost)}" if lost else None
 
 
 def _in_short(types: Absent) -> str:

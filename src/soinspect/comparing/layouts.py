@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from soinspect.dwarf.declare import type_text
 from soinspect.model.finding import Severity
 from soinspect.model.prototype import Aggregate, Enumeration, Member, Prototypes
+from soinspect.model.texts import count
 
 # The last name of an enumeration that only counts the others: nobody's data holds it.
 _SENTINELS = ("count", "max", "last", "end", "num", "size", "sentinel")
@@ -69,8 +70,8 @@ def aggregate_changes(
             rule="dwarf.type-size-changed",
             severity_by_value=Severity.BREAKING,
             severity_by_pointer=Severity.RISKY if grown_only else Severity.BREAKING,
-            before=f"{old.size} bytes",
-            after=f"{new.size} bytes",
+            before=_bytes(old.size),
+            after=_bytes(new.size),
             evidence=_summary(gone, fresh, moved),
             shift=not (gone or fresh or retyped or renamed),
         )
@@ -98,9 +99,13 @@ def aggregate_changes(
     for member, twin in renamed.items():
         yield info("dwarf.member-renamed", member.name, twin.name)
     if old.alignment != new.alignment:
-        before_text, after_text = (f"{it.alignment} bytes" if it.alignment else "its natural one" for it in (old, new))
+        before_text, after_text = (_bytes(it.alignment) if it.alignment else "its natural one" for it in (old, new))
         yield _breaking("dwarf.alignment-changed", before_text, after_text)
     yield from _class_changes(old_side, old, new_side, new)
+
+
+def _bytes(size: int | None) -> str:
+    return "unknown" if size is None else count(size, "byte")
 
 
 def _place(member: Member) -> tuple[int | None, int | None]:
@@ -181,7 +186,7 @@ def enumeration_changes(old: Enumeration, new: Enumeration) -> Iterator[LayoutCh
     if old.size is None or new.size is None:
         return
     if old.size != new.size:
-        yield _breaking("dwarf.enum-underlying-changed", f"{old.size} bytes", f"{new.size} bytes")
+        yield _breaking("dwarf.enum-underlying-changed", count(old.size, "byte"), count(new.size, "byte"))
     before, after = ({e.name: e.value for e in it.enumerators} for it in (old, new))
     for name, value in before.items():
         if name not in after:

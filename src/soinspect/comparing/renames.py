@@ -15,6 +15,7 @@ from difflib import SequenceMatcher
 
 from soinspect.demangle.scheme import demangle
 from soinspect.model.symbol import Symbol
+from soinspect.model.texts import count
 
 RENAMED, INLINE_NAMESPACE, DUAL_ABI = (
     "elf.symbol-renamed",
@@ -169,7 +170,7 @@ class Renames:
                 return
             close = [other for other in candidates if other in self._added and self._similar(name, other)]
             if len(close) == 1:
-                how = f"a similar name, and the same size of {symbol.size} bytes"
+                how = f"a similar name, and the same size of {count(symbol.size, 'byte')}"
                 yield from self._take(RENAMED, how, [(name, close[0])])
 
     def _bare(self, name: str) -> str:

@@ -50,7 +50,7 @@ def what_is(data: bytes, path: str | None = None) -> str:
     if _is_text(sample):
         if b"GNU ld script" in sample or sample.lstrip().startswith(_SCRIPT_COMMANDS):
             return "a linker script (text); the library it points to is named inside: " + _excerpt(sample)
-        return "a text file"
+        return "a text file, not an ELF file"
     if not sample.strip(b"\0"):
         return "a file of zero bytes (a hole: was the copy interrupted?)"
     return f"not an ELF file (it begins with {sample[:4].hex(' ')}, ELF with 7f 45 4c 46)"

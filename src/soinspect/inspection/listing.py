@@ -9,9 +9,9 @@ from soinspect.elf.kind import object_kind
 from soinspect.errors import UsageError
 from soinspect.inspection.gonames import go_side
 from soinspect.model.absence import Absent
-from soinspect.model.symbol import SymbolColumns
+from soinspect.model.symbol import ExplainedSymbols, SymbolColumns
 from soinspect.model.symbolquery import SymbolListing, SymbolQuery
-from soinspect.symbolquery import select, select_explained
+from soinspect.symbolquery import near_names, select, select_explained
 
 if TYPE_CHECKING:
     from soinspect.demangle.golink import GoNames
@@ -37,6 +37,9 @@ def list_symbols(elf: ElfFile, query: SymbolQuery, *, with_static: bool) -> Symb
         else:
             columns = columns.joined(elf.static_symbols.columns)
     table, order = select(columns, query, names)
+    if columns and not order:
+        everything, _ = select(columns, SymbolQuery(), names)
+        remarks.append(_none_chosen(everything, query))
     remarks += (f"{anomaly.where}: {anomaly.what}" for anomaly in elf.image.anomalies)
     return SymbolListing(
         path=elf.path,
@@ -62,6 +65,8 @@ def list_saved_symbols(facts: Snapshot, query: SymbolQuery, *, with_static: bool
         remarks.append(f"no dynamic symbols: {facts.symbols.reason}")
     else:
         table, order = select_explained(facts.symbols, query, names)
+        if facts.symbols and not order:
+            remarks.append(_none_chosen(facts.symbols, query))
     if with_static and isinstance(facts.static_symbols, Absent):
         remarks.append(facts.static_symbols.reason)
     remarks += (f"{anomaly.where}: {anomaly.what}" for anomaly in facts.anomalies)
@@ -73,6 +78,13 @@ def list_saved_symbols(facts: Snapshot, query: SymbolQuery, *, with_static: bool
         order=order,
         remarks=tuple(remarks),
     )
+
+
+def _none_chosen(everything: ExplainedSymbols, query: SymbolQuery) -> str:
+    """That none of the symbols of a file is asked for, and which ones may have been meant."""
+    near = near_names(everything, query.pattern) if query.pattern else ()
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    return f"none of {len(everything):,} symbols is what was asked for{hint}"
 
 
 def _names(go: GoFacts | Absent) -> GoNames | None:

@@ -1,9 +1,17 @@
-"""A column of texts, each made of another when it is asked for."""
+"""Texts: numbers with their nouns, and columns of texts that are made when they are asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import overload
+
+
+def count(number: int, noun: str) -> str:
+    """``"1 export"``, ``"2,048 exports"``, ``"3 libraries"``."""
+    if number == 1:
+        return f"1 {noun}"
+    plural = noun[:-1] + "ies" if noun.endswith("y") and noun[-2] not in "aeiou" else noun + "s"
+    return f"{number:,} {plural}"
 
 
 class LazyTexts(Sequence[str]):

@@ -8,8 +8,9 @@ from rich.text import Text
 
 from soinspect.demangle.scheme import demangle, with_raw
 from soinspect.model.loadplan import Binding, Dependency, LoadedObject, LoadPlan, VersionUse
+from soinspect.model.texts import count
 from soinspect.render.page import FIX
-from soinspect.render.text import count, printable
+from soinspect.render.text import printable
 
 _FEW = 5
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from rich.text import Text
 
 from soinspect.model.finding import Comparison, Finding, Severity
+from soinspect.model.texts import count
 from soinspect.render.findings import by_rule, by_severity, change
-from soinspect.render.text import count, printable
+from soinspect.render.text import printable
 
 STYLES = {
     Severity.BREAKING: "bold red",

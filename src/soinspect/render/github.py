@@ -8,8 +8,9 @@ findings of a rule are one annotation.
 from __future__ import annotations
 
 from soinspect.model.finding import Comparison, Finding, Rule, Severity
+from soinspect.model.texts import count
 from soinspect.render.findings import by_rule, by_severity, change
-from soinspect.render.text import count, cut, printable
+from soinspect.render.text import cut, printable
 
 _ANNOTATIONS = 10
 _CHANGES = 10

@@ -18,8 +18,9 @@ from soinspect.model.golang import (
     GoType,
 )
 from soinspect.model.goreport import GoReport, GoTable
+from soinspect.model.texts import count
 from soinspect.render.page import Page
-from soinspect.render.text import all_printable, count, printable
+from soinspect.render.text import all_printable, printable
 
 _FEW = 8
 _MANY = 60

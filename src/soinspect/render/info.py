@@ -11,8 +11,9 @@ from soinspect.model.golang import GoBinaryKind, GoFacts, GoPlugin
 from soinspect.model.hardening import Hardening
 from soinspect.model.pluginkind import PluginKind
 from soinspect.model.snapshot import Snapshot, Witness
+from soinspect.model.texts import count
 from soinspect.render.page import Page
-from soinspect.render.text import count, known
+from soinspect.render.text import known
 
 _FEW = 4
 _OSABI = {0: "System V", 3: "GNU/Linux", 9: "FreeBSD", 12: "OpenBSD", 97: "ARM"}

@@ -10,8 +10,9 @@ from collections import defaultdict
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from soinspect.model.finding import Comparison, Finding, Rule, Severity
+from soinspect.model.texts import count
 from soinspect.render.findings import change
-from soinspect.render.text import count, printable
+from soinspect.render.text import printable
 
 
 def junit(comparison: Comparison, rules: tuple[Rule, ...]) -> str:

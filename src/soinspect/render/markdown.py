@@ -11,8 +11,9 @@ import re
 from collections.abc import Iterable, Iterator
 
 from soinspect.model.finding import Comparison, Finding, Rule, Severity
+from soinspect.model.texts import count
 from soinspect.render.findings import by_rule, by_severity
-from soinspect.render.text import count, cut, printable
+from soinspect.render.text import cut, printable
 
 _ROWS = 30
 _ROWS_OF_A_RULE = 3  # where there are too many findings for all of them

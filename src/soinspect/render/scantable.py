@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from soinspect.model.hardening import Relro
 from soinspect.model.image import ObjectKind
 from soinspect.model.scan import ScanRow, ScanTotals
-from soinspect.render.text import count, printable
+from soinspect.model.texts import count
+from soinspect.render.text import printable
 
 _KINDS = {
     ObjectKind.SHARED_LIBRARY: "library",

@@ -9,8 +9,9 @@ from rich.text import Text
 
 from soinspect.model.finding import Comparison, Severity
 from soinspect.model.series import FolderComparison, Step, Timeline
+from soinspect.model.texts import count
 from soinspect.render.diff import STYLES
-from soinspect.render.text import count, printable
+from soinspect.render.text import printable
 
 _FEW = 5
 

@@ -11,7 +11,8 @@ from typing import Any
 from soinspect.model.constants import SymbolBinding, SymbolType, SymbolVisibility
 from soinspect.model.symbol import ExplainedSymbol, ExplainedSymbols, SymbolColumns, SymbolKind
 from soinspect.model.symbolquery import SymbolListing
-from soinspect.render.text import all_printable, count, cut, each_once, inert, printable, utf8
+from soinspect.model.texts import count
+from soinspect.render.text import all_printable, cut, each_once, inert, printable, utf8
 
 # heading, text of a cell, whether it is a number
 _Column = tuple[str, Callable[[ExplainedSymbol], str], bool]

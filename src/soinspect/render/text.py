@@ -75,14 +75,6 @@ def inert(json_text: str) -> str:
     return _NOT_ASCII.sub(lambda found: found[0] if found[0].isprintable() else json.dumps(found[0])[1:-1], json_text)
 
 
-def count(number: int, noun: str) -> str:
-    """``"1 export"``, ``"2,048 exports"``, ``"3 libraries"``."""
-    if number == 1:
-        return f"1 {noun}"
-    plural = noun[:-1] + "ies" if noun.endswith("y") and noun[-2] not in "aeiou" else noun + "s"
-    return f"{number:,} {plural}"
-
-
 def cut(text: str, width: int) -> str:
     """The text in at most ``width`` columns, with an ellipsis where it was cut."""
     return text if len(text) <= width else text[: max(width - 1, 0)] + "…"

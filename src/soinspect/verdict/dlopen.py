@@ -20,6 +20,7 @@ from soinspect.model.loadplan import (
     ProblemKind,
     VersionUse,
 )
+from soinspect.model.texts import count
 from soinspect.verdict.dlfile import musl_reason, refused_file
 from soinspect.verdict.dlsymbol import open_to_missing_libraries, symbols_at_first_call, symbols_that_stop
 from soinspect.verdict.elsewhere import as_where_the_host_starts
@@ -284,7 +285,7 @@ class _Judge:
                     subject=lost.definer,
                     summary=f"{lost.definer} is bound to {lost.by} for its own {own}",
                     message=None,
-                    evidence=(f"{len(lost.symbols)} symbols are defined by both, the host's come first",),
+                    evidence=(f"{count(len(lost.symbols), 'symbol')} defined by both, the host's first",),
                     fix=f"link {lost.definer} with -Wl,-Bsymbolic, or compile it with -fvisibility=hidden",
                 )
         for copies in self.plan.plugin.copies:

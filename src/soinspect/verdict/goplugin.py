@@ -20,6 +20,7 @@ from soinspect.go.cause import (
 from soinspect.model.absence import Absent
 from soinspect.model.golang import GoBinaryKind, GoFacts, GoPackageHash, GoPlugin
 from soinspect.model.goloading import GoHost, Guest, PluginSupport
+from soinspect.model.texts import count
 from soinspect.model.verdict import Outcome, PluginVerdict, Reason, ReasonRule, Requirement, Step
 from soinspect.verdict import gorules as rules
 from soinspect.verdict.assertion import KnownTypes
@@ -152,7 +153,7 @@ class GoProcess:
                     fix=host_build_line(host_build(host)),
                 )  # fmt: skip
             case PluginSupport.WORKING:
-                yield f"the host calls plugin.Open, and exports {len(host.package_hashes)} packages to plugins"
+                yield f"the host calls plugin.Open, and exports {count(len(host.package_hashes), 'package')} to plugins"
 
     def _host_exports(self) -> Iterator[Step]:
         if self.host.support is PluginSupport.NOTHING_EXPORTED:
@@ -323,7 +324,7 @@ class GoProcess:
                 evidence=(f"{len(missing)} of {len(plugin.exports)} exports have none; any of them may be named",),
             )
         self.files.add(guest.identity)
-        yield f"each of its {len(plugin.exports)} exports has its symbol"
+        yield "all of its exports have their symbols"
 
 
 # -- sides -------------------------------------------------------------------------------------------------------------

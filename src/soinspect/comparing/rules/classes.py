@@ -11,6 +11,7 @@ from soinspect.demangle.scheme import demangle
 from soinspect.model.classtable import ClassTable
 from soinspect.model.finding import Severity
 from soinspect.model.snapshot import Snapshot
+from soinspect.model.texts import count
 
 _VTABLES = "https://itanium-cxx-abi.github.io/cxx-abi/abi.html#vtable"
 _RTTI = "https://itanium-cxx-abi.github.io/cxx-abi/abi.html#rtti"
@@ -39,7 +40,7 @@ def _vtable_size_changed(pair: Pair) -> Iterator[Change]:
         if old.name in before and new.name in after:
             shifted = _slot_changes(before[old.name].words, after[new.name].words)
             evidence = f"also {few(shifted)}" if shifted else "the slots that were there have not moved"
-        sizes = (f"{old.size} bytes", f"{new.size} bytes")
+        sizes = (count(old.size, "byte"), count(new.size, "byte"))
         yield Change(subject=demangle(old.name), before=sizes[0], after=sizes[1], evidence=evidence)
 
 

@@ -11,6 +11,7 @@ from soinspect.comparing.wording import few
 from soinspect.model.finding import Severity
 from soinspect.model.golang import GoKind, GoType
 from soinspect.model.layout import LayoutLine
+from soinspect.model.texts import count
 
 _IDENTITY = "https://go.dev/ref/spec#Type_identity"
 _METHOD_SETS = "https://go.dev/ref/spec#Method_sets"
@@ -52,8 +53,8 @@ def _layout_changed(pair: Pair) -> Iterator[Change]:
         struct = old.kind is new.kind is GoKind.STRUCT
         yield Change(
             subject=f"type {text}",
-            before=f"{old.size} bytes" if struct else old.underlying,
-            after=f"{new.size} bytes" if struct else new.underlying,
+            before=count(old.size, "byte") if struct else old.underlying,
+            after=count(new.size, "byte") if struct else new.underlying,
             evidence=f"shifts what follows it in {few(moved)}" if moved else "",
             severity=_severity(pair, old),
             layout=side_by_side(_lines(old), _lines(new)) if struct else (),

@@ -10,6 +10,7 @@ from soinspect.model.absence import Absent
 from soinspect.model.finding import Severity
 from soinspect.model.hardening import Hardening, Relro
 from soinspect.model.snapshot import DynamicLinking, Snapshot
+from soinspect.model.texts import count
 
 _GABI = "https://www.sco.com/developers/gabi/latest/ch5.dynamic.html"
 _LD_SO = "https://man7.org/linux/man-pages/man8/ld.so.8.html"
@@ -52,13 +53,13 @@ def _rpath_became_runpath(pair: Pair) -> Iterator[Change]:
 def _static_tls_added(pair: Pair) -> Iterator[Change]:
     old, new = pair.old.tls, pair.new.tls
     if new and new.static and not (old and old.static):
-        yield Change(subject="DF_STATIC_TLS", after=f"{new.size} bytes of its own")
+        yield Change(subject="DF_STATIC_TLS", after=f"{count(new.size, 'byte')} of its own")
 
 
 def _tls_grown(pair: Pair) -> Iterator[Change]:
     before, after = (facts.tls.size if facts.tls else 0 for facts in (pair.old, pair.new))
     if after > before:
-        yield Change(subject="PT_TLS", before=f"{before} bytes", after=f"{after} bytes")
+        yield Change(subject="PT_TLS", before=count(before, "byte"), after=count(after, "byte"))
 
 
 def _stack(hardening: Hardening) -> str:

@@ -15,6 +15,7 @@ from soinspect.model.constants import SymbolBinding
 from soinspect.model.finding import Severity
 from soinspect.model.snapshot import DynamicLinking, Snapshot
 from soinspect.model.symbol import Symbol, SymbolColumns
+from soinspect.model.texts import count
 
 _LOADER = "https://man7.org/linux/man-pages/man3/dlsym.3.html"
 _VERSIONING = "https://refspecs.linuxfoundation.org/LSB_5.0.0/LSB-Core-generic/LSB-Core-generic/symversion.html"
@@ -34,7 +35,7 @@ _COPIED = "weak: an inline function or template, of which every user has a copy,
 
 def _describe(symbol: Symbol) -> str:
     # A baseline does not say how long code is, nor does assembly without .size.
-    size = f", {symbol.size} bytes" if symbol.size else ""
+    size = f", {count(symbol.size, 'byte')}" if symbol.size else ""
     return f"{symbol.type.name} {symbol.binding.name}{size}"
 
 

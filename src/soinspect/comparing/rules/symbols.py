@@ -10,6 +10,7 @@ from soinspect.comparing.pair import ComparisonRule, Pair
 from soinspect.comparing.wording import few, readable
 from soinspect.model.constants import SymbolBinding, SymbolType
 from soinspect.model.finding import Profile, Severity
+from soinspect.model.texts import count
 
 _GABI = "https://www.sco.com/developers/gabi/latest/ch4.symtab.html"
 _IFUNC = "https://sourceware.org/glibc/wiki/GNU_IFUNC"
@@ -36,7 +37,7 @@ def _object_size_changed(pair: Pair) -> Iterator[Change]:
         if old.type is new.type and not old.name.startswith(_CLASS_TABLES):
             # Who asks dlsym for it holds no copy, but may know the old layout.
             severity = Severity.RISKY if pair.profile is Profile.DLOPEN else None
-            before, after = f"{old.size} bytes", f"{new.size} bytes"
+            before, after = count(old.size, "byte"), count(new.size, "byte")
             yield Change(subject=readable(old), before=before, after=after, severity=severity)
 
 

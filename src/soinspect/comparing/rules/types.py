@@ -9,6 +9,7 @@ from soinspect.comparing.pair import ComparisonRule, Pair
 from soinspect.comparing.wording import few
 from soinspect.model.absence import Absent
 from soinspect.model.finding import Severity
+from soinspect.model.texts import count
 
 _DWARF = "https://dwarfstd.org/doc/DWARF5.pdf"
 _PSABI = "https://gitlab.com/x86-psABIs/x86-64-ABI"
@@ -31,7 +32,7 @@ def _debug_partial(pair: Pair) -> Iterator[Change]:
     common = {symbol.versioned_name for symbol, _ in pair.common_symbols}
     lost = [name for name in new.missing if name in common and name not in old.missing]
     if lost:
-        yield Change(subject=f"{len(lost)} exports", after="not described", evidence=few(lost))
+        yield Change(subject=count(len(lost), "export"), after="not described", evidence=few(lost))
 
 
 def _parameters_renamed(pair: Pair) -> Iterator[Change]:
@@ -42,7 +43,7 @@ def _parameters_renamed(pair: Pair) -> Iterator[Change]:
         yield harmless[0]
     elif harmless:
         evidence = few([f"{it.subject} ({it.before} -> {it.after})" for it in harmless])
-        yield Change(subject=f"{len(harmless)} functions", evidence=evidence)
+        yield Change(subject=count(len(harmless), "function"), evidence=evidence)
 
 
 def _rule(rule_id: str, severity: Severity, title: str, why: str, fix: str, reference: str = _PSABI) -> ComparisonRule:
