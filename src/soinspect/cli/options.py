@@ -19,12 +19,15 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from soinspect.loader.environment import LoaderEnv
+    from soinspect.render.line import Line
 
 
 _ROW_INDENT = 2
 _TEXT_COLUMN = 14
 _LEAST_WIDTH = 20
 _MAX_SETTINGS = 1 << 20
+# The variables of the environment by which rich is told that a pipe shows colours.
+_COLOURS_WANTED = ("FORCE_COLOR", "TTY_COMPATIBLE")
 
 
 class PageFormat(StrEnum):
@@ -54,15 +57,18 @@ def console() -> Console:
     return Output(highlight=False, markup=False, emoji=False, soft_wrap=not sys.stdout.isatty())
 
 
-def print_lines(lines: Iterable[Text]) -> None:
+def print_lines(lines: Iterable[Line]) -> None:
     """Print lines; on a terminal that is too narrow for one, it goes on below, indented, unless it is to be copied."""
-    terminal = console()
-    if not terminal.is_terminal and terminal.color_system is None:
+    if not sys.stdout.isatty() and not any(map(os.environ.get, _COLOURS_WANTED)):
         write_all(f"{line.plain}\n" for line in lines)  # a hundredth of what rich takes, and lists may be long
         return
+    from rich.text import Text
+
+    terminal = console()
     for line in lines:
-        narrow = sys.stdout.isatty() and line.cell_len > terminal.width and not line.no_wrap
-        for part in _folded(line, terminal) if narrow else (line,):
+        text = Text.assemble(*line.pieces)
+        narrow = sys.stdout.isatty() and text.cell_len > terminal.width and not line.copied
+        for part in _folded(text, terminal) if narrow else (text,):
             terminal.print(part, soft_wrap=True)
 
 

@@ -117,14 +117,17 @@ class Snapshot:
         A Go plugin or program exports whatever its linker made, which nobody asks for by name: of these, only what
         ``//export`` made callable from C counts. Elsewhere it is all that the programmer named, in whatever language.
         """
-        from soinspect.model.golang import GoBinaryKind
-        from soinspect.model.symbol import SymbolKind
-
         if not self.symbols:
             return []
+        from soinspect.model.symbol import SymbolKind
+
         symbols, kinds = self.symbols.symbols, self.symbols.kinds
         rows = [row for row in symbols.exported if kinds[row] is SymbolKind.C]
-        if not self.go or self.go.kind is GoBinaryKind.C_SHARED:
+        if not self.go:
+            return rows
+        from soinspect.model.golang import GoBinaryKind
+
+        if self.go.kind is GoBinaryKind.C_SHARED:
             return rows
         by_cgo = {export.name for export in self.go.cgo_exports}
         return [row for row in rows if symbols.names[row] in by_cgo]

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from rich.text import Text
-
 from soinspect.model.absence import Absent
 from soinspect.model.calling import CallResult, Crash, Instruction, Outcome, StepResult
+from soinspect.render.line import FIX, Line
 from soinspect.render.text import printable
 
 _LABEL = 10
@@ -16,9 +15,9 @@ _FEW_FRAMES = 12
 _GO_DUMP = b"SIGQUIT: quit\n"  # its first line, since Go 1.0 (src/runtime/signal_unix.go)
 
 
-def call_lines(result: CallResult, *, verbose: bool) -> Iterator[Text]:
+def call_lines(result: CallResult, *, verbose: bool) -> Iterator[Line]:
     """The outcome, each step, what the callee printed, the crash if there was one, and the fix."""
-    yield Text(printable(result.summary), "bold green" if result.good else "bold red")
+    yield Line.of((printable(result.summary), "bold green" if result.good else "bold red"))
     for step in result.steps:
         if len(result.steps) > 1:
             yield _row(step.step.text, _step_text(step))
@@ -37,9 +36,7 @@ def call_lines(result: CallResult, *, verbose: bool) -> Iterator[Text]:
     for number, line in enumerate(result.evidence if verbose else ()):
         yield _row("how" if number == 0 else "", line)
     if result.fix:
-        fix = _row("fix", result.fix)
-        fix.no_wrap = True  # it is to be copied
-        yield fix
+        yield _row(FIX, result.fix)
 
 
 def _without_dump(result: CallResult) -> bytes:
@@ -50,8 +47,8 @@ def _without_dump(result: CallResult) -> bytes:
     return printed + b"(all goroutines: -v)" if quit_ else printed
 
 
-def _row(label: str, text: str) -> Text:
-    return Text.assemble("  ", (label.ljust(_LABEL), "cyan"), "  ", printable(text))
+def _row(label: str, text: str) -> Line:
+    return Line.of("  ", (label.ljust(_LABEL), "cyan"), "  ", printable(text), copied=label == FIX)
 
 
 def _step_text(step: StepResult) -> str:
@@ -62,7 +59,7 @@ def _step_text(step: StepResult) -> str:
     return step.detail if told else f"{answer}; {step.detail}"
 
 
-def _crash(crash: Crash, summary: str, *, verbose: bool) -> Iterator[Text]:
+def _crash(crash: Crash, summary: str, *, verbose: bool) -> Iterator[Line]:
     if crash.signal:
         code = f" ({crash.code})" if crash.code else ""
         yield _row("signal", f"{crash.signal}{code}{f', while {crash.phase}' if crash.phase else ''}")

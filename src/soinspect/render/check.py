@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import PurePath
 
-from rich.text import Text
-
 from soinspect.model.verdict import Outcome, PluginVerdict, Verdict
-from soinspect.render.page import FIX, Page
+from soinspect.render.line import FIX, Line
+from soinspect.render.page import Page
 from soinspect.render.text import printable
 
 _WORDS = {
@@ -19,7 +18,7 @@ _WORDS = {
 }
 
 
-def check_lines(verdict: Verdict, *, verbose: bool, width: int | None) -> Iterator[Text]:
+def check_lines(verdict: Verdict, *, verbose: bool, width: int | None) -> Iterator[Line]:
     """The verdict in one line; then, for each plugin, every reason with what the loader prints, cause and fix."""
     several = len(verdict.plugins) > 1
     if several:
@@ -29,13 +28,13 @@ def check_lines(verdict: Verdict, *, verbose: bool, width: int | None) -> Iterat
         yield from _page(verdict.host, plugin, passed=passed).lines(width)
 
 
-def _overall(verdict: Verdict) -> Text:
+def _overall(verdict: Verdict) -> Line:
     word, style = _WORDS[verdict.outcome]
     host, total = PurePath(verdict.host).name, len(verdict.plugins)
     if verdict.outcome is Outcome.ACCEPTED:
-        return Text(printable(f"{word} all {total} plugins in {host}, in this order"), style)
+        return Line.of((printable(f"{word} all {total} plugins in {host}, in this order"), style))
     met = [PurePath(plugin.path).name for plugin in verdict.plugins if plugin.outcome is verdict.outcome]
-    return Text(printable(f"{word} {len(met)} of {total} plugins in {host}: {', '.join(met)}"), style)
+    return Line.of((printable(f"{word} {len(met)} of {total} plugins in {host}: {', '.join(met)}"), style))
 
 
 def _page(host: str, plugin: PluginVerdict, *, passed: bool) -> Page:

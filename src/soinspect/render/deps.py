@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rich.text import Text
-
 from soinspect.demangle.scheme import demangle, with_raw
 from soinspect.model.loadplan import Binding, Dependency, LoadedObject, LoadPlan, VersionUse
 from soinspect.model.texts import count
-from soinspect.render.page import FIX
+from soinspect.render.line import FIX, Line
 from soinspect.render.text import printable
 
 _FEW = 5
 
 
-def deps_lines(plan: LoadPlan, *, verbose: bool) -> Iterator[Text]:
+def deps_lines(plan: LoadPlan, *, verbose: bool) -> Iterator[Line]:
     """The answer, the tree, what is missing and where it was sought, what binds oddly; all bindings if verbose."""
     sure = plan.complete and not plan.unknown
-    yield Text(printable(f"{plan.path}: {deps_answer(plan)}"), "bold" if sure else "bold red")
+    yield Line.of((printable(f"{plan.path}: {deps_answer(plan)}"), "bold" if sure else "bold red"))
     by_path = {it.path: it for it in plan.objects}
     if plan.objects:
         yield from _tree(plan.objects[0], by_path, {plan.path}, 1)
@@ -43,9 +41,7 @@ def deps_lines(plan: LoadPlan, *, verbose: bool) -> Iterator[Text]:
     yield from (_row("assumed", remark, "dim") for remark in plan.remarks)
     fix = _fix(plan)
     if fix is not None:
-        line = _row(FIX, fix)
-        line.no_wrap = True
-        yield line
+        yield _row(FIX, fix)
 
 
 def deps_answer(plan: LoadPlan) -> str:
@@ -82,21 +78,21 @@ def _listed_symbols(names: Sequence[str], few: int | None) -> str:
     return _listed(shown, few)
 
 
-def _row(key: str, text: str, style: str = "") -> Text:
-    return Text.assemble("  ", (f"{key:<10}", "cyan"), "  ", (printable(text), style))
+def _row(key: str, text: str, style: str = "") -> Line:
+    return Line.of("  ", (f"{key:<10}", "cyan"), "  ", (printable(text), style), copied=key == FIX)
 
 
-def _tree(loaded: LoadedObject, by_path: dict[str, LoadedObject], shown: set[str], depth: int) -> Iterator[Text]:
+def _tree(loaded: LoadedObject, by_path: dict[str, LoadedObject], shown: set[str], depth: int) -> Iterator[Line]:
     """The dependencies below an object, each unfolded where it is loaded."""
     for need in loaded.needs:
         indent = "  " * depth
         if need.path is None:
-            yield Text.assemble(indent, printable(need.name), (" => not found", "red"))
+            yield Line.of(indent, printable(need.name), (" => not found", "red"))
             continue
         loaded_as = "" if need.path == need.name else f" => {need.path}"
         first = need.path in by_path and need.path not in shown
         how = f"  [{by_path[need.path].found_by}]" if first else ""
-        yield Text.assemble(indent, printable(need.name + loaded_as), (how, "dim"))
+        yield Line.of(indent, printable(need.name + loaded_as), (how, "dim"))
         if first:
             shown.add(need.path)
             yield from _tree(by_path[need.path], by_path, shown, depth + 1)
@@ -115,7 +111,7 @@ def _version_text(use: VersionUse) -> str:
     return f"{use.version} {state} {use.provider}: needed by {use.user}{forced}"
 
 
-def _unresolved(plan: LoadPlan, few: int | None) -> Iterator[Text]:
+def _unresolved(plan: LoadPlan, few: int | None) -> Iterator[Line]:
     unresolved = plan.unresolved
     hints = {hint.symbol: hint for hint in plan.hints}
     for it in unresolved[:few]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rich.text import Text
-
 from soinspect.model.finding import Comparison, Finding, Severity
 from soinspect.model.texts import count
 from soinspect.render.findings import by_rule, by_severity, change
+from soinspect.render.line import Line
 from soinspect.render.text import printable
 
 STYLES = {
@@ -23,14 +22,14 @@ _FEW_NAMES = 5
 _FEW = 20
 
 
-def diff_lines(comparison: Comparison, *, verbose: bool) -> Iterator[Text]:
+def diff_lines(comparison: Comparison, *, verbose: bool) -> Iterator[Line]:
     """The verdict, the findings by severity with their fixes, what agrees, what could not be compared.
 
     Unless ``verbose``, it is at most 60 lines: where that is not enough for the findings, a line a rule.
     """
     worst = Severity.BREAKING if comparison.breaking else Severity.COMPATIBLE
     subject = f"{comparison.old} -> {comparison.new}{f' for {comparison.host}' if comparison.host else ''}: "
-    yield Text.assemble(printable(subject), (comparison.verdict, STYLES[worst]))
+    yield Line.of(printable(subject), (comparison.verdict, STYLES[worst]))
     closing = list(_closing(comparison))
     room = _MOST_LINES - 1 - len(closing)
     lines = [line for group in _groups(comparison) for line in _in_full(group, verbose=verbose)]
@@ -40,7 +39,7 @@ def diff_lines(comparison: Comparison, *, verbose: bool) -> Iterator[Text]:
         note = (
             f"{count(hidden, 'line')} more, and all findings in full: -v" if hidden > 0 else "all of them in full: -v"
         )
-        lines = [*lines[: max(room - 1, 0)], Text(f"{'':14}{note}", "dim")]
+        lines = [*lines[: max(room - 1, 0)], Line.of((f"{'':14}{note}", "dim"))]
     yield from lines
     yield from closing
 
@@ -52,20 +51,20 @@ def _groups(comparison: Comparison) -> Iterator[list[Finding]]:
             yield group
 
 
-def _in_full(findings: list[Finding], *, verbose: bool) -> Iterator[Text]:
+def _in_full(findings: list[Finding], *, verbose: bool) -> Iterator[Line]:
     rule, severity = findings[0].rule, findings[0].severity
     shown = findings if verbose else findings[:_FEW]
     for finding in shown:
-        yield Text.assemble("  ", (f"{severity:<10}", STYLES[severity]), "  ", (rule, "cyan"), "  ", change(finding))
+        yield Line.of("  ", (f"{severity:<10}", STYLES[severity]), "  ", (rule, "cyan"), "  ", change(finding))
         if finding.evidence:
-            yield Text(f"{'':14}{printable(finding.evidence)}")
+            yield Line.of(f"{'':14}{printable(finding.evidence)}")
         yield from _layout(finding.layout, verbose=verbose)
     if len(findings) > len(shown):
-        yield Text(f"{'':14}and {len(findings) - len(shown):,} more of {rule} (all of them with -v)")
+        yield Line.of(f"{'':14}and {len(findings) - len(shown):,} more of {rule} (all of them with -v)")
     yield from _fix(findings)
 
 
-def _in_short(findings: list[Finding]) -> Iterator[Text]:
+def _in_short(findings: list[Finding]) -> Iterator[Line]:
     rule, severity = findings[0].rule, findings[0].severity
     if len(findings) == 1:
         text = change(findings[0])
@@ -73,34 +72,34 @@ def _in_short(findings: list[Finding]) -> Iterator[Text]:
         names = ", ".join(printable(finding.subject) for finding in findings[:_FEW_NAMES])
         more = f" and {len(findings) - _FEW_NAMES:,} more" if len(findings) > _FEW_NAMES else ""
         text = f"{len(findings):,}: {names}{more}"
-    yield Text.assemble("  ", (f"{severity:<10}", STYLES[severity]), "  ", (rule, "cyan"), "  ", text)
+    yield Line.of("  ", (f"{severity:<10}", STYLES[severity]), "  ", (rule, "cyan"), "  ", text)
     yield from _fix(findings)
 
 
-def _fix(findings: list[Finding]) -> Iterator[Text]:
+def _fix(findings: list[Finding]) -> Iterator[Line]:
     if findings[0].severity in (Severity.BREAKING, Severity.RISKY):
-        yield Text(f"{'':14}fix: {printable(findings[0].fix)}")
+        yield Line.of(f"{'':14}fix: {printable(findings[0].fix)}", copied=True)
 
 
-def _closing(comparison: Comparison) -> Iterator[Text]:
+def _closing(comparison: Comparison) -> Iterator[Line]:
     """What is no finding: agreements, accepted findings, and what could not be compared."""
     for agreement in comparison.agreements if not comparison.identical else ():
-        yield Text.assemble("  ", (f"{'same':<10}", "green"), "  ", printable(agreement))
+        yield Line.of("  ", (f"{'same':<10}", "green"), "  ", printable(agreement))
     for accepted in comparison.suppressed:
         text = f"{accepted.finding.rule}  {change(accepted.finding)} ({accepted.reason})"
-        yield Text.assemble("  ", (f"{'accepted':<10}", "dim"), "  ", printable(text))
+        yield Line.of("  ", (f"{'accepted':<10}", "dim"), "  ", printable(text))
     for remark in comparison.remarks:
-        yield Text.assemble("  ", (f"{'suppress':<10}", "yellow"), "  ", printable(remark))
+        yield Line.of("  ", (f"{'suppress':<10}", "yellow"), "  ", printable(remark))
     for remark in comparison.not_compared:
-        yield Text.assemble("  ", (f"{'not seen':<10}", "dim"), "  ", printable(remark))
+        yield Line.of("  ", (f"{'not seen':<10}", "dim"), "  ", printable(remark))
 
 
-def _layout(lines: tuple[str, ...], *, verbose: bool) -> Iterator[Text]:
+def _layout(lines: tuple[str, ...], *, verbose: bool) -> Iterator[Line]:
     """A type before and after, what went in red and what came in green; unchanged stretches cut unless verbose."""
     shown = [n for n, line in enumerate(lines) if verbose or any(it[0] != " " for it in lines[max(n - 2, 0) : n + 3])]
     previous = -1
     for number in shown:
         if number != previous + 1:
-            yield Text(f"{'':16}...", "dim")
-        yield Text(f"{'':14}{printable(lines[number])}", _LAYOUT_STYLES[lines[number][0]])
+            yield Line.of((f"{'':16}...", "dim"))
+        yield Line.of((f"{'':14}{printable(lines[number])}", _LAYOUT_STYLES[lines[number][0]]))
         previous = number

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from soinspect.model.absence import Absent
 from soinspect.model.constants import ElfClass, Machine
 from soinspect.model.dynamic import VersionFloor
-from soinspect.model.golang import GoBinaryKind, GoFacts, GoPlugin
 from soinspect.model.hardening import Hardening
 from soinspect.model.pluginkind import PluginKind
 from soinspect.model.snapshot import Snapshot, Witness
 from soinspect.model.texts import count
 from soinspect.render.page import Page
 from soinspect.render.text import known
+
+if TYPE_CHECKING:
+    from soinspect.model.golang import GoFacts
 
 _FEW = 4
 _OSABI = {0: "System V", 3: "GNU/Linux", 9: "FreeBSD", 12: "OpenBSD", 97: "ARM"}
@@ -196,7 +199,9 @@ def _add_kind(page: Page, kind: PluginKind, few: int | None) -> None:
 
 
 def _add_go(page: Page, go: GoFacts, few: int | None) -> None:
-    if isinstance(go.plugin, GoPlugin):
+    from soinspect.model.golang import GoBinaryKind
+
+    if not isinstance(go.plugin, Absent):
         page.add("plugin path", go.plugin.path)
         page.add("exports", (export.declaration for export in go.plugin.exports))
         page.add(

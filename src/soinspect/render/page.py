@@ -5,15 +5,11 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from soinspect.render.line import FIX, Line
 from soinspect.render.text import printable
 
-if TYPE_CHECKING:
-    from rich.text import Text
-
 _INDENT = 2
-FIX = "fix"
 
 
 @dataclass(slots=True)
@@ -33,11 +29,9 @@ class Page:
         if lines:
             self.rows.append((key, lines, style))
 
-    def lines(self, width: int | None) -> Iterator[Text]:
+    def lines(self, width: int | None) -> Iterator[Line]:
         """The page as styled lines: wrapped to ``width`` columns, or every value on one line if it is None."""
-        from rich.text import Text
-
-        yield Text(printable(self.answer), self.style)
+        yield Line.of((printable(self.answer), self.style))
         key_width = max((len(key) for key, _, _ in self.rows), default=0)
         start = _INDENT + key_width + 2
         for key, values, style in self.rows:
@@ -46,9 +40,7 @@ class Page:
                 copied = key == FIX
                 for line in _wrap(printable(value), None if copied else width, start):
                     label = key if first else ""
-                    yield Text.assemble(
-                        " " * _INDENT, (label.ljust(key_width), "cyan"), "  ", (line, style), no_wrap=copied
-                    )
+                    yield Line.of(" " * _INDENT, (label.ljust(key_width), "cyan"), "  ", (line, style), copied=copied)
                     first = False
 
 

@@ -5,23 +5,22 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
-from rich.text import Text
-
 from soinspect.model.finding import Comparison, Severity
 from soinspect.model.series import FolderComparison, Step, Timeline
 from soinspect.model.texts import count
 from soinspect.render.diff import STYLES
+from soinspect.render.line import Line
 from soinspect.render.text import printable
 
 _FEW = 5
 
 
-def folder_lines(compared: FolderComparison, *, verbose: bool) -> Iterator[Text]:
+def folder_lines(compared: FolderComparison, *, verbose: bool) -> Iterator[Line]:
     """What the folders' files do to their users, then a line a pair, those that break first."""
     subject = printable(f"{compared.old} -> {compared.new}: ")
     if compared.nothing_to_compare:
         text = f"nothing to compare: no object file, snapshot or baseline in {compared.old}"
-        yield Text.assemble(subject, (printable(text), STYLES[Severity.RISKY]))
+        yield Line.of(subject, (printable(text), STYLES[Severity.RISKY]))
         return
     breaking = [pair for pair in compared.pairs if pair.breaking]
     whose = "breaks its users" if len(breaking) == 1 else "break their users"
@@ -32,7 +31,7 @@ def folder_lines(compared: FolderComparison, *, verbose: bool) -> Iterator[Text]
     parts += [f"{len(compared.added)} new"] if compared.added else []
     parts += [f"{len(compared.unreadable)} unreadable"] if compared.unreadable else []
     style = STYLES[Severity.BREAKING if breaking or compared.gone else Severity.COMPATIBLE]
-    yield Text.assemble(subject, (", ".join(parts), style))
+    yield Line.of(subject, (", ".join(parts), style))
     for name in compared.gone:
         yield _row("gone", name, Severity.BREAKING)
     order = list(Severity)
@@ -49,34 +48,32 @@ def folder_lines(compared: FolderComparison, *, verbose: bool) -> Iterator[Text]
         yield _row("unreadable", text, Severity.RISKY)
     if breaking:
         command = shlex.join(("soinspect", "diff", breaking[0].old, breaking[0].new))
-        yield Text(f"{'':14}in full: {printable(command)}")
+        yield Line.of(f"{'':14}in full: {printable(command)}")
 
 
-def timeline_lines(timeline: Timeline) -> Iterator[Text]:
+def timeline_lines(timeline: Timeline) -> Iterator[Line]:
     """How many versions break the one before, then a line a step."""
     breaking = sum(step.comparison.breaking for step in timeline.steps)
     style = STYLES[Severity.BREAKING if breaking else Severity.COMPATIBLE]
     unseen = sum(step.comparison.types_missing is not None for step in timeline.steps)
     types = f", types not compared in {unseen}" if unseen else ""
-    yield Text(
-        f"{len(timeline.steps) + 1} versions, {breaking} of {count(len(timeline.steps), 'step')} break users{types}",
-        style,
-    )
+    steps = count(len(timeline.steps), "step")
+    yield Line.of((f"{len(timeline.steps) + 1} versions, {breaking} of {steps} break users{types}", style))
     for step in timeline.steps:
         worst = _worst(step.comparison)
         yield _row(worst, f"{step.comparison.old} -> {step.comparison.new}: {_counts(step.comparison)}", worst)
         yield from _offers(step)
 
 
-def _offers(step: Step) -> Iterator[Text]:
+def _offers(step: Step) -> Iterator[Line]:
     for sign, names in (("-", step.removed), ("+", step.added)):
         if names:
             more = f" and {len(names) - _FEW:,} more" if len(names) > _FEW else ""
-            yield Text(f"{'':14}{sign}{len(names):,}: {printable(', '.join(names[:_FEW]))}{more}")
+            yield Line.of(f"{'':14}{sign}{len(names):,}: {printable(', '.join(names[:_FEW]))}{more}")
 
 
-def _row(word: str, text: str, severity: Severity) -> Text:
-    return Text.assemble("  ", (f"{word:<10}", STYLES[severity]), "  ", printable(text))
+def _row(word: str, text: str, severity: Severity) -> Line:
+    return Line.of("  ", (f"{word:<10}", STYLES[severity]), "  ", printable(text))
 
 
 def _worst(comparison: Comparison) -> Severity:
