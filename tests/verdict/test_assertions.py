@@ -27,7 +27,10 @@ def outcome(host: Path, plugin: Path, required: str) -> tuple[Outcome, str | Non
     return verdict.outcome, next((it.message for it in verdict.reasons), None)
 
 
-@pytest.fixture(scope="module", params=GO_VERSIONS)
+OLDER = [pytest.param(version, marks=pytest.mark.full) for version in GO_VERSIONS if version != GO_CURRENT]
+
+
+@pytest.fixture(scope="module", params=[*OLDER, GO_CURRENT])
 def pair(request: pytest.FixtureRequest, go_build: GoBuild) -> tuple[Path, Path]:
     version = request.param
     return go_build(version, FOLDER / "host", mode="exe"), go_build(version, FOLDER / "plugin")
