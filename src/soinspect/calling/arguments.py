@@ -16,10 +16,10 @@ import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from soinspect.calling.worker import protocol
-from soinspect.errors import InputError, UsageError
+from soinspect.errors import UsageError
+from soinspect.regularfile import read_regular
 
 _INTEGER = re.compile(r"[+-]?(?:0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO][0-7]+|\d+)")
 _FLOAT = re.compile(r"[+-]?(?:\d+\.\d*|\.\d+|\d+(?=[eE]))(?:[eE][+-]?\d+)?|[+-]?(?:inf|nan)")
@@ -144,7 +144,7 @@ def _value(text: str) -> tuple[int, int | bytes]:  # noqa: C901  (one line a for
     if text.startswith("&{") and text.endswith("}"):
         return _structure(text)
     if text.startswith("@"):
-        return protocol.BYTES, _contents(text[1:])
+        return protocol.BYTES, read_regular(text[1:], _MAX_FILE)
     callback = _CALLBACK.fullmatch(text)
     if callback:
         return protocol.CALLBACK, _integer(callback["value"] or "0")
@@ -209,17 +209,6 @@ def _structure(text: str) -> tuple[int, bytes]:
         alignment = max(alignment, len(packed))
         data += bytes(-len(data) % len(packed)) + packed
     return protocol.BYTES, data + bytes(-len(data) % alignment)
-
-
-def _contents(path: str) -> bytes:
-    try:
-        with Path(path).open("rb") as file:
-            data = file.read(_MAX_FILE + 1)
-    except OSError as error:
-        raise InputError(path, (error.strerror or str(error)).lower()) from None
-    if len(data) > _MAX_FILE:
-        raise UsageError(f"{path} is larger than the {_MAX_FILE >> 20} MiB that an argument may have")
-    return data
 
 
 def split_parts(text: str) -> Iterator[str]:

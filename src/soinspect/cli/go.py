@@ -13,12 +13,14 @@ from typer.core import TyperCommand
 
 from soinspect.cli.exits import Exit, report
 from soinspect.cli.options import Files, Page, PageFormat, Verbose, console, print_lines, write
-from soinspect.errors import InputError, SoinspectError, UsageError
+from soinspect.errors import SoinspectError, UsageError
 from soinspect.model.absence import Absent
+from soinspect.regularfile import read_regular
 
 if TYPE_CHECKING:
     from soinspect.model.goreport import GoQuery, GoReport, GoTable
 
+_MAX_SOURCE = 64 << 20
 _WITH_GLOB = frozenset({"--functions", "--types"})
 _WITH_MANY = {"--addr2line": re.compile(r"(0[xX])?[0-9a-fA-F]+"), "--source": re.compile(r".*\.go", re.DOTALL)}
 
@@ -97,7 +99,7 @@ def command(
         match=match,
         depth=depth,
         addresses=tuple(_address(text) for text in addresses or ()),
-        sources=tuple(_contents(path) for path in sources or ()),
+        sources=tuple(read_regular(str(path), _MAX_SOURCE) for path in sources or ()),
     )
     errors: list[SoinspectError] = []
     reports = list(_reports(files, query, chosen, errors))
@@ -137,13 +139,6 @@ def _address(text: str) -> int:
         return int(text, 16)
     except ValueError:
         raise UsageError(f"--addr2line {text}: not a hexadecimal address") from None
-
-
-def _contents(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(str(path), (error.strerror or str(error)).lower()) from None
 
 
 def _verdict(answer: GoReport) -> Exit:

@@ -13,6 +13,7 @@ import typer
 
 from soinspect.cli.exits import Exit
 from soinspect.errors import UsageError
+from soinspect.regularfile import read_regular
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -114,16 +115,11 @@ def write_to(path: Path | None, text: str) -> None:
 def read_settings(path: Path) -> str:
     """The text of a file that the user wrote.
 
-    :raises UsageError: it cannot be read, or is too large to be written by hand.
+    :raises InputError: it cannot be read, or is too large to be written by hand.
+    :raises UsageError: it is no text.
     """
     try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_SETTINGS + 1)
-        if len(data) > _MAX_SETTINGS:
-            raise UsageError(f"{path}: has more than {_MAX_SETTINGS:,} bytes")
-        return data.decode()
-    except OSError as error:
-        raise UsageError(f"{path}: {(error.strerror or 'cannot be read').lower()}") from None
+        return read_regular(str(path), _MAX_SETTINGS).decode()
     except UnicodeDecodeError:
         raise UsageError(f"{path}: not UTF-8 text") from None
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import mmap
 import os
-import stat
 from bisect import bisect_right
 from collections.abc import Iterator
 from itertools import pairwise
@@ -30,6 +29,7 @@ from soinspect.model.constants import (
     SegmentType,
 )
 from soinspect.model.image import Anomaly, Header, Section, Segment
+from soinspect.regularfile import open_regular
 
 _IDENT_SIZE = 16
 _HEADER_FIELDS = (
@@ -38,6 +38,7 @@ _HEADER_FIELDS = (
 )
 _CHUNK = 1 << 16  # bytes compared at a time: few enough to stay in the processor's cache
 _LARGE = 1 << 20
+_MAX_COMPARED = 16 << 30  # a sparse file costs nothing, and may have terabytes
 _PN_XNUM = 0xFFFF
 _SHN_XINDEX = 0xFFFF
 
@@ -73,21 +74,13 @@ class Image:
 
         :raises InputError: it is missing, empty, a directory or not a regular file, or may not be read.
         """
-        try:
-            # O_NONBLOCK: a FIFO without a writer must not hang us; it is refused just after.
-            with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:  # noqa: PTH123
-                mode = os.fstat(file.fileno()).st_mode
-                if stat.S_ISDIR(mode):
-                    raise InputError(path, "is a directory: name a file in it")
-                if not stat.S_ISREG(mode):
-                    raise InputError(path, "is not a regular file")
-                if os.fstat(file.fileno()).st_size == 0:
-                    raise InputError(path, "is empty (0 bytes)")
+        with open_regular(path) as file:
+            if os.fstat(file.fileno()).st_size == 0:
+                raise InputError(path, "is empty (0 bytes)")
+            try:
                 data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        except IsADirectoryError:
-            raise InputError(path, "is a directory: name a file in it") from None
-        except (OSError, ValueError) as error:
-            raise InputError(path, _reason(error, path)) from None
+            except (OSError, ValueError) as error:
+                raise InputError(path, str(error).lower()) from None
         try:
             return cls(path, data)
         except InputError:
@@ -263,11 +256,11 @@ class Image:
         return data
 
     def same_bytes(self, other: Image) -> bool:
-        """Whether two files are the same, told without a copy of either."""
+        """Whether two files are the same, told without a copy of either; of huge ones, False."""
         starts = range(0, self.size, _CHUNK)
-        return self.size == other.size and all(
-            self.data[at : at + _CHUNK] == other.data[at : at + _CHUNK] for at in starts
-        )
+        if self.size != other.size or self.size > _MAX_COMPARED:
+            return False
+        return all(self.data[at : at + _CHUNK] == other.data[at : at + _CHUNK] for at in starts)
 
     def segment_of(self, vaddr: int) -> Segment | None:
         """The loaded segment whose memory contains ``vaddr``, or None."""
@@ -327,14 +320,3 @@ class Image:
     def anomalies(self) -> tuple[Anomaly, ...]:
         """What was odd in all that has been read so far, in the order it was met."""
         return tuple(self._anomalies)
-
-
-def _reason(error: OSError | ValueError, path: str) -> str:
-    if isinstance(error, FileNotFoundError):
-        dangling = os.path.islink(path)  # noqa: PTH114
-        return f"a link to {os.readlink(path)}, which does not exist" if dangling else "no such file"  # noqa: PTH115
-    if isinstance(error, PermissionError):
-        return "permission denied"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror.lower()
-    return str(error)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import stat
 import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
 from soinspect.errors import InputError, UsageError
+from soinspect.regularfile import open_regular
 
 if TYPE_CHECKING:
     from soinspect.model.facts import Facts
@@ -26,10 +25,9 @@ def is_saved(path: str) -> bool:
     if path == "-":
         return _is_start(sys.stdin.buffer.peek(_START)[:_START])  # type: ignore[union-attr]
     try:
-        # O_NONBLOCK: a FIFO without a writer must not hang us.
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:  # noqa: PTH123
-            return stat.S_ISREG(os.fstat(file.fileno()).st_mode) and _is_start(file.read(_START))
-    except OSError:
+        with open_regular(path) as file:
+            return _is_start(file.read(_START) or b"")  # None, where the kernel would make us wait (/proc/kmsg)
+    except (InputError, OSError):
         return False  # who opens it as an object file says what is wrong
 
 
@@ -45,7 +43,7 @@ def read_saved(path: str) -> Facts:
     if path == "-":
         return _read(sys.stdin.buffer, "standard input")
     try:
-        with open(path, "rb") as file:  # noqa: PTH123
+        with open_regular(path) as file:
             return _read(file, path)
     except OSError as error:
         raise InputError(path, (error.strerror or "cannot be read").lower()) from None
