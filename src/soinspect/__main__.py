@@ -1,6 +1,7 @@
 """Where the program starts: as ``soinspect``, and as ``python -m soinspect``."""
 
 import gc
+import os
 import sys
 
 # Values have no cycles, modules and tables are made to stay: looking for garbage as often as Python does by default
@@ -21,4 +22,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    # python -m puts the folder in which it is started in front: no file there may stand in for a module, least of all
+    # the plugins that are looked at.
+    if sys.path[0] == os.getcwd():  # noqa: PTH109  (pathlib is not loaded yet)
+        del sys.path[0]
     main()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+import subprocess
 import sys
 from pathlib import Path
 
@@ -150,3 +151,12 @@ def test_32_bit_libraries_are_read_but_not_called(cc: Compile, soinspect: Soinsp
     run = soinspect("call", library, "get")
     assert run.code == 3
     assert "built for i386 (32-bit)" in run.out
+
+
+def test_no_file_of_the_folder_stands_in_for_a_module(cc: Compile, tmp_path: Path) -> None:
+    """Not even a plugin that has the name of one: only call loads foreign code."""
+    library = cc('#include <stdio.h>\n__attribute__((constructor)) void ran(void) { puts("RAN"); }', name="copy.so")
+    command = [sys.executable, "-m", "soinspect", "info", library.name]
+    done = subprocess.run(command, cwd=library.parent, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("copy.so: shared library")
+    assert "RAN" not in done.stdout

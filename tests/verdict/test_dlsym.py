@@ -136,7 +136,7 @@ def test_mangled_twins(host: Path, mangled: Path, cc: Compile) -> None:
         ("run:int run(int count, const char *name)", Outcome.ACCEPTED),
         ("run:typedef unsigned u; u run(u, char *)", Outcome.REJECTED),
         ("run:void(int)", Outcome.REJECTED),
-        ("ratio:double(void)", Outcome.UNDECIDED),  # which is no function
+        ("ratio:double(void)", Outcome.REJECTED),  # which is no function
     ],
 )
 def test_prototypes(wanted: str, outcome: Outcome, host: Path, versioned: Path, soinspect: Soinspect) -> None:
@@ -166,3 +166,14 @@ def test_musl_words_it_differently(versioned: Path) -> None:
         (step,) = check_symbols(read_guest(elf), [Requirement.parse("ran")], Libc.MUSL)
     assert isinstance(step, Reason)
     assert step.message == "Symbol not found: ran"
+
+
+def test_a_library_of_the_plugin_has_it(host: Path, cc: Compile) -> None:
+    """dlsym looks into what a plugin needs, too."""
+    library = cc("int dep(void) { return 1; } int data;", "-g", "-Wl,-soname,libdep.so", name="libdep.so")
+    plugin = cc("int dep(void); int run(void) { return dep(); } int number;", "-g", str(library),
+                f"-Wl,-rpath,{library.parent}", name="plugin.so")  # fmt: skip
+    (verdict,) = required(host, plugin, "dep").plugins
+    assert verdict.passed[-1] == f"dlsym finds dep in {library}, which it needs"
+    (verdict,) = required(host, plugin, "number:int number(void)").plugins
+    assert verdict.reasons[0].summary == "number is a variable, not int number(void)"

@@ -180,6 +180,15 @@ def test_only_what_c_files_prove_is_said(text: str, foreseen: bool | None, c_hos
     assert found.foreseen is foreseen
 
 
+def test_a_message_that_names_a_plugin_asks_nothing_of_the_others(c_host: Path, cc: Compile) -> None:
+    good = cc("int run(void) { return 1; }", name="good.so")
+    bad = cc("int of_nobody(void); int run(void) { return of_nobody(); }", name="bad.so")
+    found = api.explain("./bad.so: undefined symbol: of_nobody", c_host, good, bad)
+    assert isinstance(found, Explanation)
+    assert found.verdict
+    assert [it.outcome for it in found.verdict.plugins] == [Outcome.ACCEPTED, Outcome.REJECTED]
+
+
 def test_a_plugin_may_have_had_another_name_but_not_that_of_its_library(c_host: Path, cc: Compile) -> None:
     gone = cc("int api;", "-Wl,-soname,libgone.so.1", name="libgone.so")
     plugin = cc("extern int api; int run(void) { return api; }", str(gone), name="plugin.so")

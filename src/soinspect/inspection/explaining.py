@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import PurePath
 
 from soinspect.elf.describe import dynamic_linking
 from soinspect.elf.file import ElfFile
@@ -28,7 +29,10 @@ def explain_by_files(found: Recognised, host: str, plugins: Sequence[str], envir
     """
     files = FileSystem(environment.root)
     named = [_names(path, files) for path in plugins]
-    asked = tuple(requirement for it in named for requirement in asked_by(found, it))
+    said = PurePath(found.words.get("path", "")).name
+    # A message that names one of the files asks nothing of the others.
+    meant = [it for it in named if PurePath(it.path).name == said] or named
+    asked = tuple(requirement for it in meant for requirement in asked_by(found, it))
     verdict = check(host, plugins, environment, Policy(requirements=asked))
     return hold_against(found, verdict, named)
 

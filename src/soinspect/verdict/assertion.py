@@ -181,7 +181,10 @@ class KnownTypes:
 
     def _satisfies(self, export: GoExport, has: TypeText, wanted: TypeText, asked: tuple[Method, ...]) -> Step:
         methods = self._methods(export, has)
+        is_written_out = str(wanted.pieces[0]).startswith("interface")
         for method in asked:
+            if is_written_out and not method.name[0].isupper():
+                return self._lacks(export, wanted, method, "a small letter keeps it to its own package")
             signature = methods.get(method.name) if methods is not None else None
             if methods is None or signature == "":
                 return self._undecided(export, "its methods are not in the file")
@@ -200,17 +203,29 @@ class KnownTypes:
         found, printed = export.looked_up_type, self._printed(wanted)
         message = f"interface conversion: {found} is not {printed}: missing method {method.name}"
         signature = _as_written(TypeText(pieces=method.signature)).removeprefix("func")
+        fix = f"Give it the method {method.name}{signature}."
+        if not method.name[0].isupper():
+            printed, fix = None, f"Begin {method.name} with a capital letter, in host and plugin."
+        elif self._has_pointer_to_no_methods(export):
+            fix = f"declare {export.name} as a variable of the type itself that has the methods"
         return REQUIRED_TYPE.found(
             f"{export.name}, which is {found}, lacks the method {method.name}: {why}",
             message=message if printed else None,
-            fix=f"Give it the method {method.name}{signature}.",
+            fix=fix,
+        )
+
+    def _has_pointer_to_no_methods(self, export: GoExport) -> bool:
+        """Whether what Lookup returns points to a pointer or an interface: no such type has methods."""
+        return export.looked_up_type.startswith("**") or any(
+            it.kind is GoKind.INTERFACE and it.text == export.type for it in self.types
         )
 
     def _methods(self, export: GoExport, has: TypeText) -> dict[str, str] | None:
         """The signatures of the methods that what Lookup returned has; None where they are not known."""
-        if export.kind is GoExportKind.FUNCTION or len(has.pieces) == 1 or not isinstance(has.pieces[1], TypeName):
+        lead = has.pieces[0]
+        if export.kind is GoExportKind.FUNCTION or lead != "*" or not isinstance(has.pieces[1], TypeName):
             # What a pointer without a name for its target has can only come from an embedded field.
-            return None if str(has.pieces[0]).startswith("*struct") else {}
+            return None if str(lead).startswith("*struct") else {}
         packages = self._paths(has.pieces[1])
         named = {it.text: it for it in self.types if it.package in packages}
         described = named.get(f"*{export.type}") or named.get(export.type)

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Iterator
 
 from soinspect.demangle.scheme import demangle
 from soinspect.model.absence import Absent
+from soinspect.model.constants import SymbolType
 from soinspect.model.goloading import Guest, PrototypeCheck
 from soinspect.model.loadplan import Libc
-from soinspect.model.verdict import Outcome, Reason, Requirement, Step
+from soinspect.model.verdict import Outcome, Requirement, Step
 from soinspect.verdict import dlrules as rules
 from soinspect.verdict.near import near_names
 
@@ -25,7 +26,8 @@ def check_symbols(guest: Guest, requirements: Iterable[Requirement], libc: Libc)
     for required in requirements:
         yield _lookup(guest, required, libc)
         if required.symbol in prototypes and required.symbol in guest.exports.names:
-            yield _prototype(prototypes[required.symbol])
+            row = guest.exports.names.index(required.symbol)
+            yield _prototype(prototypes[required.symbol], SymbolType(guest.exports.infos[row] & 0xF))
 
 
 def _lookup(guest: Guest, required: Requirement, libc: Libc) -> Step:
@@ -55,11 +57,11 @@ def _lookup(guest: Guest, required: Requirement, libc: Libc) -> Step:
     )
 
 
-def _missing(guest: Guest, required: Requirement, libc: Libc) -> Reason:
+def _missing(guest: Guest, required: Requirement, libc: Libc) -> Step:
     name = required.symbol
     provider = next((it.provider for it in guest.inherited if it.symbol == name), None)
     if provider is not None:
-        return rules.REQUIRED.found(f"it does not export {name}: dlsym finds that of {provider}, which it needs")
+        return f"dlsym finds {name} in {provider}, which it needs"
     cause, fix = _why_missing(guest, name)
     near = near_names(name, guest.exports.names)
     return rules.REQUIRED.found(
@@ -111,7 +113,9 @@ def _message(guest: Guest, required: Requirement, libc: Libc) -> str:
     return f"{guest.path}: undefined symbol: {required.symbol}{version}"
 
 
-def _prototype(check: PrototypeCheck) -> Step:
+def _prototype(check: PrototypeCheck, kind: SymbolType) -> Step:
+    if kind in (SymbolType.OBJECT, SymbolType.TLS):
+        return rules.REQUIRED_PROTOTYPE.found(f"{check.symbol} is a variable, not {check.wanted}")
     if isinstance(check.found, Absent):
         return rules.REQUIRED_PROTOTYPE.found(
             f"whether {check.symbol} is {check.wanted} cannot be told: {check.found.reason}",

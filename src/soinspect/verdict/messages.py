@@ -105,7 +105,9 @@ MESSAGES = (
            "the {file} that is found has the version {version}, and not {name} in it: it is another build than the one"
            " that was linked against",
            _DEPS),
-    _known("ld.undefined-symbol", r"undefined symbol: (?P<name>[^\s,]+)(?:, version (?P<version>[^\s,)\"']+))?",
+    _known("ld.undefined-symbol",
+           r"(?:(?<![^\s:\"])(?P<path>[^\s:\"]+): )?undefined symbol: (?P<name>[^\s,]+)"
+           r"(?:, version (?P<version>[^\s,)\"']+))?",
            "nothing in the process defines {name}: a library is missing from the link, another version of it is"
            " found, or the host defines the symbol without exporting it (-rdynamic); or the host looked it up in the"
            " plugin, which does not export it by that name",
