@@ -6,6 +6,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 from soinspect.model.texts import LazyTexts
@@ -31,9 +32,12 @@ _ROOM = 1 << 24  # characters for all suspicious names of one list
 
 def demangle(name: str) -> str:
     """The C++ or Rust name behind a mangled one; any other name comes back as it is."""
+    return name if name.count("_") >= _FEW_REFERENCES and _expansion(name) > _HOPELESS else _demangled(name)
+
+
+def _demangled(name: str) -> str:
+    """As :func:`demangle`, of a name that does not expand out of proportion."""
     if not name.startswith(_PREFIXES) or not name.isascii() or len(name) > _LONGEST:
-        return name
-    if name.count("_") >= _FEW_REFERENCES and _expansion(name) > _HOPELESS:
         return name
     cxx, rust = _demanglers()
     try:
@@ -62,19 +66,17 @@ def _expansion(name: str) -> int:
     is_rust = name.startswith(_RUST)
     ranks: dict[str, int] = {}  # Rust's references have no order of their own: that of their first use
     known: dict[str, tuple[list[int], list[int]]] = {kind: ([], []) for kind in "STB"}
-    length = end = 0
-    for reference in (_RUST_REFERENCE if is_rust else _CXX_REFERENCE).finditer(name):
-        length += reference.start() - end
-        end = reference.end()
-        kind, digits = reference.groups()
+    first, *parts = (_RUST_REFERENCE if is_rust else _CXX_REFERENCE).split(name)
+    length = len(first)
+    for kind, digits, text in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
         number = ranks.setdefault(digits, len(ranks)) if is_rust else int(digits or "-1", 36)
         numbers, lengths = known[kind]
         index = bisect_left(numbers, number)
         if index == len(numbers):
             numbers.append(number)
             lengths.append(length)
-        length += lengths[index]
-    return length + len(name) - end
+        length += lengths[index] + len(text)
+    return length
 
 
 class Demangled(LazyTexts):
@@ -85,10 +87,21 @@ class Demangled(LazyTexts):
 
     def __iter__(self) -> Iterator[str]:
         """All names; where many expand out of proportion, the rest of those stay as they are."""
+        if not any(map(str.startswith, self._sources, repeat(_PREFIXES))):
+            yield from self._sources
+            return
+        cxx, _ = _demanglers()
         room = _ROOM
         for name in self._sources:
-            if name.count("_") < _FEW_REFERENCES or _expansion(name) < _SUSPICIOUS:
-                yield demangle(name)
+            few = name.count("_") < _FEW_REFERENCES
+            # Nearly all names of a C++ library: LLVM's work is half of what a call of _demangled takes.
+            if few and name.startswith("_Z") and name.isascii() and len(name) <= _LONGEST and _LEGACY_RUST not in name:
+                try:
+                    yield cxx(name) or name
+                except ValueError:
+                    yield name
+            elif few or _expansion(name) < _SUSPICIOUS:
+                yield _demangled(name)
             elif room > 0:
                 text = demangle(name)
                 room -= len(text)
