@@ -80,14 +80,15 @@ def near_names(table: ExplainedSymbols, pattern: re.Pattern[str]) -> Sequence[st
 def explain(columns: SymbolColumns, names: GoNames | None, *, with_demangling: bool = True) -> ExplainedSymbols:
     """Say what the symbols' names mean; those of C++ and Rust are demangled when they are asked for."""
     texts: Sequence[str] = Demangled(columns.names) if with_demangling else columns.names
-    kinds = [SymbolKind.IMPORT if section == "UND" else SymbolKind.C for section in columns.sections]
+    imported, c = SymbolKind.IMPORT, SymbolKind.C  # looking members up takes longer than comparing sections
+    kinds = [imported if section == "UND" else c for section in columns.sections]
     packages: list[str | None] = [None] * len(columns)
     if names is not None:
         from soinspect.demangle.golink import explain_go_symbol
 
         texts = list(texts)
         for i, (name, info) in enumerate(zip(columns.names, columns.infos, strict=True)):
-            if kinds[i] is not SymbolKind.IMPORT:
+            if kinds[i] is not imported:
                 explained = explain_go_symbol(name, info & 0xF, names)
                 texts[i], kinds[i], packages[i] = explained.text, explained.kind, explained.package
     return ExplainedSymbols(symbols=columns, texts=texts, kinds=kinds, packages=packages)
@@ -128,7 +129,8 @@ def _order(rows: ExplainedSymbols, query: SymbolQuery, names: GoNames | None) ->
 
 
 def _defined_first(rows: ExplainedSymbols) -> Callable[[int], bool]:
-    return [kind is SymbolKind.IMPORT for kind in rows.kinds].__getitem__
+    imported = SymbolKind.IMPORT
+    return [kind is imported for kind in rows.kinds].__getitem__
 
 
 def _own_first(rows: ExplainedSymbols, own: str) -> Callable[[int], tuple[int, int | str]]:

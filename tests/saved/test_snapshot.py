@@ -148,6 +148,14 @@ def test_columns_are_of_one_length_and_hold_bytes(change: object, cc: Compile) -
         read_snapshot(json.dumps(body), "saved")
 
 
+@pytest.mark.parametrize("column", ["values", "sizes"])
+def test_addresses_and_sizes_are_not_negative(column: str, cc: Compile) -> None:
+    body = types_of(cc)
+    body["facts"]["snapshot"]["symbols"]["symbols"][column][0] = -1
+    with pytest.raises(InputError, match="is negative"):
+        read_snapshot(json.dumps(body), "saved")
+
+
 @pytest.mark.parametrize("target", [-1, 10**6])
 def test_types_refer_to_types_that_are_there(target: int, cc: Compile) -> None:
     body = types_of(cc)

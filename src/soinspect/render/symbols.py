@@ -5,6 +5,8 @@ Rows are joined strings rather than rich tables, which cost more than half a mil
 
 from __future__ import annotations
 
+import sys
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -55,7 +57,7 @@ def plain_lines(listing: SymbolListing, *, titled: bool) -> Iterator[str]:
     """One line a symbol, tab-separated in the order of ``COLUMNS``, nothing cut; ``titled`` puts the path first."""
     title = printable(listing.path) + "\t" if titled else ""
     lines = [
-        f"{title}0x{value:016x}\t{size}\t{middle}\t{name}{version}\t{text}{version}\n"
+        f"{title}0x{value}\t{size}\t{middle}\t{name}{version}\t{text}{version}\n"
         for value, size, middle, name, text, version in zip(*_columns(listing.table), strict=True)
     ]
     yield from _in_order(lines, listing.order)
@@ -69,7 +71,7 @@ def csv_lines(listing: SymbolListing) -> Iterator[str]:
     buffer = io.StringIO(newline="")
     path = printable(listing.path)
     csv.writer(buffer).writerows(
-        (path, f"0x{value:016x}", size, *middle.split("\t"), name + version, text + version)
+        (path, f"0x{value}", size, *middle.split("\t"), name + version, text + version)
         for value, size, middle, name, text, version in zip(*_columns(listing.rows), strict=True)
     )
     yield buffer.getvalue()
@@ -97,11 +99,19 @@ def _in_order(lines: Sequence[str], order: Sequence[int]) -> Iterator[str]:
 
 
 def _columns(rows: ExplainedSymbols) -> tuple[Sequence[Any], ...]:
-    """Values, sizes, what stands in the middle of a line, raw names, readable names, and what follows both of them."""
+    """Values as digits, sizes, the middle of each line, raw names, readable names, and what follows both of them."""
     symbols = rows.symbols
     names = all_printable(symbols.names)
     texts = names if rows.texts is symbols.names else all_printable(rows.texts)
-    return symbols.values, symbols.sizes, _middles(rows), names, texts, _versions(symbols)
+    return _hexadecimal(symbols.values), symbols.sizes, _middles(rows), names, texts, _versions(symbols)
+
+
+def _hexadecimal(values: Sequence[int]) -> list[str]:
+    """Sixteen digits for each value, written in one go: a format of its own for each takes a third of a listing."""
+    words = array("Q", values)
+    if sys.byteorder == "little":
+        words.byteswap()
+    return words.tobytes().hex("\n", words.itemsize).splitlines()
 
 
 def _middles(rows: ExplainedSymbols) -> list[str]:

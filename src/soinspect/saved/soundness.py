@@ -35,6 +35,8 @@ def _defect_of_columns(rows: ExplainedSymbols) -> str | None:
         return "the columns of its symbols are not of one length"
     if not all(0 <= info < _BYTE for info in (*rows.symbols.infos, *rows.symbols.others)):
         return "the st_info or st_other of a symbol is not a byte"
+    if min((*rows.symbols.values, *rows.symbols.sizes), default=0) < 0:
+        return "the value or size of a symbol is negative"
     return None
 
 
