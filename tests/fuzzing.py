@@ -7,12 +7,14 @@ python tests/fuzzing.py c.so 17 --shrink small.so    # the smallest file found t
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,7 +102,16 @@ def troubles(sound: Path, first: int, last: int, *, share: int = 1) -> list[Outc
 
     What exceeds its time must do so twice: a virtual machine may stand still while its clocks go on.
     """
-    found = [outcome for outcome in run(sound, first, last, questions_for(sound), share=share) if outcome.trouble]
+    questions = questions_for(sound)
+    processors = len(os.sched_getaffinity(0))
+    part = -(-(last - first) // processors)
+
+    def look(start: int) -> list[Outcome]:
+        outcomes = run(sound, start, min(start + part, last), questions, share=share)
+        return [outcome for outcome in outcomes if outcome.trouble]
+
+    with ThreadPoolExecutor(processors) as pool:
+        found = [outcome for outcomes in pool.map(look, range(first, last, part)) for outcome in outcomes]
     return [it for it in found if any(again.trouble for again in run(sound, it.number, it.number + 1, [(it.command,)]))]
 
 

@@ -23,6 +23,7 @@ import typer
 from bounded import judge, limit_memory, limit_next_step
 from mutation import Mutator, apply
 from soinspect.cli import app
+from soinspect.elf.file import ElfFile
 from soinspect.scan import pool
 
 if TYPE_CHECKING:
@@ -37,6 +38,22 @@ def _command(name: str) -> Callable[[], object]:
 
 _command_line = app.command_line
 app.command_line = lambda arguments: _command(arguments[0])  # type: ignore[assignment, return-value]
+
+
+@cache
+def _kept(path: str) -> ElfFile:
+    """A sound file, which stays open: reading the C library for each question takes most of the time."""
+    elf = _open(path)
+    elf.image.close = lambda: None  # type: ignore[method-assign]
+    return elf
+
+
+def _open_elf(path: str) -> ElfFile:
+    return _open(path) if Path(path).stem == "mutant" else _kept(path)
+
+
+_open = ElfFile.open
+ElfFile.open = _open_elf  # type: ignore[method-assign]
 pool.processes = lambda _: pool.in_process()  # type: ignore[assignment]  # the limits are those of this process
 
 
@@ -66,7 +83,8 @@ def work(sound: Path, first: int, last: int, share: int, questions: list[list[li
     limit_memory()
     data = sound.read_bytes()
     mutator = Mutator(data)
-    mutant = sound.with_name("mutant" + sound.suffix)
+    mutant = sound.parent / str(first) / f"mutant{sound.suffix}"  # another worker may be at other numbers
+    mutant.parent.mkdir(exist_ok=True)
     for number in range(first, last):
         mutant.write_bytes(apply(data, mutator.edits(number)))
         for which in range(number % share, len(questions), share):
