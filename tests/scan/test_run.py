@@ -152,7 +152,13 @@ def test_an_interrupted_scan_goes_on_from_its_cache(tree: Path, tmp_path: Path) 
     cache = tmp_path / "cache"
     command = [sys.executable, "-m", "soinspect", "scan", str(tree), "--cache", str(cache), "--format", "jsonl"]
     # Nobody reads its output: it stops when the pipe is full, after some hundred rows.
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as scan:
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background ignores it
+    ) as scan:
         deadline = time.monotonic() + 60
         while not stored(cache) and time.monotonic() < deadline:
             time.sleep(0.01)
