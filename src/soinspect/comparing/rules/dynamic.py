@@ -13,7 +13,6 @@ from soinspect.model.dynamic import VersionFloor
 from soinspect.model.finding import Profile, Severity
 from soinspect.model.snapshot import DynamicLinking, Snapshot
 
-_GABI = "https://www.sco.com/developers/gabi/latest/ch4.eheader.html"
 _LD = "https://man7.org/linux/man-pages/man1/ld.1.html"
 _PSABI = "https://gitlab.com/x86-psABIs/x86-64-ABI"
 # auditwheel puts the beginning of a SHA-256 into the names of libraries that it copies into a wheel.
