@@ -17,7 +17,7 @@ def open_regular(path: str) -> BufferedReader:
     try:
         file = open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC), "rb")  # noqa: PTH123, SIM115
     except (OSError, ValueError) as error:
-        raise InputError(path, _reason(error, path)) from None
+        raise InputError(path, why_unreadable(error, path)) from None
     if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         return file
     file.close()
@@ -33,13 +33,14 @@ def read_regular(path: str, most: int) -> bytes:
         try:
             data = file.read(most + 1) or b""  # None, where the kernel would make us wait (/proc/kmsg)
         except OSError as error:
-            raise InputError(path, _reason(error, path)) from None
+            raise InputError(path, why_unreadable(error, path)) from None
     if len(data) > most:
         raise InputError(path, f"has more than {most:,} bytes")
     return data
 
 
-def _reason(error: OSError | ValueError, path: str) -> str:
+def why_unreadable(error: OSError | ValueError, path: str) -> str:
+    """What an exception of the system means for the file at ``path``, in a few words."""
     if isinstance(error, FileNotFoundError):
         dangling = os.path.islink(path)  # noqa: PTH114
         return f"a link to {os.readlink(path)}, which does not exist" if dangling else "no such file"  # noqa: PTH115

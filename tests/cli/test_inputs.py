@@ -160,3 +160,16 @@ def test_no_file_of_the_folder_stands_in_for_a_module(cc: Compile, tmp_path: Pat
     done = subprocess.run(command, cwd=library.parent, capture_output=True, text=True, check=True)
     assert done.stdout.startswith("copy.so: shared library")
     assert "RAN" not in done.stdout
+
+
+def test_a_file_that_is_cut_short_after_it_was_opened(cc: Compile) -> None:
+    library = cc("int answer(void) { return 42; }", "-g", name="answer.so")
+    script = f"""
+import os
+from soinspect.elf.file import ElfFile
+with ElfFile.open({str(library)!r}) as elf:
+    os.truncate({str(library)!r}, 0)
+    print(*elf.dynamic_symbols.names)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, text=True)
+    assert "answer" in done.stdout.split()

@@ -29,7 +29,7 @@ from soinspect.model.constants import (
     SegmentType,
 )
 from soinspect.model.image import Anomaly, Header, Section, Segment
-from soinspect.regularfile import open_regular
+from soinspect.regularfile import open_regular, why_unreadable
 
 _IDENT_SIZE = 16
 _HEADER_FIELDS = (
@@ -38,26 +38,29 @@ _HEADER_FIELDS = (
 )
 _CHUNK = 1 << 16  # bytes compared at a time: few enough to stay in the processor's cache
 _LARGE = 1 << 20
+# A file that is cut short while it is mapped ends the process (SIGBUS). Copying so much takes some milliseconds.
+_MAX_COPIED = 16 << 20
 _MAX_COMPARED = 16 << 30  # a sparse file costs nothing, and may have terabytes
 _PN_XNUM = 0xFFFF
 _SHN_XINDEX = 0xFFFF
 
 
 class Image:
-    """A memory-mapped ELF file: headers, and reads by file offset or virtual address.
+    """An ELF file in memory, mapped if it is large: headers, and reads by file offset or virtual address.
 
     Use it as a context manager, or call :meth:`close`. Addresses are those of the file (before relocation to a
     load address), in bytes.
     """
 
-    def __init__(self, path: str, data: bytes | mmap.mmap) -> None:
-        """Read the headers of ``data``.
+    def __init__(self, path: str, data: bytes | mmap.mmap, *, on_disk: bool = False) -> None:
+        """Read the headers of ``data``; ``on_disk`` says that it is what the file at ``path`` holds.
 
         :raises NotElf: it is something else.
         :raises FormatError: the ELF header or program headers contradict the file's length.
         """
         self.path = path
         self.data = data
+        self._on_disk = on_disk
         self.size = len(data)
         self._anomalies: dict[Anomaly, None] = {}
         self.header = self._read_header()
@@ -70,21 +73,23 @@ class Image:
 
     @classmethod
     def open(cls, path: str) -> Self:
-        """Map the file at ``path``.
+        """Read the file at ``path``, or map it.
 
         :raises InputError: it is missing, empty, a directory or not a regular file, or may not be read.
         """
         with open_regular(path) as file:
-            if os.fstat(file.fileno()).st_size == 0:
-                raise InputError(path, "is empty (0 bytes)")
             try:
-                data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+                size = os.fstat(file.fileno()).st_size
+                data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size > _MAX_COPIED else file.read(size)
             except (OSError, ValueError) as error:
-                raise InputError(path, str(error).lower()) from None
+                raise InputError(path, why_unreadable(error, path)) from None
+        if not data:
+            raise InputError(path, "is empty (0 bytes)")
         try:
-            return cls(path, data)
+            return cls(path, data, on_disk=True)
         except InputError:
-            data.close()
+            if isinstance(data, mmap.mmap):
+                data.close()
             raise
 
     def close(self) -> None:
@@ -103,8 +108,7 @@ class Image:
     def _read_header(self) -> Header:
         ident = self.data[:_IDENT_SIZE]
         if not ident.startswith(b"\x7fELF"):
-            on_disk = self.path if isinstance(self.data, mmap.mmap) else None
-            raise NotElf(self.path, what_is(self.data[:8192], on_disk))
+            raise NotElf(self.path, what_is(self.data[:8192], self.path if self._on_disk else None))
         if len(ident) < _IDENT_SIZE:
             raise self.error(
                 0, "e_ident", None, f"the file has {len(ident)} bytes, the ELF identification {_IDENT_SIZE}"
