@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from heapq import nsmallest
+from itertools import filterfalse
 from typing import TYPE_CHECKING
 
 from soinspect.demangle.scheme import Demangled
@@ -80,15 +81,15 @@ def near_names(table: ExplainedSymbols, pattern: re.Pattern[str]) -> Sequence[st
 def explain(columns: SymbolColumns, names: GoNames | None, *, with_demangling: bool = True) -> ExplainedSymbols:
     """Say what the symbols' names mean; those of C++ and Rust are demangled when they are asked for."""
     texts: Sequence[str] = Demangled(columns.names) if with_demangling else columns.names
-    imported, c = SymbolKind.IMPORT, SymbolKind.C  # looking members up takes longer than comparing sections
-    kinds = [imported if section == "UND" else c for section in columns.sections]
+    import_kind, c_kind = SymbolKind.IMPORT, SymbolKind.C  # looking members up takes longer than comparing sections
+    kinds = [import_kind if section == "UND" else c_kind for section in columns.sections]
     packages: list[str | None] = [None] * len(columns)
     if names is not None:
         from soinspect.demangle.golink import explain_go_symbol
 
         texts = list(texts)
         for i, (name, info) in enumerate(zip(columns.names, columns.infos, strict=True)):
-            if kinds[i] is not imported:
+            if kinds[i] is not import_kind:
                 explained = explain_go_symbol(name, info & 0xF, names)
                 texts[i], kinds[i], packages[i] = explained.text, explained.kind, explained.package
     return ExplainedSymbols(symbols=columns, texts=texts, kinds=kinds, packages=packages)
@@ -123,14 +124,13 @@ def _order(rows: ExplainedSymbols, query: SymbolQuery, names: GoNames | None) ->
         order.sort(key=symbols.values.__getitem__)
     elif query.sort is SortKey.SIZE:
         order.sort(key=[-size for size in symbols.sizes].__getitem__)
+    elif query.sort is None and names:
+        order.sort(key=_own_first(rows, names.plugin_path or "main"))
     elif query.sort is None:
-        order.sort(key=_own_first(rows, names.plugin_path or "main") if names else _defined_first(rows))
+        import_kind = SymbolKind.IMPORT
+        is_import = [kind is import_kind for kind in rows.kinds].__getitem__
+        order = [*filterfalse(is_import, order), *filter(is_import, order)]
     return order
-
-
-def _defined_first(rows: ExplainedSymbols) -> Callable[[int], bool]:
-    imported = SymbolKind.IMPORT
-    return [kind is imported for kind in rows.kinds].__getitem__
 
 
 def _own_first(rows: ExplainedSymbols, own: str) -> Callable[[int], tuple[int, int | str]]:

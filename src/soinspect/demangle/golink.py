@@ -23,6 +23,9 @@ _CGO = re.compile(r"_?x?_?cgo_|_cgo|x?_?crosscall|threadentry$|fatalf$|setg_gcc|
 _CLOSURE = re.compile(r"\.(?:func|gowrap|deferwrap)\d+(?:[.-]|$)|-fm$|-range\d+$")
 _STATIC = re.compile(r"\.\.?(?:stmp_|statictmp_)\d+$|\.stkobj$|·f$|\.arginfo\d+$|\.args_stackmap$|\.\.inlinestart$")
 _INIT = re.compile(r"init(?:\.\d+|\.ializers)?$|map\.init\.\d+$|initdone·$")
+_VERB = re.compile(r"^\.(eq|hash)\.")
+_TYPE_ARGUMENTS = re.compile(r"\[.*\]")
+_AFTER_PATH = re.compile(r"[\[( ]")
 _ESCAPE = re.compile(r"%([0-9a-f]{2})")
 _FUNCTIONS = (SymbolType.FUNC, SymbolType.IFUNC)
 
@@ -100,7 +103,7 @@ def _explain_type(name: str, symbol_type: int, names: GoNames) -> Explained | No
     rest = match.group(1)
     hashed = _HASHED.match(rest)
     if symbol_type in _FUNCTIONS:
-        subject = "a type whose name is hashed" if hashed else re.sub(r"^\.(eq|hash)\.", "", rest)
+        subject = "a type whose name is hashed" if hashed else _VERB.sub("", rest)
         verb = "hash function" if rest.startswith(".hash.") else "equality"
         return Explained(text=f"{verb} of {subject}", kind=SymbolKind.EQUALITY)
     if rest.startswith(".") or rest in ("*", ""):
@@ -139,7 +142,7 @@ def _explain_member(package: str, member: str, symbol_type: int) -> Explained:
         return Explained(text=text, kind=SymbolKind.STATIC)
     if symbol_type not in _FUNCTIONS:
         return Explained(text=text, kind=SymbolKind.VARIABLE)
-    outside = re.sub(r"\[.*\]", "", member)
+    outside = _TYPE_ARGUMENTS.sub("", member)
     if _CLOSURE.search("." + outside):
         return Explained(text=text, kind=SymbolKind.CLOSURE)
     if "[" in member:
@@ -151,7 +154,7 @@ def _explain_member(package: str, member: str, symbol_type: int) -> Explained:
 
 def _split(name: str) -> tuple[str | None, str]:
     """Split a name into its import path, unescaped, and the rest; the path is None where there is none."""
-    head = re.split(r"[\[( ]", name, maxsplit=1)[0]
+    head = _AFTER_PATH.split(name, maxsplit=1)[0]
     slash = head.rfind("/")
     dot = head.find(".", slash + 1)
     if dot <= 0 or name.startswith((".", "$")):

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from soinspect.elf.file import ElfFile
@@ -54,6 +53,8 @@ def kept_standard_input() -> Iterator[str]:
 
     :raises InputError: as :func:`read_standard_input`.
     """
+    from tempfile import TemporaryDirectory
+
     with TemporaryDirectory(prefix="soinspect-") as folder:
         path = Path(folder, NAME)
         path.write_bytes(read_standard_input())

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 from soinspect.model.constants import SymbolBinding, SymbolType, SymbolVisibility
@@ -98,7 +99,7 @@ def _in_order(lines: Sequence[str], order: Sequence[int]) -> Iterator[str]:
         yield "".join(map(lines.__getitem__, order[start : start + _CHUNK]))
 
 
-def _columns(rows: ExplainedSymbols) -> tuple[Sequence[Any], ...]:
+def _columns(rows: ExplainedSymbols) -> tuple[Iterable[Any], ...]:
     """Values as digits, sizes, the middle of each line, raw names, readable names, and what follows both of them."""
     symbols = rows.symbols
     names = all_printable(symbols.names)
@@ -106,12 +107,13 @@ def _columns(rows: ExplainedSymbols) -> tuple[Sequence[Any], ...]:
     return _hexadecimal(symbols.values), symbols.sizes, _middles(rows), names, texts, _versions(symbols)
 
 
-def _hexadecimal(values: Sequence[int]) -> list[str]:
-    """Sixteen digits for each value, written in one go: a format of its own for each takes a third of a listing."""
+def _hexadecimal(values: Sequence[int]) -> Iterator[str]:
+    """Sixteen digits for each value, thousands in one go: a format of its own for each takes a third of a listing."""
     words = array("Q", values)
     if sys.byteorder == "little":
         words.byteswap()
-    return words.tobytes().hex("\n", words.itemsize).splitlines()
+    chunks = (words[first : first + _CHUNK].tobytes() for first in range(0, len(words), _CHUNK))
+    return chain.from_iterable(chunk.hex("\n", words.itemsize).splitlines() for chunk in chunks)
 
 
 def _middles(rows: ExplainedSymbols) -> list[str]:

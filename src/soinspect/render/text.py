@@ -22,14 +22,15 @@ def all_printable(texts: Sequence[str]) -> Sequence[str]:
 
 
 HARMLESS = bytes(range(0x20, 0x7F))
+_BATCH = 1024
 _NOT_ASCII = re.compile(r"[^\x00-\x7e]")
 
 
 def hold_only(characters: bytes, texts: Sequence[str]) -> bool:
     """Whether the texts consist of these ASCII characters alone."""
-    whole = "".join(texts)
-    # Deleting what is harmless is several times quicker than str.isprintable().
-    return whole.isascii() and not whole.encode("ascii").translate(None, characters)
+    # Deleting what is harmless is several times quicker than str.isprintable(), and memory used again than new memory.
+    parts = ("".join(texts[first : first + _BATCH]) for first in range(0, len(texts), _BATCH))
+    return all(part.isascii() and not part.encode("ascii").translate(None, characters) for part in parts)
 
 
 def each_once(text_of: Callable[..., str], *columns: Iterable[Any]) -> list[str]:
