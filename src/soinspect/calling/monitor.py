@@ -31,9 +31,9 @@ from soinspect.model.absence import Absent
 _WORKER = Path(__file__).parent / "worker" / "__main__.py"
 _THREADS = 1024
 _PAUSE = 0.001
-# The kernel's reports are asked for after a fiftieth of the time that the call has taken so far, within these bounds:
+# The kernel's reports are asked for after a hundredth of the time that the call has taken so far, within these bounds:
 # most calls take milliseconds.
-_SHARE, _SHORT_PAUSE, _LONG_PAUSE = 0.02, 0.0003, 0.01
+_SHARE, _SHORT_PAUSE, _LONG_PAUSE = 0.01, 0.0001, 0.01
 _GRACE = 2.0  # seconds that the kernel gets to stop a thread, and to bury the killed
 _BETWEEN_COUNTS = 0.1  # seconds, of processes that are not traced
 _REPORTS = 200  # taken in one go before limits are looked at again
@@ -57,7 +57,7 @@ class Watched:
     """Everything seen of the worker.
 
     ``status`` is its exit code (EXITED) or the signal's number (SIGNALLED), else 0. ``last`` is where it was
-    when it died, exited or was stopped. ``log`` is what it wrote to the shared memory, as it lies there.
+    when it died, exited or was stopped. ``log`` is what it wrote to the shared memory.
     ``processes`` counts all that it started, itself included; ``left_behind`` those that outlived it and were
     killed. ``traced`` tells that it was watched through ptrace.
     """
@@ -290,7 +290,13 @@ class _Watch:
     @property
     def _done(self) -> bool:
         """Whether the worker has said all: nobody will ask where it was then, and to look costs half a millisecond."""
-        return read_journal(os.pread(self._log, protocol.LOG_SIZE, 0)).first(protocol.DONE) is not None
+        return read_journal(self._written).first(protocol.DONE) is not None
+
+    @property
+    def _written(self) -> bytes:
+        """The log as far as it says that it is filled: a hundredth of it, mostly."""
+        (length,) = protocol.COMMITTED.unpack(os.pread(self._log, protocol.COMMITTED.size, 0))
+        return os.pread(self._log, min(protocol.COMMITTED.size + length, protocol.LOG_SIZE), 0)
 
     def _admit(self, task: int) -> bool:
         """Count a new thread or process; False for one too many, which stays stopped and cannot multiply."""
@@ -360,7 +366,6 @@ class _Watch:
                 end, status = End.SIGNALLED, os.WTERMSIG(self._status)
             else:
                 end, status = End.EXITED, os.WEXITSTATUS(self._status)
-        log = os.pread(self._log, protocol.LOG_SIZE, 0)
         scene = None if self._traced else read_scene(os.pread(self._log, protocol.SCENE_SIZE, protocol.LOG_SIZE))
         last = self._parting
         if scene and end is End.TIMED_OUT:
@@ -372,7 +377,7 @@ class _Watch:
             end=end or End.EXITED,
             status=status,
             last=last or Absent(self._unobserved()),
-            log=log,
+            log=self._written,
             stdout=bytes(self._stdout.kept),
             stderr=bytes(self._stderr.kept),
             truncated=any(o.total > o.limit for o in (self._stdout, self._stderr)),
