@@ -7,12 +7,17 @@ import sys
 # Values have no cycles, modules and tables are made to stay: looking for garbage as often as Python does by default
 # (every 700 objects) would be a tenth of a run.
 _OBJECTS_BETWEEN_COLLECTIONS = 100_000
+# What typer imports to install shell completion and to show help, tracebacks and documentation: a sixth of its time.
+_OF_TYPER = ("bz2", "linecache", "locale", "lzma", "shellingham", "subprocess", "textwrap", "tokenize", "zlib")
 
 
 def main() -> None:
     """Run the command line; Ctrl-C ends it without a word, even while modules are still being loaded."""
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     try:
+        from soinspect.cli.late import load_late
+
+        load_late(*_OF_TYPER)
         from soinspect.cli.app import main as run
 
         gc.freeze()  # looking for garbage in these modules at the end would be a tenth of a short run

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from heapq import nsmallest
-from itertools import filterfalse
 from typing import TYPE_CHECKING
 
 from soinspect.demangle.scheme import Demangled
@@ -115,22 +114,29 @@ _CODE = frozenset({SymbolKind.FUNCTION, SymbolKind.METHOD, SymbolKind.VARIABLE, 
 def _order(rows: ExplainedSymbols, query: SymbolQuery, names: GoNames | None) -> list[int]:
     """The indexes of all rows, sorted as the query asks, ties by readable name and version."""
     symbols = rows.symbols
-    order = list(range(len(rows)))
-    # One stable sort a column, the least important first, is several times quicker than one by tuples.
-    if any(symbols.versions):
-        order.sort(key=[version or "" for version in symbols.versions].__getitem__)
-    order.sort(key=rows.texts.__getitem__)
+    if query.sort is None and not names:
+        import_kind = SymbolKind.IMPORT
+        defined = [i for i, kind in enumerate(rows.kinds) if kind is not import_kind]
+        imports = [i for i, kind in enumerate(rows.kinds) if kind is import_kind]
+        return _by_name(defined, rows) + _by_name(imports, rows)
+    order = _by_name(list(range(len(rows))), rows)
     if query.sort is SortKey.ADDRESS:
         order.sort(key=symbols.values.__getitem__)
     elif query.sort is SortKey.SIZE:
         order.sort(key=[-size for size in symbols.sizes].__getitem__)
     elif query.sort is None and names:
         order.sort(key=_own_first(rows, names.plugin_path or "main"))
-    elif query.sort is None:
-        import_kind = SymbolKind.IMPORT
-        is_import = [kind is import_kind for kind in rows.kinds].__getitem__
-        order = [*filterfalse(is_import, order), *filter(is_import, order)]
     return order
+
+
+def _by_name(indexes: list[int], rows: ExplainedSymbols) -> list[int]:
+    """The same indexes, sorted by readable name, ties by version."""
+    # One stable sort a column, the least important first, is several times quicker than one by tuples.
+    versions = rows.symbols.versions
+    if len(set(map(versions.__getitem__, indexes))) > 1:
+        indexes.sort(key=[version or "" for version in versions].__getitem__)
+    indexes.sort(key=rows.texts.__getitem__)
+    return indexes
 
 
 def _own_first(rows: ExplainedSymbols, own: str) -> Callable[[int], tuple[int, int | str]]:

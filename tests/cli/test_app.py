@@ -23,7 +23,7 @@ def modules_loaded_by(*arguments: str | Path) -> set[str]:
     code = (
         "import sys, atexit, os\n"
         "atexit.register(lambda: os.write(2, ' '.join(sys.modules).encode()))\n"
-        "from soinspect.cli.app import main\nmain()\n"
+        "from soinspect.__main__ import main\nmain()\n"
     )
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
     modules = done.stderr.split()
@@ -34,7 +34,8 @@ def test_version(soinspect: Soinspect) -> None:
     assert soinspect("--version").out == f"soinspect {package.__version__}\n"
 
 
-_HEAVY = {"lief", "elftools", "capstone", "tree_sitter", "rich.table", "soinspect.calling"}
+# The last two are what subprocess and lzma are made of, for which stand-ins are loaded (soinspect.cli.late).
+_HEAVY = {"lief", "elftools", "capstone", "tree_sitter", "rich.table", "soinspect.calling", "_posixsubprocess", "_lzma"}
 
 
 @pytest.mark.parametrize(
@@ -64,6 +65,19 @@ _HEAVY = {"lief", "elftools", "capstone", "tree_sitter", "rich.table", "soinspec
 )
 def test_a_command_loads_what_it_needs(arguments: tuple[str | Path, ...], unwanted: set[str]) -> None:
     assert not modules_loaded_by(*arguments) & (_HEAVY | unwanted)
+
+
+def test_a_late_module_is_loaded_at_its_first_use() -> None:
+    code = (
+        "import sys\n"
+        "from soinspect.cli.late import load_late\n"
+        "load_late('colorsys', 'sys')\n"
+        "import colorsys\n"
+        "print(len(vars(colorsys)) > 10, end=' ')\n"
+        "from colorsys import rgb_to_hsv\n"
+        "print(colorsys.rgb_to_hsv is rgb_to_hsv, sys.modules['colorsys'].__spec__ is not None, sys.argv)\n"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "False True True ['-c']\n"
 
 
 def test_help_names_every_command(soinspect: Soinspect) -> None:
