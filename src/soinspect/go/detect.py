@@ -27,9 +27,13 @@ def _is_go(elf: ElfFile) -> bool:
     image = elf.image
     if any(section.name in _SECTIONS for section in image.sections or ()):
         return True
-    if find_build_id(elf) or _has_plugin_mark(elf):
+    if find_build_id(elf):
         return True
-    if image.sections or image.header.machine not in _MACHINES:
+    if any(section.name for section in image.sections or ()):
+        return False
+    if _has_plugin_mark(elf):
+        return True
+    if image.header.machine not in _MACHINES:
         return False
     # Nothing is left but the contents: the search costs some milliseconds for each 10 MB.
     from soinspect.go.buildinfo import read_build_info
