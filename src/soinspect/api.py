@@ -113,10 +113,13 @@ def list_symbols(path: FilePath, query: SymbolQuery | None = None, *, with_stati
         return list_open(elf, query, with_static=with_static)
 
 
-def inspect(path: FilePath, *, with_witnesses: bool = False, profile: GoHostProfile | None = None) -> Snapshot:
+def inspect(
+    path: FilePath, *, with_witnesses: bool = False, profile: GoHostProfile | None = None, explained: bool = True
+) -> Snapshot:
     """All facts of the file at ``path``; ``with_witnesses`` has pyelftools and LIEF read its symbols too.
 
-    ``profile`` is the host that a Go plugin is for.
+    ``profile`` is the host that a Go plugin is for. Those who need not know what the symbols' names mean leave out
+    ``explained``, and are spared most of the time that a large Go plugin takes.
 
     :raises InputError: the file cannot be read, or is no Go plugin where there is a ``profile``.
     """
@@ -129,7 +132,7 @@ def inspect(path: FilePath, *, with_witnesses: bool = False, profile: GoHostProf
         facts = read_saved_snapshot(path)
         return replace(facts, plugin_kinds=saved_plugin_kinds(facts, profile))
     with open_elf(path) as elf:
-        facts = snapshot(elf)
+        facts = snapshot(elf, explained=explained)
         facts = replace(facts, plugin_kinds=kinds_of(elf, facts.go, profile))
         if not with_witnesses:
             return facts

@@ -53,7 +53,10 @@ _HEAVY = {"lief", "elftools", "capstone", "tree_sitter", "rich.table", "soinspec
         (("info", sys.executable), {"rich", "soinspect.go.rtype", "soinspect.model.golang"}),
         (
             ("info", PLUGIN1),
-            {"rich", "soinspect.loader", "soinspect.comparing", "soinspect.verdict", "soinspect.dwarf"},
+            {
+                *("rich", "soinspect.loader", "soinspect.comparing", "soinspect.verdict", "soinspect.dwarf"),
+                "soinspect.demangle.golink",
+            },
         ),
         (("info", PLUGIN1, "--format", "json"), {"rich", "soinspect.loader", "soinspect.comparing", "soinspect.dwarf"}),
         (("go", PLUGIN1), {"rich", "soinspect.loader", "soinspect.comparing", "soinspect.verdict", "soinspect.dwarf"}),

@@ -44,7 +44,8 @@ def command(
     snapshots = []
     for path in files:
         try:
-            snapshots.append(api.inspect(path, with_witnesses=cross_check, profile=host))
+            facts = api.inspect(path, with_witnesses=cross_check, profile=host, explained=output is PageFormat.JSON)
+            snapshots.append(facts)
         except SoinspectError as error:
             errors.append(error)
     if output is PageFormat.JSON:

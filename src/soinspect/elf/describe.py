@@ -15,6 +15,7 @@ from soinspect.model.constants import (
     DynamicFlags,
     DynamicTag,
     SectionFlags,
+    SectionIndex,
     SegmentType,
     SymbolType,
 )
@@ -79,12 +80,14 @@ def init_functions(elf: ElfFile) -> tuple[InitFunction, ...]:
     """What runs when the object is loaded, in order: DT_PREINIT_ARRAY (programs only), DT_INIT, DT_INIT_ARRAY."""
     if isinstance(elf.dynamic, Absent):
         return ()
+    listed = list(_init_addresses(elf, elf.dynamic))
+    wanted = {address for _, address in listed}
     names: dict[int, str] = {}
     for table in (elf.static_symbols, elf.dynamic_symbols):
-        if isinstance(table, SymbolTable):
-            names |= _function_names(table)
+        if wanted and isinstance(table, SymbolTable):
+            names |= _function_names(table, wanted)
     found: list[InitFunction] = []
-    for listed_in, address in _init_addresses(elf, elf.dynamic):
+    for listed_in, address in listed:
         name: str | Absent = names.get(address) or Absent("no symbol has this address")
         found.append(InitFunction(listed_in=listed_in, address=address, name=name))
     return tuple(found)
@@ -111,10 +114,11 @@ def _init_addresses(elf: ElfFile, dynamic: DynamicSection) -> Iterator[tuple[str
                 yield f"DT_{array.name}[{index}]", address
 
 
-def _function_names(table: SymbolTable) -> dict[int, str]:
-    """Names by address, for functions only; of several names at one address the last in the table."""
-    rows = zip(table.values, table.infos, table.section_indexes, table.names, strict=True)
-    return {value: name for value, info, index, name in rows if info & 0xF == SymbolType.FUNC and index and name}
+def _function_names(table: SymbolTable, wanted: set[int]) -> dict[int, str]:
+    """The names of the functions at these addresses; of several names at one address the last in the table."""
+    there = [index for index, value in enumerate(table.values) if value in wanted]
+    symbols = [table.symbol(i) for i in there if table.infos[i] & 0xF == SymbolType.FUNC and table.section_indexes[i]]
+    return {symbol.value: symbol.name for symbol in symbols if symbol.name}
 
 
 def dynamic_linking(elf: ElfFile) -> DynamicLinking | Absent:
@@ -162,11 +166,10 @@ def _explained_floors(table: SymbolTable) -> Iterator[VersionFloor]:
 
 def _symbols_by_need(table: SymbolTable) -> dict[tuple[str, str], list[str]]:
     """The undefined symbols of each (library, version)."""
-    versions = table.versions
     found: dict[tuple[str, str], list[str]] = {}
-    for index, name in enumerate(table.names):
-        if table.section_indexes[index] == 0:
-            need = versions.need_of(index + 1)
-            if need is not None:
-                found.setdefault(need, []).append(name)
+    undefined = [index for index, section in enumerate(table.section_indexes) if section == SectionIndex.UNDEF]
+    for index, name in zip(undefined, table.undefined_names, strict=True):
+        need = table.versions.need_of(index + 1)
+        if need is not None:
+            found.setdefault(need, []).append(name)
     return found

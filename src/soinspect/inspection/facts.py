@@ -12,7 +12,7 @@ from soinspect.elf.hardening import read_hardening
 from soinspect.elf.kind import interpreter, object_kind
 from soinspect.elf.symtab import SymbolTable
 from soinspect.errors import FormatError
-from soinspect.inspection.gonames import go_side
+from soinspect.inspection.gonames import go_facts, go_side
 from soinspect.model.absence import Absent
 from soinspect.model.snapshot import Snapshot
 from soinspect.symbolquery import explain
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from soinspect.model.prototype import Prototypes
 
 
-def snapshot(elf: ElfFile) -> Snapshot:
-    """All facts of an open file."""
-    go, names = go_side(elf)
+def snapshot(elf: ElfFile, *, explained: bool = True) -> Snapshot:
+    """All facts of an open file; what its symbols' names mean only if they are to be ``explained``."""
+    go, names = go_side(elf) if explained else (go_facts(elf), None)
     table = elf.dynamic_symbols
     return Snapshot(
         path=elf.path,
@@ -38,7 +38,7 @@ def snapshot(elf: ElfFile) -> Snapshot:
         producers=describe.producers(elf),
         build_id=describe.gnu_build_id(elf),
         dynamic=describe.dynamic_linking(elf),
-        symbols=table if isinstance(table, Absent) else explain(table.columns, names),
+        symbols=table if isinstance(table, Absent) else explain(table.columns, names, with_demangling=explained),
         static_symbols=len(elf.static_symbols) if isinstance(elf.static_symbols, SymbolTable) else elf.static_symbols,
         hardening=read_hardening(elf, is_go=not isinstance(go, Absent)),
         tls=describe.thread_local_storage(elf),

@@ -19,21 +19,34 @@ if TYPE_CHECKING:
     from soinspect.model.golang import GoFacts
 
 
+def go_facts(elf: ElfFile) -> GoFacts | Absent:
+    """The Go side of a file."""
+    binary = _binary(elf)
+    return binary if isinstance(binary, Absent) else binary.facts
+
+
 def go_side(elf: ElfFile) -> tuple[GoFacts | Absent, GoNames | None]:
     """The Go side of a file, and what it knows about its own names; None for files that are not Go's."""
-    reason = why_not_go(elf)
-    if reason is not None:
-        return Absent(reason), None
+    binary = _binary(elf)
+    if isinstance(binary, Absent):
+        return binary, None
     from soinspect.demangle.golink import GoNames
-    from soinspect.go.binary import GoBinary
 
-    binary = GoBinary(elf)
     facts, plugin = binary.facts, binary.plugin
     return facts, GoNames(
         plugin_path=plugin.path if plugin else "",
         exports=frozenset(export.name for export in plugin.exports) if plugin else frozenset(),
         types=_type_names(binary, elf.dynamic_symbols),
     )
+
+
+def _binary(elf: ElfFile) -> GoBinary | Absent:
+    reason = why_not_go(elf)
+    if reason is not None:
+        return Absent(reason)
+    from soinspect.go.binary import GoBinary
+
+    return GoBinary(elf)
 
 
 def _type_names(binary: GoBinary, symbols: SymbolTable | Absent) -> dict[str, str]:
