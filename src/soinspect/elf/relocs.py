@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _RELATIVE = {Machine.X86_64: 8, Machine.AARCH64: 1027}
 _SYMBOLIC = {Machine.X86_64: frozenset({1, 6, 7}), Machine.AARCH64: frozenset({257, 1025, 1026})}
 _LAST_ADDRESS = (1 << 64) - 1
+# To search for one word takes as long as to look at so many rows.
+_SEARCH = 16
 _Columns = tuple[Sequence[int], Sequence[int], Sequence[int]]
 
 
@@ -70,19 +72,25 @@ def _tables(image: Image, dynamic: DynamicSection) -> Iterator[tuple[bytes, bool
 
 
 class _Table:
-    """A table of relocations with addends, in which a word can be found.
+    """A table of relocations with addends, in which words can be found.
 
     Linkers sort the relative relocations by offset, which are most, and put them first: ``relative`` says how many.
     """
 
     def __init__(self, columns: _Columns, relative: int) -> None:
         self.offsets, self.infos, self.addends = columns
-        self._sorted = min(relative, len(self.offsets))
-        start = self.offsets[: self._sorted]
-        if not all(map(le, start, islice(start, 1, None))):
-            self._sorted = 0
+        self._relative = min(relative, len(self.offsets))
+
+    @cached_property
+    def _sorted(self) -> int:
+        """How many of the first rows are sorted by offset."""
+        start = self.offsets[: self._relative]
+        return self._relative if all(map(le, start, islice(start, 1, None))) else 0
+
+    @cached_property
+    def _others(self) -> dict[int, int]:
         others = range(self._sorted, len(self.offsets))
-        self._others = dict(zip(self.offsets[self._sorted :], others, strict=True))
+        return dict(zip(self.offsets[self._sorted :], others, strict=True))
 
     def row(self, vaddr: int) -> int | None:
         """The row of the relocation of the word at ``vaddr``."""
@@ -91,6 +99,12 @@ class _Table:
             return row
         row = bisect_right(self.offsets, vaddr, 0, self._sorted) - 1
         return row if row >= 0 and self.offsets[row] == vaddr else None
+
+    def rows(self, wanted: AbstractSet[int]) -> list[int]:
+        """The rows of the relocations of the wanted words, where there are any."""
+        if len(wanted) * _SEARCH > len(self.offsets):
+            return [row for row, offset in enumerate(self.offsets) if offset in wanted]
+        return [row for row in map(self.row, wanted) if row is not None]
 
 
 class Pointers:
@@ -121,10 +135,8 @@ class Pointers:
     def records(self, wanted: AbstractSet[int]) -> Iterator[tuple[int, int, int]]:
         """The relocations of the wanted words: ``r_offset``, ``r_info``, ``r_addend`` (as an unsigned word)."""
         for table in self._indexed if wanted else ():
-            for vaddr in wanted:
-                row = table.row(vaddr)
-                if row is not None:
-                    yield vaddr, table.infos[row], table.addends[row]
+            for row in table.rows(wanted):
+                yield table.offsets[row], table.infos[row], table.addends[row]
 
     def several(self, wanted: AbstractSet[int]) -> dict[int, int]:
         """The values of the wanted words, of those that have one, found in one search."""
