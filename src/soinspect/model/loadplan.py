@@ -230,13 +230,17 @@ class DlopenPlan:
     """A program as it runs, and a plugin that it opens with dlopen, in ``mode`` and with ``RTLD_LOCAL``.
 
     ``plugin.objects`` are those that the plugin brings; what the host has loaded already is not among them.
-    ``static_tls_taken`` is what the plugins opened before have of the static block, in bytes.
+    ``already_loaded`` tells that the plugin itself is: dlopen returns a handle to it, and ``plugin.objects`` is it.
+    ``static_tls_taken`` is what the plugins opened before have of the static block, in bytes. ``root`` is the folder
+    that stands for ``/``.
     """
 
     host: LoadPlan
     plugin: LoadPlan
+    already_loaded: bool
     static_tls_taken: int
     mode: DlopenMode
+    root: str
 
 
 class Effect(StrEnum):
