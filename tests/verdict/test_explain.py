@@ -128,7 +128,8 @@ def test_what_is_looked_up_and_not_there(go_build: GoBuild, soinspect: Soinspect
         ("interface conversion: interface {} is func(), not func() error", True),
         ("interface conversion: plugin.Symbol is func(), not func()", False),  # it holds
         ("interface conversion: plugin.Symbol is func(int), not func()", False),  # no export is that
-        ("interface conversion: *int is not fmt.Stringer: missing method String", None),  # is that an interface?
+        ("interface conversion: *int is not fmt.Stringer: missing method String", None),  # this host has no fmt
+        ("*int is not error: missing method Error", True),
         ("interface conversion: *int is not error: missing method Error", True),
         ("interface conversion: interface is nil, not func()", None),
         ("plugin already loaded", None),

@@ -12,7 +12,7 @@ from soinspect.elf.file import ElfFile
 from soinspect.errors import InputError
 from soinspect.go.elsewhere import packages_to_explain
 from soinspect.go.folders import package_folders
-from soinspect.go.loading import read_guest, read_host
+from soinspect.go.loading import asserted_types, read_guest, read_host
 from soinspect.inspection.barenames import Chosen, chosen_file
 from soinspect.inspection.loading import misfits, saved_elf, saved_guest, saved_program
 from soinspect.inspection.saved import is_saved, read_saved
@@ -68,6 +68,7 @@ def check(host: str, plugins: Sequence[str], environment: LoaderEnv, policy: Pol
             opened.append(named)
             plans.append(running.open(named))
         if by_go:
+            program = _with_asserted(program, main, policy)
             opened_files = [known.get(files.given(named)) for named in opened]
             program, guests = _with_folders(program, main, guests, opened_files)
         remarks = tuple(_ignored(plans, opened, environment, run))
@@ -80,6 +81,14 @@ def check(host: str, plugins: Sequence[str], environment: LoaderEnv, policy: Pol
             for guest, plan in zip(read, plans, strict=True)
         ]
     return judge(program, read, plans, policy)
+
+
+def _with_asserted(program: Program, main: ElfFile, policy: Policy) -> Program:
+    """The Go host with its own types that plugins are required to be; most are asked for none."""
+    host = program.go
+    assert isinstance(host, GoHost)  # noqa: S101
+    asserted = {it.type for it in policy.requirements if it.type is not None}
+    return replace(program, go=replace(host, asserted=tuple(asserted_types(main, sorted(asserted)))))
 
 
 def _with_folders(

@@ -68,8 +68,8 @@ MESSAGES = (
            "the host asserts a type of nothing: plugin.Lookup found no such symbol, and its error was not looked at",
            "check the error of Lookup in the host"),
     _known("go.missing-method",
-           r"interface conversion: (?P<found>[^\n]+?) is not (?P<wanted>(?:(?! is not )[^\n])+?): missing method"
-           r" (?P<method>\w+)",
+           r"(?P<found>(?<=interface conversion: )[^\n]+?|(?<![^\s:\"])[^\s:\"]+) is not"
+           r" (?P<wanted>(?:(?! is not )[^\n])+?): missing method (?P<method>\w+)",
            "the host asserts the interface {wanted}, and {found} has no method {method}, or one with another signature;"
            " a variable is looked up as a pointer to it",
            "soinspect go PLUGIN", "check.go.required-type"),
