@@ -24,7 +24,7 @@ from soinspect.loader.hints import hidden_names
 from soinspect.loader.ignored import may_matter, what_changes
 from soinspect.loader.plan import RunningProgram, running_program
 from soinspect.model.absence import Absent
-from soinspect.model.goloading import GoHost, Guest, Inherited, PluginSupport, Program
+from soinspect.model.goloading import GoHost, Guest, Inherited, Program
 from soinspect.model.loadplan import DlopenMode, DlopenPlan, LoadPlan
 from soinspect.model.symbol import SymbolColumns
 from soinspect.model.verdict import Policy, Requirement, Verdict
@@ -42,9 +42,9 @@ def check(host: str, plugins: Sequence[str], environment: LoaderEnv, policy: Pol
     """
     files = FileSystem(environment.root)
     with ExitStack() as resources:
-        main, program = _open_program(host, files, resources)
+        main, program = open_program(host, files, resources)
         known = {files.given(program.path): main}
-        by_go = isinstance(program.go, GoHost) and program.go.support is not PluginSupport.NONE
+        by_go = program.opens_by_go
         mode = DlopenMode.NOW if by_go else DlopenMode.LAZY if lazy else DlopenMode.ASSUMED_NOW
         run = partial(running_program, program.path, into_global_scope=by_go, mode=mode, known=known)
         running = resources.enter_context(run(environment))
@@ -134,7 +134,11 @@ def _all_of(plans: Sequence[DlopenPlan]) -> list[LoadPlan]:
     return [plan for pair in plans for plan in (pair.host, pair.plugin)]
 
 
-def _open_program(path: str, files: FileSystem, resources: ExitStack) -> tuple[ElfFile, Program]:
+def open_program(path: str, files: FileSystem, resources: ExitStack) -> tuple[ElfFile, Program]:
+    """The program at ``path``, or what its snapshot holds; the file is open until ``resources`` are closed.
+
+    :raises InputError: it cannot be read.
+    """
     if is_saved(path):
         facts = read_saved(path)
         return saved_elf(facts), saved_program(facts)

@@ -23,6 +23,7 @@ from soinspect.model.loadplan import (
     DlopenMode,
     DlopenPlan,
     FoundBy,
+    GlobalLookup,
     Libc,
     LoadedObject,
     LoadPlan,
@@ -101,6 +102,18 @@ class RunningProgram:
     def find(self, name: str) -> Dependency:
         """What dlopen finds for ``name``, which it searches for unless there is a slash in it; nothing is opened."""
         return self._process.find(name)[0]
+
+    def look_up(self, name: str, version: str | None) -> GlobalLookup:
+        """What ``dlsym(RTLD_DEFAULT, name)`` finds, or dlvsym in a ``version``."""
+        scope = list(dict.fromkeys(self._scope))
+        local = [it for it in self._process.objects if it not in scope]
+        (hint,) = hints_for([name], scope, self._process.find)
+        return GlobalLookup(
+            provider=next((it.path for it in scope if it.exports(name, version)), None),
+            local=tuple(it.path for it in local if it.exports(name, version)),
+            hint=hint,
+            complete=not self._host.missing,
+        )
 
     def open(self, plugin: str) -> DlopenPlan:
         """What becomes of opening the file ``plugin``."""
@@ -213,7 +226,7 @@ def _plan(process: Process, scope: Sequence[Loaded], users: Sequence[Loaded]) ->
         versions=tuple(_versions(process, users)) if process.libc is Libc.GLIBC else (),
         interpositions=tuple(interpositions_of(bound)),
         copies=tuple(_copies(process.objects)),
-        hints=tuple(hints_for(unresolved, list(dict.fromkeys(scope)), process.find)),
+        hints=tuple(hints_for([it.symbol for it in unresolved], list(dict.fromkeys(scope)), process.find)),
         unknown=tuple(
             f"{user.path}: {anomaly.where} {anomaly.what}"
             for user in users

@@ -140,3 +140,8 @@ class Program:
     path: str
     go: GoHost | Absent
     producers: tuple[str, ...]
+
+    @property
+    def opens_by_go(self) -> bool:
+        """Whether it opens plugins with ``plugin.Open``, which is dlopen into the global scope."""
+        return isinstance(self.go, GoHost) and self.go.support is not PluginSupport.NONE

@@ -159,6 +159,20 @@ class SymbolHint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GlobalLookup:
+    """What a program finds in its global scope, by ``dlsym(RTLD_DEFAULT, ...)``.
+
+    ``provider`` is the object that has it. If there is none (None), ``local`` are those that export it, and were opened
+    with RTLD_LOCAL; ``hint`` is what else may explain it. ``complete`` tells that all of the program was found.
+    """
+
+    provider: str | None
+    local: tuple[str, ...]
+    hint: SymbolHint
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LoadPlan:
     """The objects in load order, ``objects[0]`` being the file itself, and everything that binds.
 

@@ -127,8 +127,9 @@ MESSAGES = (
            "{file} is there, and the user that runs the host may not read it, or not enter one of its folders",
            "namei -l {file}"),
     _known("ld.missing-library", rf"{_FILE}: cannot open shared object file",
-           "the library {file} is not on the search path; for a file that is there: it was built for another"
-           " kind of machine",
+           "the file {file} is not found: a name without a slash is searched for (RPATH, LD_LIBRARY_PATH, RUNPATH,"
+           " ld.so.cache, the system's folders), and not in the working directory; if it is there, it was built for"
+           " another kind of machine",
            _DEPS),
     _known("ld.class", rf"{_FILE}: wrong ELF class: (?P<class>\w+)",
            "{file} is {class}, the host is not: one has 32 bits, the other 64", "soinspect info PLUGIN HOST"),
