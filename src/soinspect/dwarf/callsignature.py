@@ -49,7 +49,11 @@ def read_descriptions(elf: ElfFile, names: Collection[str]) -> Descriptions:
 
     :raises FormatError: the debug information is there, and cannot be read at all.
     """
-    found = read_prototypes(elf, names)
+    return descriptions_of(read_prototypes(elf, names))
+
+
+def descriptions_of(found: Prototypes | Absent) -> Descriptions:
+    """What is written down in prototypes that were read before."""
     if isinstance(found, Absent):
         return Descriptions(functions={}, variables={})
     return Descriptions(

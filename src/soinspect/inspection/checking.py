@@ -26,6 +26,7 @@ from soinspect.loader.plan import RunningProgram, running_program
 from soinspect.model.absence import Absent
 from soinspect.model.goloading import GoHost, Guest, Inherited, Program
 from soinspect.model.loadplan import DlopenMode, DlopenPlan, LoadPlan
+from soinspect.model.prototype import Prototypes
 from soinspect.model.symbol import SymbolColumns
 from soinspect.model.verdict import Policy, Requirement, Verdict
 from soinspect.verdict.check import judge
@@ -57,11 +58,11 @@ def check(host: str, plugins: Sequence[str], environment: LoaderEnv, policy: Pol
             # plugin.Open hands the real path to dlopen, which then says it in its messages.
             named = files.real(name_of(path)) if by_go else name_of(it.path)
             try:
-                elf, guest = _open_guest(it.path, files, resources)
+                elf, guest, types = _open_guest(it.path, files, resources)
                 known[files.given(named)] = elf
                 # What is no Go plugin is not looked up in by a Go program: it does not get that far.
                 asked = policy.required_of(it.path) if guest.is_go_plugin or not by_go else ()
-                guests.append(_with_required(elf, guest, asked))
+                guests.append(_with_required(elf, guest, types, asked))
             except InputError as error:
                 guests.append(error)
             chosen.append(it)
@@ -148,20 +149,25 @@ def open_program(path: str, files: FileSystem, resources: ExitStack) -> tuple[El
     return elf, program
 
 
-def _open_guest(path: str, files: FileSystem, resources: ExitStack) -> tuple[ElfFile, Guest]:
+def _open_guest(
+    path: str, files: FileSystem, resources: ExitStack
+) -> tuple[ElfFile, Guest, Prototypes | Absent | None]:
+    """The plugin, as a file and as facts; and the types of its exports, where it is a snapshot."""
     name = name_of(path)
     identity = files.real(name)
     if is_saved(path):
         facts = read_saved(path)
-        return saved_elf(facts), saved_guest(facts, name, identity)
+        return saved_elf(facts), saved_guest(facts, name, identity), facts.types
     elf = resources.enter_context(open_elf_file(files.place(path)))
     guest = read_guest(elf)
     guest = replace(guest, path=name, identity=identity, misfits=misfits(plugin_kinds(elf, guest.go)))
     elf.forget_pointers()
-    return elf, guest
+    return elf, guest, None
 
 
-def _with_required(elf: ElfFile, guest: Guest, requirements: Sequence[Requirement]) -> Guest:
+def _with_required(
+    elf: ElfFile, guest: Guest, saved: Prototypes | Absent | None, requirements: Sequence[Requirement]
+) -> Guest:
     """The plugin with what explains that it lacks what is required; most are asked for nothing.
 
     :raises UsageError: a type is required that is no prototype of a C function.
@@ -175,7 +181,7 @@ def _with_required(elf: ElfFile, guest: Guest, requirements: Sequence[Requiremen
     return replace(
         guest,
         hidden=guest.hidden or tuple(hidden_names(elf)),
-        prototypes=tuple(check_prototypes(elf, requirements)),
+        prototypes=tuple(check_prototypes(elf, saved, requirements)),
     )
 
 
