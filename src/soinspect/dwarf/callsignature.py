@@ -107,9 +107,9 @@ class _Types:
                 )
             case DerivedType(target=target) | Typedef(target=target, alignment=None):
                 return self._read(target, depth + 1)
-            case Enumeration(underlying=underlying):
+            case Enumeration(underlying=underlying, enumerators=named):
                 signed = underlying is not None and self._read(underlying, depth + 1).signed
-                return CType(text="", kind=TypeKind.INTEGER, size=size, signed=signed)
+                return CType(text="", kind=TypeKind.INTEGER, size=size, signed=signed, enumerators=named)
             case Aggregate():
                 return CType(text="", kind=TypeKind.AGGREGATE, size=size, members=self._members(found, depth))
             case ArrayType(vector=False):
