@@ -95,7 +95,7 @@ def test_settings_of_the_user_are_kept(go_build: GoBuild) -> None:
         ("Upper(1)", "it takes a text"),
         ("Total(5)", r"it takes a text, or \[1, 2\]"),
         ("Total([1, i32:2])", "differ in size"),
-        ("Total([null_if_asked])", "is not an argument"),
+        ("Total([null_if_asked])", "is not an element"),
         ("Total([1, [2]])", "is not an element"),
         ("Join([)", "not closed"),
     ],

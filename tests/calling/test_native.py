@@ -248,6 +248,53 @@ def test_arguments_are_checked_against_the_prototype(described_library: Path) ->
             call(described_library, step)
 
 
+@pytest.mark.parametrize(
+    ("kind", "lowest", "highest"),
+    [
+        *((f"int{bits}_t", -(1 << (bits - 1)), (1 << (bits - 1)) - 1) for bits in (8, 16, 32, 64)),
+        *(("uchar" if bits == 8 else f"uint{bits}_t", 0, (1 << bits) - 1) for bits in (8, 16, 32, 64)),
+        ("boolean", 0, 1),
+    ],
+)
+def test_integers_are_those_that_the_type_has(kind: str, lowest: int, highest: int, described_library: Path) -> None:
+    """In decimal they are numbers; in hexadecimal they are patterns of bits, which the callee takes for its own."""
+    steps = call(described_library, f"same_{kind}({lowest})", f"same_{kind}({highest})").steps
+    names = {"0": "false", "1": "true"} if kind == "boolean" else {}
+    assert [it.value for it in steps] == [names.get(str(it), str(it)) for it in (lowest, highest)]
+    for number in (lowest - 1, highest + 1):
+        why = "does not fit into 64 bits"
+        if -(1 << 63) <= number < 1 << 64:
+            why = rf"^{number} does not fit into [\w ]+ \({lowest} to {highest}\): parameter value of \w.*"
+        with pytest.raises(UsageError, match=why):
+            call(described_library, f"same_{kind}({number})")
+    if lowest:
+        assert call(described_library, f"same_{kind}({highest - lowest - 1:#x})").steps[0].value == "-2"
+
+
+ENUMERATION = "enum colour { RED = 1, GREEN, BLUE = -7 }; enum colour next_colour(enum colour);"
+
+
+def test_enumerators_by_name(described_library: Path, arguments_library: Path, tmp_path: Path) -> None:
+    steps = ("next_colour(RED)", "next_colour(GREEN)", "next_colour(BLUE)", "next_colour(-7)")
+    (tmp_path / "colour.h").write_text(ENUMERATION)
+    for result in (
+        call(described_library, *steps),
+        call(arguments_library, *steps, signatures=(ENUMERATION,)),
+        call(arguments_library, *steps, headers=(str(tmp_path / "colour.h"),)),
+    ):
+        assert [it.value for it in result.steps] == ["2", "-7", "1", "1"]
+    assert call(described_library, "coats({GREEN, coats=3})").steps[0].value == "203"
+    for step, why in (
+        ("next_colour(GREN)", "has no GREN; did you mean GREEN"),
+        ("next_colour(red)", r"has no red; did you mean RED\? parameter c of enum colour next_colour"),
+        ("add(RED, 1)", "RED cannot be passed as int"),
+        ("coats({PINK})", "has no PINK; did you mean RED or GREEN or BLUE"),
+        ("coats({RED, 256})", r"256 does not fit into uint8_t \(0 to 255\)"),
+    ):
+        with pytest.raises(UsageError, match=why):
+            call(described_library, step)
+
+
 def test_a_signature_of_the_user_comes_first(arguments_library: Path, described_library: Path) -> None:
     answer = call(arguments_library, "halve(5)", signatures=("float halve(float)",)).steps[0]
     assert answer.value == "2.5"

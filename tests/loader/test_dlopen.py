@@ -130,7 +130,9 @@ def test_the_prediction_is_what_dlopen_says(source: Path, tmp_path: Path, monkey
             saved = write_snapshot(api.facts_of(name, with_types=False, with_loading=True))
             Path(name).unlink()
             Path(name).write_text(saved)
-        assert api.check("./host", "./plugin.so").plugins == (checked,)
+        (again,) = api.check("./host", "./plugin.so").plugins
+        # A link to a library that is loaded is that library; saved, it is a file of its own.
+        assert again == (checked if source.stem != "library-is-loaded" else replace(checked, remarks=()))
 
 
 FIRST_LINES = {

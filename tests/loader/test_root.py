@@ -145,6 +145,8 @@ def test_check_in_an_image(image: Path, soinspect: Soinspect) -> None:
     (image / "opt/app/bad.so").write_bytes(library((NEEDED, b"libc.so"), uses=b"b"))
     app = image / "opt/app/bin/app"
     app.write_bytes(program(app.read_bytes()))
+    run = soinspect("check", "/opt/app/bin/app", "/opt/app/good.so", "--root", image)
+    assert f"complete {image.resolve()}: the host needs /lib/ld-linux-aarch64.so.1 there\n" in run.out
     (image / "lib/ld-linux-aarch64.so.1").write_bytes(elf64(machine=AARCH64))
     for plugin in ("/opt/app/good.so", image / "opt/app/good.so"):
         run = soinspect("check", "/opt/app/bin/app", plugin, "--root", image)

@@ -15,8 +15,8 @@ from soinspect.model.verdict import Outcome, Policy, Requirement
 from soinspect.saved.snapshotfile import write_snapshot
 
 FOLDER = FIXTURES / "go-type-assertions"
-# An interface that only the host knows, and methods that come from an embedded field.
-OPEN = {"Object:main.Closer", "Anonymous:error"}
+# Methods that come from an embedded field.
+OPEN = {"Anonymous:error"}
 # Whether it is "from different packages" or "scopes" depends on methods of the host's type; a method with a small
 # letter is told with the package that the host's interface is of.
 WITHOUT_MESSAGE = {"Most:*lib.Limit", "Hidden:interface{ hidden() }"}

@@ -21,8 +21,10 @@ def host(tmp_path: Path) -> Path:
         #include <link.h>
         #include <stdio.h>
         int main(int count, char **arguments) {
-            struct link_map *map = dlopen(arguments[1], RTLD_NOW);
-            puts(map ? map->l_name : dlerror());
+            for (char **it = arguments + 1; *it; it++) {
+                struct link_map *map = dlopen(*it, RTLD_NOW);
+                puts(map ? map->l_name : dlerror());
+            }
             return 0;
         }
         """
@@ -33,8 +35,10 @@ def host(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def found_by_dlopen(host: Path, name: str) -> str:
-    return subprocess.run(["./host", name], cwd=host, capture_output=True, text=True, check=True).stdout.strip()
+def found_by_dlopen(host: Path, *names: str) -> str:
+    """What dlopen says of the last of the names."""
+    done = subprocess.run(["./host", *names], cwd=host, capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()[-1]
 
 
 def test_the_file_here_is_judged_and_what_dlopen_finds_is_told(host: Path, cc: Compile, soinspect: Soinspect) -> None:
@@ -65,6 +69,35 @@ def test_a_name_that_is_not_here_is_sought(host: Path, cc: Compile, soinspect: S
     assert run.err.startswith(
         f"soinspect: none.so: no such file here, and dlopen finds none either: sought {host}/plugins/none.so, "
     )
+
+
+def test_the_soname_of_a_plugin_that_was_opened_before(host: Path, cc: Compile, soinspect: Soinspect) -> None:
+    first = cc("int first;", "-Wl,-soname,second.so", name="first.so")
+    assert found_by_dlopen(host, "./first.so", "second.so") == "./first.so"
+    run = soinspect("check", "host", "./first.so", "second.so", cwd=host)
+    assert run.out.startswith("OK all 2 plugins in host")
+    assert 'dlopen("second.so") finds ./first.so (already loaded)' in run.out
+    assert "./first.so is loaded already, by what was opened before: dlopen returns a handle to it" in run.out
+    assert "cannot open shared object file" in found_by_dlopen(host, "second.so")
+    assert soinspect("check", "host", "second.so", "./first.so", cwd=host).code == 2
+    # What was refused answers to no name.
+    cc("int missing(void); int first(void) { return missing(); }", "-Wl,-soname,second.so", name=first.name)
+    assert "cannot open shared object file" in found_by_dlopen(host, "./first.so", "second.so")
+    assert soinspect("check", "host", "./first.so", "second.so", cwd=host).code == 2
+
+
+@pytest.mark.parametrize("named", ["libc.so.6", None])
+def test_a_library_that_the_host_has_anyway(named: str | None, host: Path, soinspect: Soinspect) -> None:
+    libc = found_by_dlopen(host, "libc.so.6")
+    run = soinspect("check", "host", named or libc, "--fail-on", "risky", cwd=host)
+    assert (run.code, run.out.splitlines()[0]) == (0, "OK libc.so.6 in host: every check is passed")
+    assert f"{libc} is loaded already, as host needs it: dlopen returns a handle to it, and loads nothing" in run.out
+
+
+def test_a_folder_is_called_by_its_path(host: Path, soinspect: Soinspect) -> None:
+    run = soinspect("check", "host", "./", cwd=host)
+    assert run.out.startswith("FAIL ./ in host: cannot read file data: Is a directory\n")
+    assert f"prints  {found_by_dlopen(host, './')}\n" in run.out
 
 
 def test_go_knows_no_search(pairs: GoPairs, soinspect: Soinspect) -> None:

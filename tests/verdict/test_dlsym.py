@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -142,8 +143,22 @@ def test_mangled_twins(host: Path, mangled: Path, cc: Compile) -> None:
 def test_prototypes(wanted: str, outcome: Outcome, host: Path, versioned: Path, soinspect: Soinspect) -> None:
     verdict = required(host, versioned, wanted)
     assert verdict.outcome is outcome
+    saved = versioned.with_suffix(".json")
+    saved.write_text(write_snapshot(api.facts_of(str(versioned), with_types=True, with_loading=True)))
+    (same,) = required(host, saved, wanted).plugins
+    assert replace(same, path=str(versioned)) == verdict.plugins[0]
     code = {Outcome.ACCEPTED: 0, Outcome.REJECTED: 1, Outcome.UNDECIDED: 3}[outcome]
     assert soinspect("check", host, versioned, "--require", wanted, "--require", "run").code == code
+
+
+def test_a_snapshot_without_types_says_so(host: Path, cc: Compile, tmp_path: Path) -> None:
+    plain = cc("int run(void) { return 0; }", name="plain.so")
+    saved = tmp_path / "plain.json"
+    saved.write_text(write_snapshot(api.facts_of(str(plain), with_types=True, with_loading=True)))
+    for plugin, why in ((plain, "no debug information describes it"), (saved, "the snapshot has no types of it")):
+        verdict = required(host, plugin, "run:int(void)")
+        assert verdict.outcome is Outcome.UNDECIDED
+        assert why in verdict.plugins[0].summary
 
 
 def test_prototypes_that_differ_are_shown(host: Path, versioned: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import re
@@ -128,7 +129,8 @@ def test_what_is_looked_up_and_not_there(go_build: GoBuild, soinspect: Soinspect
         ("interface conversion: interface {} is func(), not func() error", True),
         ("interface conversion: plugin.Symbol is func(), not func()", False),  # it holds
         ("interface conversion: plugin.Symbol is func(int), not func()", False),  # no export is that
-        ("interface conversion: *int is not fmt.Stringer: missing method String", None),  # is that an interface?
+        ("interface conversion: *int is not fmt.Stringer: missing method String", None),  # this host has no fmt
+        ("*int is not error: missing method Error", True),
         ("interface conversion: *int is not error: missing method Error", True),
         ("interface conversion: interface is nil, not func()", None),
         ("plugin already loaded", None),
@@ -198,6 +200,103 @@ def test_a_plugin_may_have_had_another_name_but_not_that_of_its_library(c_host: 
         )
         assert isinstance(found, Explanation)
         assert found.foreseen is foreseen
+
+
+@pytest.fixture
+def looking_host(tmp_path: Path) -> Path:
+    """A host that opens a plugin, lazily, and looks a name up in its global scope, or with the plugin's handle."""
+    (tmp_path / "looking.c").write_text(
+        """
+        #include <dlfcn.h>
+        #include <stdio.h>
+        int own(void) { return 1; }
+        int main(int count, char **arguments) {
+            void *handle = dlopen(arguments[1], RTLD_LAZY);
+            if (handle && count > 2) handle = dlsym(count > 3 ? handle : RTLD_DEFAULT, arguments[2]);
+            puts(handle ? "found" : dlerror());
+            return 0;
+        }
+        """
+    )
+    for name, flags in (("looking", ()), ("exporting", ("-rdynamic",))):
+        command = ["gcc", "looking.c", "-o", name, "-D_GNU_SOURCE", "-ldl", *flags]
+        subprocess.run(command, cwd=tmp_path, check=True)
+    return tmp_path
+
+
+def held(folder: Path, text: str, host: str, *plugins: str) -> Explanation:
+    """What ``explain`` says of a text, in the folder of the files."""
+    with contextlib.chdir(folder):
+        found = api.explain(text, host, *plugins)
+    assert isinstance(found, Explanation)
+    return found
+
+
+def said(folder: Path, *command: str) -> str:
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
+
+
+@pytest.mark.parametrize(
+    ("host", "name", "remark", "fix"),
+    [
+        ("looking", "own", "./looking defines it, and does not export it", "link ./looking with -rdynamic"),
+        ("looking", "of_plugin", "./plugin.so exports it, and dlopen keeps that to its handle, unless it is given",
+         'dlopen("./plugin.so", RTLD_NOW | RTLD_GLOBAL), or dlsym with the handle'),
+        ("looking", "sqrt", "it is in libm.so.6, which ./looking does not ask for", "link ./looking with -lm"),
+        ("looking", "of_nobody", "where nothing exports of_nobody", "soinspect info PLUGIN"),
+        ("exporting", "own", None, None),
+        ("looking", "puts", None, None),
+    ],
+)  # fmt: skip
+def test_what_a_host_does_not_find_in_its_global_scope(
+    host: str, name: str, remark: str | None, fix: str | None, looking_host: Path, cc: Compile
+) -> None:
+    """dlsym(RTLD_DEFAULT, ...) names the host in its message."""
+    cc("int of_plugin(void) { return 1; }", name="plugin.so")
+    message = f"./{host}: undefined symbol: {name}"
+    found = held(looking_host, message, f"./{host}", "./plugin.so")
+    really = said(looking_host, f"./{host}", "./plugin.so", name)
+    if remark is None or fix is None:
+        assert really == "found"
+        assert found.foreseen is (False if name == "own" else None)  # another C library may lack puts
+    else:
+        assert (really, found.foreseen) == (message, True)
+        assert any(remark in it for it in found.remarks)
+        assert fix in found.fix
+
+
+def test_a_name_without_a_slash_is_searched_for(looking_host: Path, cc: Compile) -> None:
+    cc("int run(void) { return 1; }", name="plugin.so")
+    text = said(looking_host, "./looking", "plugin.so")
+    found = held(looking_host, text, "./looking", "plugin.so")
+    assert (found.id, found.foreseen, found.fix.split(",")[0]) == ("ld.missing-library", True, 'dlopen("./plugin.so"')
+    assert found.remarks[0] == "a name without a slash is searched for, and not in the working directory"
+    assert any(it.startswith("sought /lib/") for it in found.remarks)
+    assert said(looking_host, "./looking", "./plugin.so") == "found"
+    libm = cc("int here;", name="libm.so.6")
+    found = held(looking_host, text.replace("plugin.so", libm.name), "./looking", f"./{libm.name}")
+    assert (found.foreseen, 'dlopen("libm.so.6") finds ' in found.remarks[0]) == (None, True)
+
+
+def test_it_is_explained_by_the_symbol_that_it_names(looking_host: Path, cc: Compile) -> None:
+    """One symbol that is missing does not explain a message about another."""
+    plugin = "int own(void), second(void); int run(void) { return own() + second(); }"
+    cc(plugin, name="plugin.so")
+    lookup = said(looking_host, "./looking", "./plugin.so", "missing", "in the plugin")
+    assert lookup == "./plugin.so: undefined symbol: missing"
+    found = held(looking_host, lookup, "./looking", "./plugin.so")
+    assert (found.foreseen, "RTLD_LAZY" in found.remarks[0]) == (None, True)
+    cc(plugin, "-Wl,-z,now", name="plugin.so")
+    at_once = said(looking_host, "./looking", "./plugin.so", "missing", "in the plugin")
+    assert at_once == "./plugin.so: undefined symbol: own"
+    found = held(looking_host, lookup, "./looking", "./plugin.so")
+    assert (found.foreseen, found.remarks[0]) == (None, "plugin.so neither exports nor needs missing")
+    for name, fix in (
+        ("own", "link ./looking with -rdynamic"),
+        ("second", "Link the host with -rdynamic, or the plugin"),
+    ):
+        found = held(looking_host, at_once.replace("own", name), "./looking", "./plugin.so")
+        assert (name, found.foreseen, found.fix.startswith(fix)) == (name, True, True)
 
 
 def test_files_that_do_not_explain_it(pairs: GoPairs, soinspect: Soinspect) -> None:

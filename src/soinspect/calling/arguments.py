@@ -6,7 +6,7 @@ An argument says its own type, since machine code does not: ``40`` and ``-1`` an
 address of a structure laid out by C's rules, ``{x=3, y=1.5}`` a structure by value whose type a prototype gives, and
 ``&{x=3, y=1.5}`` the address of one,
 ``cb:ret=7`` the address of a function that takes up to six integers and returns 7, ``null`` the null pointer,
-``[1, 2]`` a Go slice where a prototype asks for one.
+``[1, 2]`` a Go slice where a prototype asks for one, ``RED`` an enumerator where it asks for an enumeration.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from soinspect.calling.worker import protocol
 from soinspect.errors import UsageError
 from soinspect.regularfile import read_regular
 
+NAME = re.compile(r"[A-Za-z_]\w*(?:::\w+)*")
+"""The name of an enumerator, with the scopes that C++ puts in front of it."""
 _INTEGER = re.compile(r"[+-]?(?:0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO][0-7]+|\d+)")
 _FLOAT = re.compile(r"[+-]?(?:\d+\.\d*|\.\d+|\d+(?=[eE]))(?:[eE][+-]?\d+)?|[+-]?(?:inf|nan)")
 _CALLBACK = re.compile(r"cb:(?:ret=(?P<value>[+-]?\w+))?")
@@ -139,7 +141,7 @@ def _value(text: str) -> tuple[int, int | bytes]:  # noqa: C901  (one line a for
         return protocol.INTEGER, ord(character)
     if text[:1] == text[-1:] == '"' and len(text) > 1:
         return protocol.BYTES, _literal(text).encode() + b"\0"
-    if text[:1] + text[-1:] in ("{}", "[]"):
+    if text[:1] + text[-1:] in ("{}", "[]") or NAME.fullmatch(text):
         return protocol.LITERAL, b""
     if text.startswith("&{") and text.endswith("}"):
         return _structure(text)

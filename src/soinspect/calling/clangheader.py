@@ -23,6 +23,7 @@ from clang.cindex import (
 from clang.cindex import TypeKind as Kind
 
 from soinspect.errors import UsageError
+from soinspect.model.prototype import Enumerator
 from soinspect.model.signature import CMember, CType, Signature, SignatureParameter, TypeKind
 
 _MAX_PARTS = 1000  # of a structure that is passed by value
@@ -126,8 +127,10 @@ class _Types:
         if plain.kind is Kind.POINTER:
             return self._pointer(words, plain.get_pointee())
         if plain.kind is Kind.ENUM and size:  # else it is only announced
-            signed = plain.get_declaration().enum_type.get_canonical().kind in _SIGNED
-            return CType(text=words, kind=TypeKind.INTEGER, size=size, signed=signed)
+            declared = plain.get_declaration()
+            signed = declared.enum_type.get_canonical().kind in _SIGNED
+            named = tuple(Enumerator(name=it.spelling, value=it.enum_value) for it in declared.get_children())
+            return CType(text=words, kind=TypeKind.INTEGER, size=size, signed=signed, enumerators=named)
         if plain.kind is Kind.RECORD:
             return CType(text=words, kind=TypeKind.AGGREGATE, size=size, members=self._members(plain, size))
         if plain.kind is Kind.CONSTANTARRAY:

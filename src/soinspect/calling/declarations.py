@@ -6,13 +6,14 @@ Sizes and layouts are those of 64-bit Linux (LP64): a member lies at the next mu
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from soinspect.calling.cgotypes import GO_TYPES
 from soinspect.errors import CannotRun, UsageError
+from soinspect.model.prototype import Enumerator
 from soinspect.model.signature import CMember, CType, Signature, SignatureParameter, TypeKind
 
 if TYPE_CHECKING:
@@ -144,7 +145,8 @@ class Declarations:
             return self._tags.get(head, CType(text=head, kind=TypeKind.INTEGER, size=4))
         values = (child.child_by_field_name("value") for child in body.named_children)
         signed = any(value is not None and _words(value).startswith("-") for value in values)
-        kind = CType(text=head, kind=TypeKind.INTEGER, size=4, signed=signed)
+        named = tuple(_enumerators(body.named_children))
+        kind = CType(text=head, kind=TypeKind.INTEGER, size=4, signed=signed, enumerators=named)
         self._tags[head] = kind
         return kind
 
@@ -346,3 +348,18 @@ def _laid_out(head: str, fields: list[tuple[str, CType]], *, union: bool) -> CTy
 
 def _alignment(kind: CType) -> int:
     return max(map(_alignment, (member.type for member in kind.members))) if kind.members else kind.size
+
+
+def _enumerators(nodes: Iterable[Node]) -> Iterator[Enumerator]:
+    """Those whose values are written as numbers, or follow such a one."""
+    following: int | None = 0
+    for node in nodes:
+        name, value = node.child_by_field_name("name"), node.child_by_field_name("value")
+        if value is not None:
+            try:
+                following = int(_words(value).replace(" ", ""), 0)
+            except ValueError:
+                following = None
+        if name is not None and following is not None:
+            yield Enumerator(name=_words(name), value=following)
+            following += 1

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import struct
+from difflib import get_close_matches
 
-from soinspect.calling.arguments import Argument
+from soinspect.calling.arguments import NAME, Argument
 from soinspect.calling.values import quoted_c_string
 from soinspect.calling.worker import protocol
 from soinspect.errors import UsageError
 from soinspect.model.signature import CType, TypeKind
 
 _WORD = 1 << 64
+_DECIMAL = re.compile(r"[+-]?\d+")
+_NEAR = 3
 
 
 def fit_scalar(argument: Argument, wanted: CType, where: str) -> Argument:
@@ -20,6 +24,8 @@ def fit_scalar(argument: Argument, wanted: CType, where: str) -> Argument:
 
     :raises UsageError: it cannot be of that type.
     """
+    if wanted.enumerators and NAME.fullmatch(argument.text):
+        argument = _enumerator(argument.text, wanted, where)
     kind, value = argument.kind, argument.value
     if wanted.kind is TypeKind.FLOAT and kind in (protocol.INTEGER, protocol.VECTOR):
         try:
@@ -30,12 +36,44 @@ def fit_scalar(argument: Argument, wanted: CType, where: str) -> Argument:
     if wanted.kind is TypeKind.POINTER and kind in (protocol.INTEGER, protocol.BYTES, protocol.CALLBACK):
         return argument
     if wanted.kind in (TypeKind.INTEGER, TypeKind.BOOLEAN) and isinstance(value, int) and kind == protocol.INTEGER:
-        signed = value - _WORD if value >= _WORD >> 1 else value
-        bits = 8 * wanted.size
-        if not -(1 << (bits - 1)) <= signed < 1 << bits and not (bits == 64):
-            raise UsageError(f"{argument.text} does not fit into {wanted.text}: {where}")
+        _check_range(argument.text, value, wanted, where)
         return argument
     raise UsageError(f"{argument.text} cannot be passed as {wanted.text}: {where}")
+
+
+def _check_range(text: str, value: int, wanted: CType, where: str) -> None:
+    """Whether a number fits: one in decimal as the number that it is, any other as a pattern of bits.
+
+    :raises UsageError: it does not.
+    """
+    bits = 8 * wanted.size
+    lowest, highest = -(1 << (bits - 1)), (1 << bits) - 1
+    number = value - _WORD if value >= _WORD >> 1 and text.startswith("-") else value
+    if _DECIMAL.fullmatch(text):
+        if wanted.kind is TypeKind.BOOLEAN:
+            lowest, highest = 0, 1
+        elif wanted.signed:
+            highest >>= 1
+        elif not wanted.enumerators:  # of which some compilers do not tell whether they are signed
+            lowest = 0
+    elif number > highest:
+        number = value - _WORD  # i64:-1
+    if not lowest <= number <= highest:
+        raise UsageError(f"{text} does not fit into {wanted.text} ({lowest} to {highest}): {where}")
+
+
+def _enumerator(name: str, wanted: CType, where: str) -> Argument:
+    """The number that an enumerator stands for.
+
+    :raises UsageError: the type has none of that name.
+    """
+    values = {it.name: it.value for it in wanted.enumerators}
+    own = name.rpartition("::")[2]
+    if own not in values:
+        by_case = {it.casefold(): it for it in reversed(values)}
+        near = [by_case[it] for it in get_close_matches(own.casefold(), by_case, n=_NEAR)] or [*values][:_NEAR]
+        raise UsageError(f"{wanted.text} has no {own}; did you mean {' or '.join(near)}? {where}")
+    return Argument(text=name, kind=protocol.INTEGER, value=values[own] % _WORD)
 
 
 def scalar_bytes(argument: Argument, wanted: CType, where: str) -> tuple[bytes, protocol.Pointers]:

@@ -12,7 +12,7 @@ from soinspect.calling.aggregates import (
     returned_bytes,
     value_bytes,
 )
-from soinspect.calling.arguments import Argument
+from soinspect.calling.arguments import NAME, Argument
 from soinspect.calling.passing import pieces_of
 from soinspect.calling.scalars import fit_scalar, number_of, scalar_text
 from soinspect.calling.worker import protocol
@@ -30,7 +30,8 @@ def fit_arguments(arguments: tuple[Argument, ...], prototype: Signature) -> tupl
         least = "at least " if prototype.variadic else ""
         plural = "" if expected == 1 else "s"
         raise UsageError(f"{prototype.text} takes {least}{expected} argument{plural}, not {len(arguments)}")
-    fitted = [_fit(a, p.type, prototype.text) for a, p in zip(arguments, prototype.parameters, strict=False)]
+    pairs = enumerate(zip(arguments, prototype.parameters, strict=False), 1)
+    fitted = [_fit(a, p.type, f"parameter {p.name or number} of {prototype.text}") for number, (a, p) in pairs]
     return (*fitted, *(_promote(argument) for argument in arguments[expected:]))
 
 
@@ -40,6 +41,8 @@ def check_untyped(arguments: tuple[Argument, ...]) -> None:
     :raises UsageError: one is a structure, whose type nobody gives.
     """
     for argument in arguments:
+        if argument.kind == protocol.LITERAL and NAME.fullmatch(argument.text):
+            raise UsageError(f"{argument.text!r} is not an argument: no prototype says that it is an enumerator")
         if argument.kind == protocol.LITERAL:
             raise UsageError(
                 f"{argument.text}: which type is it? Give a prototype: --sig 'typedef struct {{ ... }} t; int f(t);'"

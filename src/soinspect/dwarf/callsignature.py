@@ -49,7 +49,11 @@ def read_descriptions(elf: ElfFile, names: Collection[str]) -> Descriptions:
 
     :raises FormatError: the debug information is there, and cannot be read at all.
     """
-    found = read_prototypes(elf, names)
+    return descriptions_of(read_prototypes(elf, names))
+
+
+def descriptions_of(found: Prototypes | Absent) -> Descriptions:
+    """What is written down in prototypes that were read before."""
     if isinstance(found, Absent):
         return Descriptions(functions={}, variables={})
     return Descriptions(
@@ -103,9 +107,9 @@ class _Types:
                 )
             case DerivedType(target=target) | Typedef(target=target, alignment=None):
                 return self._read(target, depth + 1)
-            case Enumeration(underlying=underlying):
+            case Enumeration(underlying=underlying, enumerators=named):
                 signed = underlying is not None and self._read(underlying, depth + 1).signed
-                return CType(text="", kind=TypeKind.INTEGER, size=size, signed=signed)
+                return CType(text="", kind=TypeKind.INTEGER, size=size, signed=signed, enumerators=named)
             case Aggregate():
                 return CType(text="", kind=TypeKind.AGGREGATE, size=size, members=self._members(found, depth))
             case ArrayType(vector=False):

@@ -6,6 +6,7 @@ symtab in src/cmd/link/internal/ld/symtab.go.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,9 +19,10 @@ from soinspect.go.layouts import minor_of
 from soinspect.go.memory import Memory
 from soinspect.go.moduledata import ModuleData
 from soinspect.go.startcode import known_next_offsets, stored_next_offsets
+from soinspect.go.typetext import as_name
 from soinspect.model.absence import Absent
 from soinspect.model.constants import DynamicTag
-from soinspect.model.golang import GoBinaryKind, GoFacts, GoVersion
+from soinspect.model.golang import GoBinaryKind, GoFacts, GoType, GoVersion
 from soinspect.model.goloading import GoHost, GoHosting, Guest, HostPackage, ModuleShape, PluginSupport
 from soinspect.model.symbol import SymbolColumns
 
@@ -48,6 +50,19 @@ def read_host(elf: ElfFile) -> GoHost | Absent:
         package_hashes=tuple((it.package, it.hash) for it in hosting.packages),
         needed=_needed(elf),
     )
+
+
+def asserted_types(elf: ElfFile, texts: Iterable[str]) -> Iterator[tuple[str, GoType]]:
+    """Those of the asserted types ``texts`` that are names, with the one type of the program by that name."""
+    binary = GoBinary(elf)
+    for text in texts:
+        name = as_name(text)
+        if name is None:
+            continue
+        listed = binary.list_types(f"*.{name.name}" if name.has_path else name.text)
+        found = [it for it in listed if it.named and (it.package == name.package or not name.has_path)]
+        if len(found) == 1:
+            yield text, found[0]
 
 
 def read_hosting(elf: ElfFile, binary: GoBinary) -> GoHosting:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, islice
@@ -349,10 +349,11 @@ class Types:
     def all(self) -> list[int]:
         """The addresses of all types that can be found, ascending.
 
-        From 1.27 the descriptors lie one after the other. Before, it is those that are listed or have a symbol,
-        and all that these are made of.
+        It is those that are listed, or have a symbol, and all that these are made of. From 1.27 on the descriptors that
+        reflect may look up lie one after the other instead of being listed.
         """
-        return list(self._walk()) if self._module.has("typedesclen") else self._reach()
+        listed = self._walk() if self._module.has("typedesclen") else self.linked()
+        return self._reach(chain(listed, self._symbols()))
 
     def _walk(self) -> Iterator[int]:
         position = self.base + WORD
@@ -362,10 +363,10 @@ class Types:
             position += self.extent(position)
             position += -position % WORD
 
-    def _reach(self) -> list[int]:
+    def _reach(self, first: Iterable[int]) -> list[int]:
         seen: set[int] = set()
         sound: list[int] = []
-        pending = [*self.linked(), *self._symbols()]
+        pending = list(first)
         while pending:
             address = pending.pop()
             if address in seen or not self.base < address < self.end:

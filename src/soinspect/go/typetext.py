@@ -103,6 +103,15 @@ def parse_type(text: str, *, with_paths: bool = False) -> TypeText:
     return _Parser(text, with_paths=with_paths).whole()
 
 
+def as_name(text: str) -> TypeName | None:
+    """The type with a name that ``text`` is; None if it is anything else."""
+    try:
+        pieces = parse_type(text).pieces
+    except UsageError:
+        return None
+    return pieces[0] if len(pieces) == 1 and isinstance(pieces[0], TypeName) else None
+
+
 def is_written_alike(wanted: str, found: str) -> bool:
     """Whether two types are the same as far as their texts tell, which may name a package without its path."""
     try:

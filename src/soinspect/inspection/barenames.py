@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from soinspect.elf.file import ElfFile
 from soinspect.errors import InputError
 from soinspect.inspection.saved import is_saved
 from soinspect.inspection.standardinput import STANDARD_INPUT
-from soinspect.loader.environment import LoaderEnv
 from soinspect.loader.filesystem import FileSystem
-from soinspect.loader.plan import dlopen_searches
-from soinspect.model.loadplan import Dependency
+from soinspect.loader.plan import RunningProgram
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,20 +19,14 @@ class Chosen:
     remark: str | None
 
 
-def chosen_files(
-    host: str, plugins: Sequence[str], env: LoaderEnv, files: FileSystem, known: Mapping[str, ElfFile]
-) -> Iterator[Chosen]:
-    """The files that are meant by what a C program hands to dlopen, or the user to us.
+def chosen_file(name: str, program: RunningProgram, files: FileSystem) -> Chosen:
+    """The file that is meant by what a C program hands to dlopen, or the user to us.
 
-    :raises InputError: the host cannot be read; or a name stands for no file, here or where dlopen looks.
+    :raises InputError: the name stands for no file, here or where dlopen looks.
     """
-    bare = [it for it in plugins if "/" not in it and it != STANDARD_INPUT and not is_saved(it)]
-    found = dict(zip(bare, dlopen_searches(host, bare, env, known), strict=True)) if bare else {}
-    for name in plugins:
-        yield _chosen(name, found[name], files) if name in found else Chosen(path=name, remark=None)
-
-
-def _chosen(name: str, found: Dependency, files: FileSystem) -> Chosen:
+    if "/" in name or name == STANDARD_INPUT or is_saved(name):
+        return Chosen(path=name, remark=None)
+    found = program.find(name)
     here = files.identity(files.given(name))
     if here is None and found.path is None:
         sought = ", ".join(it.path for it in found.attempts) or "nowhere"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from functools import partial
 
@@ -12,8 +12,8 @@ from soinspect.elf.file import ElfFile
 from soinspect.errors import InputError
 from soinspect.go.elsewhere import packages_to_explain
 from soinspect.go.folders import package_folders
-from soinspect.go.loading import read_guest, read_host
-from soinspect.inspection.barenames import Chosen, chosen_files
+from soinspect.go.loading import asserted_types, read_guest, read_host
+from soinspect.inspection.barenames import Chosen, chosen_file
 from soinspect.inspection.loading import misfits, saved_elf, saved_guest, saved_program
 from soinspect.inspection.saved import is_saved, read_saved
 from soinspect.inspection.standardinput import name_of, open_elf_file
@@ -22,10 +22,11 @@ from soinspect.loader.environment import LoaderEnv
 from soinspect.loader.filesystem import FileSystem
 from soinspect.loader.hints import hidden_names
 from soinspect.loader.ignored import may_matter, what_changes
-from soinspect.loader.plan import dlopen_plans
+from soinspect.loader.plan import RunningProgram, running_program
 from soinspect.model.absence import Absent
-from soinspect.model.goloading import GoHost, Guest, Inherited, PluginSupport, Program
+from soinspect.model.goloading import GoHost, Guest, Inherited, Program
 from soinspect.model.loadplan import DlopenMode, DlopenPlan, LoadPlan
+from soinspect.model.prototype import Prototypes
 from soinspect.model.symbol import SymbolColumns
 from soinspect.model.verdict import Policy, Requirement, Verdict
 from soinspect.verdict.check import judge
@@ -42,34 +43,38 @@ def check(host: str, plugins: Sequence[str], environment: LoaderEnv, policy: Pol
     """
     files = FileSystem(environment.root)
     with ExitStack() as resources:
-        main, program = _open_program(host, files, resources)
+        main, program = open_program(host, files, resources)
         known = {files.given(program.path): main}
-        by_go = isinstance(program.go, GoHost) and program.go.support is not PluginSupport.NONE
-        if by_go:
-            # plugin.Open hands the real path to dlopen, which then says it in its messages.
-            chosen = [Chosen(path=path, remark=_LAZY_IN_GO if lazy else None) for path in plugins]
-            opened, mode = [files.real(name_of(path)) for path in plugins], DlopenMode.NOW
-        else:
-            chosen = list(chosen_files(program.path, plugins, environment, files, known))
-            opened, mode = [name_of(it.path) for it in chosen], DlopenMode.LAZY if lazy else DlopenMode.ASSUMED_NOW
+        by_go = program.opens_by_go
+        mode = DlopenMode.NOW if by_go else DlopenMode.LAZY if lazy else DlopenMode.ASSUMED_NOW
+        run = partial(running_program, program.path, into_global_scope=by_go, mode=mode, known=known)
+        running = resources.enter_context(run(environment))
+        chosen: list[Chosen] = []
+        opened: list[str] = []
+        plans: list[DlopenPlan] = []
         guests: list[Guest | InputError] = []
-        for it, named in zip(chosen, opened, strict=True):
+        for path in plugins:
+            it = Chosen(path=path, remark=_LAZY_IN_GO if lazy else None) if by_go else chosen_file(path, running, files)
+            # plugin.Open hands the real path to dlopen, which then says it in its messages.
+            named = files.real(name_of(path)) if by_go else name_of(it.path)
             try:
-                elf, guest = _open_guest(it.path, files, resources)
+                elf, guest, types = _open_guest(it.path, files, resources)
                 known[files.given(named)] = elf
                 # What is no Go plugin is not looked up in by a Go program: it does not get that far.
                 asked = policy.required_of(it.path) if guest.is_go_plugin or not by_go else ()
-                guests.append(_with_required(elf, guest, asked))
+                guests.append(_with_required(elf, guest, types, asked))
             except InputError as error:
                 guests.append(error)
+            chosen.append(it)
+            opened.append(named)
+            plans.append(running.open(named))
         if by_go:
+            program = _with_asserted(program, main, policy)
             opened_files = [known.get(files.given(named)) for named in opened]
             program, guests = _with_folders(program, main, guests, opened_files)
-        foresee = partial(dlopen_plans, program.path, opened, into_global_scope=by_go, mode=mode, known=known)
-        plans = foresee(environment)
-        remarks = tuple(_ignored(plans, environment, foresee))
+        remarks = tuple(_ignored(plans, opened, environment, run))
         read = [
-            replace(_read(it.path, guest, plan, files), remarks=(*filter(None, (it.remark,)), *remarks))
+            replace(_read(it.path, guest, plan, files), remarks=(*filter(None, (it.remark, _known(plan))), *remarks))
             for it, guest, plan in zip(chosen, guests, plans, strict=True)
         ]
         read = [
@@ -77,6 +82,14 @@ def check(host: str, plugins: Sequence[str], environment: LoaderEnv, policy: Pol
             for guest, plan in zip(read, plans, strict=True)
         ]
     return judge(program, read, plans, policy)
+
+
+def _with_asserted(program: Program, main: ElfFile, policy: Policy) -> Program:
+    """The Go host with its own types that plugins are required to be; most are asked for none."""
+    host = program.go
+    assert isinstance(host, GoHost)  # noqa: S101
+    asserted = {it.type for it in policy.requirements if it.type is not None}
+    return replace(program, go=replace(host, asserted=tuple(asserted_types(main, sorted(asserted)))))
 
 
 def _with_folders(
@@ -95,20 +108,38 @@ def _with_folders(
     return replace(program, go=replace(host, folders=host.folders or package_folders(main, packages))), read
 
 
+def _known(plan: DlopenPlan) -> str | None:
+    """Since when a plugin has been there that nothing is loaded for."""
+    if not plan.already_loaded:
+        return None
+    of_host = any(it.path == plan.plugin.path for it in plan.host.objects)
+    by = f"as {plan.host.path} needs it" if of_host else "by what was opened before"
+    return f"{plan.plugin.path} is loaded already, {by}: dlopen returns a handle to it, and loads nothing"
+
+
 def _ignored(
-    plans: Sequence[DlopenPlan], environment: LoaderEnv, foresee: Callable[[LoaderEnv], Sequence[DlopenPlan]]
+    plans: Sequence[DlopenPlan],
+    opened: Sequence[str],
+    environment: LoaderEnv,
+    run: Callable[[LoaderEnv], AbstractContextManager[RunningProgram]],
 ) -> Iterator[str]:
     """Whether LD_LIBRARY_PATH of the one who asks would change what is found."""
     found = _all_of(plans)
     if may_matter(found, environment):
-        yield from what_changes(found, _all_of(foresee(environment.with_ignored())), environment)
+        with run(environment.with_ignored()) as other:
+            changed = _all_of([other.open(it) for it in opened])
+        yield from what_changes(found, changed, environment)
 
 
 def _all_of(plans: Sequence[DlopenPlan]) -> list[LoadPlan]:
     return [plan for pair in plans for plan in (pair.host, pair.plugin)]
 
 
-def _open_program(path: str, files: FileSystem, resources: ExitStack) -> tuple[ElfFile, Program]:
+def open_program(path: str, files: FileSystem, resources: ExitStack) -> tuple[ElfFile, Program]:
+    """The program at ``path``, or what its snapshot holds; the file is open until ``resources`` are closed.
+
+    :raises InputError: it cannot be read.
+    """
     if is_saved(path):
         facts = read_saved(path)
         return saved_elf(facts), saved_program(facts)
@@ -118,20 +149,25 @@ def _open_program(path: str, files: FileSystem, resources: ExitStack) -> tuple[E
     return elf, program
 
 
-def _open_guest(path: str, files: FileSystem, resources: ExitStack) -> tuple[ElfFile, Guest]:
+def _open_guest(
+    path: str, files: FileSystem, resources: ExitStack
+) -> tuple[ElfFile, Guest, Prototypes | Absent | None]:
+    """The plugin, as a file and as facts; and the types of its exports, where it is a snapshot."""
     name = name_of(path)
     identity = files.real(name)
     if is_saved(path):
         facts = read_saved(path)
-        return saved_elf(facts), saved_guest(facts, name, identity)
+        return saved_elf(facts), saved_guest(facts, name, identity), facts.types
     elf = resources.enter_context(open_elf_file(files.place(path)))
     guest = read_guest(elf)
     guest = replace(guest, path=name, identity=identity, misfits=misfits(plugin_kinds(elf, guest.go)))
     elf.forget_pointers()
-    return elf, guest
+    return elf, guest, None
 
 
-def _with_required(elf: ElfFile, guest: Guest, requirements: Sequence[Requirement]) -> Guest:
+def _with_required(
+    elf: ElfFile, guest: Guest, saved: Prototypes | Absent | None, requirements: Sequence[Requirement]
+) -> Guest:
     """The plugin with what explains that it lacks what is required; most are asked for nothing.
 
     :raises UsageError: a type is required that is no prototype of a C function.
@@ -145,7 +181,7 @@ def _with_required(elf: ElfFile, guest: Guest, requirements: Sequence[Requiremen
     return replace(
         guest,
         hidden=guest.hidden or tuple(hidden_names(elf)),
-        prototypes=tuple(check_prototypes(elf, requirements)),
+        prototypes=tuple(check_prototypes(elf, saved, requirements)),
     )
 
 

@@ -7,29 +7,36 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from soinspect.calling.signature import differences, parse_signature
-from soinspect.dwarf.callsignature import read_descriptions
+from soinspect.dwarf.callsignature import descriptions_of, read_descriptions
 from soinspect.elf.file import ElfFile
 from soinspect.errors import FormatError, UsageError
 from soinspect.model.absence import Absent
 from soinspect.model.goloading import PrototypeCheck
+from soinspect.model.prototype import Prototypes
 from soinspect.model.signature import Signature
 from soinspect.model.verdict import Requirement
 
 _NOT_DESCRIBED = Absent("no debug information describes it")
+_NOT_SAVED = Absent("the snapshot has no types of it, since it was made without debug information")
 
 
-def check_prototypes(elf: ElfFile, requirements: Iterable[Requirement]) -> Iterator[PrototypeCheck]:
+def check_prototypes(
+    elf: ElfFile, saved: Prototypes | Absent | None, requirements: Iterable[Requirement]
+) -> Iterator[PrototypeCheck]:
     """What debug information says of the functions of an open file that are required with a prototype.
+
+    ``saved`` is what a snapshot holds of it, None where it is the file itself.
 
     :raises UsageError: a type is no prototype of a C function.
     """
     wanted = {it.symbol: wanted_signature(it.symbol, it.type) for it in requirements if it.type is not None}
     if not wanted:
         return
-    missing = _NOT_DESCRIBED
+    missing = _NOT_DESCRIBED if saved is None else _NOT_SAVED
     described: dict[str, Signature] = {}
     try:
-        described = {name: it for (name, _), it in read_descriptions(elf, wanted).functions.items()}
+        found_all = read_descriptions(elf, wanted) if saved is None else descriptions_of(saved)
+        described = {name: it for (name, _), it in found_all.functions.items() if name in wanted}
     except FormatError as error:
         missing = Absent(f"the debug information cannot be read: {error.reason}")
     for name, signature in wanted.items():

@@ -10,7 +10,7 @@ from soinspect.elf.file import ElfFile
 from soinspect.elf.symtab import SymbolTable
 from soinspect.loader.loaded import Loaded
 from soinspect.model.constants import SectionIndex, SymbolBinding, SymbolType, SymbolVisibility
-from soinspect.model.loadplan import Binding, Dependency, SymbolHint
+from soinspect.model.loadplan import Dependency, SymbolHint
 from soinspect.model.symbol import SymbolColumns
 
 _MAX_HINTS = 50
@@ -32,12 +32,12 @@ _PRIVATE = "GLIBC_PRIVATE"
 Find = Callable[[str], tuple[Dependency, Loaded | None]]
 
 
-def hints_for(unresolved: Sequence[Binding], scope: Sequence[Loaded], find: Find) -> Iterator[SymbolHint]:
+def hints_for(unresolved: Sequence[str], scope: Sequence[Loaded], find: Find) -> Iterator[SymbolHint]:
     """Hints for the first unresolved symbols.
 
     ``scope`` are the objects that were searched, the program first; ``find`` gives the library that a name stands for.
     """
-    wanted = list(dict.fromkeys(it.symbol for it in unresolved))[:_MAX_HINTS]
+    wanted = list(dict.fromkeys(unresolved))[:_MAX_HINTS]
     if not wanted:
         return
     exports = _Exports(scope)

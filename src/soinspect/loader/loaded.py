@@ -100,6 +100,13 @@ class Loaded:
         """Whether glibc takes the object for the one that DT_NEEDED or a version calls ``name``."""
         return name in self.names or name == self.soname
 
+    def exports(self, name: str, version: str | None) -> bool:
+        """Whether dlsym finds ``name`` in it; with a ``version``, dlvsym."""
+        table = self.symbols
+        rows = [row for row, it in enumerate(table.names) if it == name] if table else []
+        found = [it for it in (table.symbol(row) for row in rows if table) if it.exported]
+        return any(it.version in (None, version) or (version is None and it.default_version) for it in found)
+
     def chain(self) -> Iterator[Loaded]:
         """The object itself, the one that asked for it, and so on up to the first."""
         user: Loaded | None = self

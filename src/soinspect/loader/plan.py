@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from soinspect.elf.file import ElfFile
@@ -22,6 +23,7 @@ from soinspect.model.loadplan import (
     DlopenMode,
     DlopenPlan,
     FoundBy,
+    GlobalLookup,
     Libc,
     LoadedObject,
     LoadPlan,
@@ -64,36 +66,74 @@ def dlopen_plans(
 
     :raises InputError: the host cannot be read, or is for a machine whose loader is not known.
     """
-    with _start(host, env, known) as process:
-        main_scope = process.load_dependencies(process.main)
-        program = _plan(process, main_scope, process.objects)
-        process.dlopened = True
-        plans: list[DlopenPlan] = []
-        taken = 0
-        for plugin in plugins:
-            before = len(process.objects)
-            plan = _plugin_plan(process, plugin, main_scope)
-            plans.append(DlopenPlan(host=program, plugin=plan, static_tls_taken=taken, mode=mode))
-            if _is_kept(plan, mode):
-                taken += plan.static_tls
-                if into_global_scope:
-                    main_scope += process.objects[before:]
-            else:
-                process.unload(before)
-        return tuple(plans)
+    with running_program(host, env, into_global_scope=into_global_scope, mode=mode, known=known) as program:
+        return tuple(map(program.open, plugins))
 
 
-def dlopen_searches(
-    host: str, names: Sequence[str], env: LoaderEnv, known: Mapping[str, ElfFile] | None = None
-) -> tuple[Dependency, ...]:
-    """What ``dlopen`` finds for each of some names, which it searches for unless there is a slash in them.
+@contextmanager
+def running_program(
+    host: str,
+    env: LoaderEnv,
+    *,
+    into_global_scope: bool = False,
+    mode: DlopenMode = DlopenMode.ASSUMED_NOW,
+    known: Mapping[str, ElfFile] | None = None,
+) -> Iterator[RunningProgram]:
+    """The program ``host`` once it runs, to open plugins in; parameters and errors as of :func:`dlopen_plans`.
 
-    :raises InputError: as for :func:`dlopen_plans`.
+    What is added to ``known`` meanwhile counts from then on.
     """
     with _start(host, env, known) as process:
-        process.load_dependencies(process.main)
+        yield RunningProgram(process, into_global_scope=into_global_scope, mode=mode)
+
+
+class RunningProgram:
+    """A program that calls dlopen; what it opened and keeps is there for what it opens next."""
+
+    def __init__(self, process: Process, *, into_global_scope: bool, mode: DlopenMode) -> None:
+        self._process = process
+        self._into_global_scope = into_global_scope
+        self._mode = mode
+        self._scope = process.load_dependencies(process.main)
+        self._host = _plan(process, self._scope, process.objects)
+        self._static_tls_taken = 0
         process.dlopened = True
-        return tuple(process.find(name)[0] for name in names)
+
+    def find(self, name: str) -> Dependency:
+        """What dlopen finds for ``name``, which it searches for unless there is a slash in it; nothing is opened."""
+        return self._process.find(name)[0]
+
+    def look_up(self, name: str, version: str | None) -> GlobalLookup:
+        """What ``dlsym(RTLD_DEFAULT, name)`` finds, or dlvsym in a ``version``."""
+        scope = list(dict.fromkeys(self._scope))
+        local = [it for it in self._process.objects if it not in scope]
+        (hint,) = hints_for([name], scope, self._process.find)
+        return GlobalLookup(
+            provider=next((it.path for it in scope if it.exports(name, version)), None),
+            local=tuple(it.path for it in local if it.exports(name, version)),
+            hint=hint,
+            complete=not self._host.missing,
+        )
+
+    def open(self, plugin: str) -> DlopenPlan:
+        """What becomes of opening the file ``plugin``."""
+        before = len(self._process.objects)
+        plan = _plugin_plan(self._process, plugin, self._scope)
+        opened = DlopenPlan(
+            host=self._host,
+            plugin=plan,
+            already_loaded=plan.error is None and len(self._process.objects) == before,
+            static_tls_taken=self._static_tls_taken,
+            mode=self._mode,
+            root=self._process.files.root,
+        )
+        if not _is_kept(plan, self._mode):
+            self._process.unload(before)
+        elif not opened.already_loaded:
+            self._static_tls_taken += plan.static_tls
+            if self._into_global_scope:
+                self._scope += self._process.objects[before:]
+        return opened
 
 
 def _is_kept(plan: LoadPlan, mode: DlopenMode) -> bool:
@@ -186,7 +226,7 @@ def _plan(process: Process, scope: Sequence[Loaded], users: Sequence[Loaded]) ->
         versions=tuple(_versions(process, users)) if process.libc is Libc.GLIBC else (),
         interpositions=tuple(interpositions_of(bound)),
         copies=tuple(_copies(process.objects)),
-        hints=tuple(hints_for(unresolved, list(dict.fromkeys(scope)), process.find)),
+        hints=tuple(hints_for([it.symbol for it in unresolved], list(dict.fromkeys(scope)), process.find)),
         unknown=tuple(
             f"{user.path}: {anomaly.where} {anomaly.what}"
             for user in users

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from soinspect.model.absence import Absent
-from soinspect.model.golang import GoBinaryKind, GoFacts, GoPackageFolder
+from soinspect.model.golang import GoBinaryKind, GoFacts, GoPackageFolder, GoType
 from soinspect.model.pluginkind import KindProblem
 from soinspect.model.symbol import SymbolColumns
 
@@ -64,7 +64,8 @@ class GoHost:
 
     ``package_hashes`` is what it exports, as (package, hexadecimal) pairs in no order that matters; ``static`` tells
     that no dynamic loader starts it; ``needed`` are its DT_NEEDED libraries. ``folders`` are the source folders of
-    the packages that may have to be explained, and of package main, as far as they are recorded.
+    the packages that may have to be explained, and of package main, as far as they are recorded. ``asserted`` are the
+    types with a name that it asserts of what plugins export, as far as they are found in it, by the asserted texts.
     """
 
     path: str
@@ -75,6 +76,7 @@ class GoHost:
     package_hashes: tuple[tuple[str, str], ...]
     needed: tuple[str, ...]
     folders: tuple[GoPackageFolder, ...] = ()
+    asserted: tuple[tuple[str, GoType], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,3 +140,8 @@ class Program:
     path: str
     go: GoHost | Absent
     producers: tuple[str, ...]
+
+    @property
+    def opens_by_go(self) -> bool:
+        """Whether it opens plugins with ``plugin.Open``, which is dlopen into the global scope."""
+        return isinstance(self.go, GoHost) and self.go.support is not PluginSupport.NONE

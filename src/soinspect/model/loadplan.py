@@ -159,6 +159,20 @@ class SymbolHint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GlobalLookup:
+    """What a program finds in its global scope, by ``dlsym(RTLD_DEFAULT, ...)``.
+
+    ``provider`` is the object that has it. If there is none (None), ``local`` are those that export it, and were opened
+    with RTLD_LOCAL; ``hint`` is what else may explain it. ``complete`` tells that all of the program was found.
+    """
+
+    provider: str | None
+    local: tuple[str, ...]
+    hint: SymbolHint
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LoadPlan:
     """The objects in load order, ``objects[0]`` being the file itself, and everything that binds.
 
@@ -230,13 +244,17 @@ class DlopenPlan:
     """A program as it runs, and a plugin that it opens with dlopen, in ``mode`` and with ``RTLD_LOCAL``.
 
     ``plugin.objects`` are those that the plugin brings; what the host has loaded already is not among them.
-    ``static_tls_taken`` is what the plugins opened before have of the static block, in bytes.
+    ``already_loaded`` tells that the plugin itself is: dlopen returns a handle to it, and ``plugin.objects`` is it.
+    ``static_tls_taken`` is what the plugins opened before have of the static block, in bytes. ``root`` is the folder
+    that stands for ``/``.
     """
 
     host: LoadPlan
     plugin: LoadPlan
+    already_loaded: bool
     static_tls_taken: int
     mode: DlopenMode
+    root: str
 
 
 class Effect(StrEnum):

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from soinspect.model.prototype import Enumerator
+
 
 class TypeKind(StrEnum):
     """How a value of a type travels in a call (System V ABI for x86-64, 3.2.3; AAPCS64, 6.8)."""
@@ -25,7 +27,8 @@ class CType:
 
     ``is_text`` marks pointers to char. ``members`` are those of a structure, union or array (whose elements have no
     names), when they are all known and of plain C: without bit-fields, and with nothing that C++ adds. ``target`` is
-    what a pointer leads to, where that has members.
+    what a pointer leads to, where that has members. ``enumerators`` are those of an enumeration, as far as their values
+    are known.
     """
 
     text: str
@@ -35,6 +38,7 @@ class CType:
     is_text: bool = False
     members: tuple[CMember, ...] = ()
     target: CType | None = None
+    enumerators: tuple[Enumerator, ...] = ()
 
     def leaves(self, start: int = 0) -> Iterator[tuple[int, CType]]:
         """The numbers and pointers that a value is made of, each with its offset; ``start`` is that of the value."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import PurePath
 
 from soinspect.model.verdict import Outcome, PluginVerdict, Verdict
 from soinspect.render.line import FIX, Line
 from soinspect.render.page import Page
-from soinspect.render.text import printable
+from soinspect.render.text import last_part, printable
 
 _WORDS = {
     Outcome.ACCEPTED: ("OK", "bold green"),
@@ -30,16 +29,16 @@ def check_lines(verdict: Verdict, *, verbose: bool, width: int | None) -> Iterat
 
 def _overall(verdict: Verdict) -> Line:
     word, style = _WORDS[verdict.outcome]
-    host, total = PurePath(verdict.host).name, len(verdict.plugins)
+    host, total = last_part(verdict.host), len(verdict.plugins)
     if verdict.outcome is Outcome.ACCEPTED:
         return Line.of((printable(f"{word} all {total} plugins in {host}, in this order"), style))
-    met = [PurePath(plugin.path).name for plugin in verdict.plugins if plugin.outcome is verdict.outcome]
+    met = [last_part(plugin.path) for plugin in verdict.plugins if plugin.outcome is verdict.outcome]
     return Line.of((printable(f"{word} {len(met)} of {total} plugins in {host}: {', '.join(met)}"), style))
 
 
 def _page(host: str, plugin: PluginVerdict, *, passed: bool) -> Page:
     word, style = _WORDS[plugin.outcome]
-    page = Page(f"{word} {PurePath(plugin.path).name} in {PurePath(host).name}: {plugin.summary}", style)
+    page = Page(f"{word} {last_part(plugin.path)} in {last_part(host)}: {plugin.summary}", style)
     for reason in plugin.reasons:
         page.add("risk" if reason.outcome is Outcome.ACCEPTED else "reason", reason.rule)
         if reason.summary != plugin.summary:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import PurePath
-
 from soinspect.model.explanation import Explanation
 from soinspect.render.page import Page
+from soinspect.render.text import last_part
 
 _FILES = {
     True: "these files explain it",
@@ -20,7 +19,7 @@ def explanation_page(explanation: Explanation) -> Page:
     if explanation.verdict is not None:
         page.add("files", _FILES[explanation.foreseen])
         for plugin in explanation.verdict.plugins:
-            page.add("check", f"{PurePath(plugin.path).name}: {plugin.outcome}: {plugin.summary}")
+            page.add("check", f"{last_part(plugin.path)}: {plugin.outcome}: {plugin.summary}")
         page.add("remark", explanation.remarks)
     page.add("fix", explanation.fix, "bold")
     return page

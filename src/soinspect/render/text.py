@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import PurePath
 from typing import Any
 
 from soinspect.model.absence import Absent
@@ -86,3 +87,8 @@ def known(value: object, nothing: str = "-") -> str:
     if isinstance(value, Absent):
         return value.reason
     return nothing if value is None else printable(str(value))
+
+
+def last_part(path: str) -> str:
+    """What a file is called for short; a path that ends without a name (``./``, ``/``) as it is."""
+    return PurePath(path).name or path

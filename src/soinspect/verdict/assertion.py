@@ -5,7 +5,7 @@ Source: src/runtime/error.go (TypeAssertionError), src/runtime/iface.go (itab in
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Self
@@ -31,15 +31,17 @@ class KnownTypes:
     """What is known of the types that a plugin's exports mention, and of the packages that its host has.
 
     ``paths`` are the import paths behind names such as ``http.Request``, ``names`` those of packages by import path.
+    ``asserted`` are types of the host by the texts that it asserts.
     """
 
     types: tuple[GoType, ...]
     paths: dict[str, set[str]]
     names: dict[str, str]
     host_packages: frozenset[str]
+    asserted: Mapping[str, GoType]
 
     @classmethod
-    def of(cls, types: Iterable[GoType], host_packages: Iterable[str]) -> Self:
+    def of(cls, types: Iterable[GoType], host_packages: Iterable[str], asserted: Mapping[str, GoType]) -> Self:
         """What the named types that the plugin's exports reach tell."""
         taken = tuple(it for it in types if it.package)
         paths: dict[str, set[str]] = {}
@@ -48,7 +50,8 @@ class KnownTypes:
             text = it.text.lstrip("*").partition("[")[0]
             paths.setdefault(text, set()).add(it.package)
             names[it.package] = text.rpartition(".")[0]
-        return cls(types=taken, paths=paths, names=names, host_packages=frozenset(host_packages))
+        host = frozenset(host_packages)
+        return cls(types=taken, paths=paths, names=names, host_packages=host, asserted=asserted)
 
     def judge(self, export: GoExport, wanted: TypeText) -> Step:
         """Whether the assertion of ``wanted`` on an export holds."""
@@ -176,41 +179,54 @@ class KnownTypes:
     # -- interfaces --------------------------------------------------------------------------------------------
 
     def _described(self, wanted: TypeText) -> GoType | None:
-        """The type with a name that the plugin's exports mention by this one."""
-        return next((it for it in self.types if self._compare(wanted, parse_type(it.text)) is _Match.SAME), None)
+        """The type with a name that the host has by this one, or the plugin's exports mention."""
+        of_host = self.asserted.get(_as_written(wanted))
+        return of_host or next(
+            (it for it in self.types if self._compare(wanted, parse_type(it.text)) is _Match.SAME), None
+        )
 
     def _satisfies(self, export: GoExport, has: TypeText, wanted: TypeText, asked: tuple[Method, ...]) -> Step:
         methods = self._methods(export, has)
-        is_written_out = str(wanted.pieces[0]).startswith("interface")
+        named = self._described(wanted)
+        is_hosts_own = named is None or named.package == "main"
         for method in asked:
-            if is_written_out and not method.name[0].isupper():
-                return self._lacks(export, wanted, method, "a small letter keeps it to its own package")
+            if is_hosts_own and not method.name[0].isupper():
+                return self._lacks(export, wanted, method, methods, "a small letter keeps it to its own package")
             signature = methods.get(method.name) if methods is not None else None
             if methods is None or signature == "":
                 return self._undecided(export, "its methods are not in the file")
             if signature is None:
-                return self._lacks(export, wanted, method, "it has none of that name")
+                return self._lacks(export, wanted, method, methods, "it has none of that name")
             wanted_method = TypeText(pieces=method.signature)
             match self._compare(wanted_method, parse_type(signature)):
                 case _Match.SAME:
                     continue
                 case _Match.UNKNOWN:
                     return self._undecided(export, f"which packages the types of {method.name} are of is not known")
-            return self._lacks(export, wanted, method, f"its {method.name} is {signature}")
+            return self._lacks(export, wanted, method, methods, f"its {method.name} is {signature}")
         return f"it exports {export.name}, which Lookup returns as {export.looked_up_type}, with all methods asked for"
 
-    def _lacks(self, export: GoExport, wanted: TypeText, method: Method, why: str) -> Reason:
+    def _lacks(
+        self, export: GoExport, wanted: TypeText, method: Method, methods: Iterable[str] | None, why: str
+    ) -> Reason:
+        """The reason that ``method`` is missing among ``methods`` (None: they are not known)."""
+        named = self._described(wanted)
         found, printed = export.looked_up_type, self._printed(wanted)
         message = f"interface conversion: {found} is not {printed}: missing method {method.name}"
         signature = _as_written(TypeText(pieces=method.signature)).removeprefix("func")
         fix = f"Give it the method {method.name}{signature}."
         if not method.name[0].isupper():
-            printed, fix = None, f"Begin {method.name} with a capital letter, in host and plugin."
+            printed = printed if named else None  # an interface that is written out is printed with its package
+            fix = f"Begin {method.name} with a capital letter, in host and plugin."
         elif self._has_pointer_to_no_methods(export):
             fix = f"declare {export.name} as a variable of the type itself that has the methods"
         return REQUIRED_TYPE.found(
             f"{export.name}, which is {found}, lacks the method {method.name}: {why}",
             message=message if printed else None,
+            evidence=(
+                *((f"{named.text} is {named.underlying}",) if named else ()),
+                *((f"{found} has the methods {', '.join(methods)}",) if methods else ()),
+            ),
             fix=fix,
         )
 

@@ -19,7 +19,7 @@ _FIXES = {
     "only ET_DYN and ET_EXEC can be loaded": "link {file} with -shared",
     "shared object cannot be dlopen()ed": "link {file} without -Wl,-z,nodlopen",
     "object file has no dynamic section": "link {file} with -shared",
-    "is a directory": "ls {file}  (and name one of its files)",
+    "cannot read file data: Is a directory": "ls {file}  (and name one of its files)",
     "is empty": "copy or build {file} again",
     "damaged ELF file": "copy or build {file} again",
     "a static library": "gcc -shared -o {name}.so -Wl,--whole-archive {file} -Wl,--no-whole-archive",
@@ -52,7 +52,7 @@ def refused_file(plan: DlopenPlan, said: str) -> DlopenProblem:
         message=message if effect is Effect.REFUSED else None,
         evidence=(),
         fix=_fix(plan, said),
-        cause="; ".join(plugin.remarks) or None,
+        cause="; ".join(it for it in plugin.remarks if it not in summary.casefold()) or None,
     )
 
 

@@ -59,6 +59,8 @@ class _Judge:
 
     def problems(self) -> Iterator[DlopenProblem]:
         yield from self._host()
+        if self.plan.already_loaded:
+            return
         if self.plan.plugin.error is not None:
             yield refused_file(self.plan, self.plan.plugin.error)
             return
@@ -100,6 +102,9 @@ class _Judge:
                 effect = Effect.RISKY
                 evidence = ("wherever it starts, the plugin finds what it needs of libraries",)
             fix = "--root DIR  (the file system that it runs on)"
+            if self.plan.root != "/":
+                lacking = " and ".join(it.name for it in host.missing[:_FEW])
+                fix = f"complete {self.plan.root}: the host needs {lacking} there"
         elif not host.complete:
             summary = "the host itself does not load here"
             missing = [f"undefined symbol: {it.symbol}" for it in host.unresolved]

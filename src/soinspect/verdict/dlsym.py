@@ -120,7 +120,7 @@ def _prototype(check: PrototypeCheck, kind: SymbolType) -> Step:
         return rules.REQUIRED_PROTOTYPE.found(
             f"whether {check.symbol} is {check.wanted} cannot be told: {check.found.reason}",
             outcome=Outcome.UNDECIDED,
-            fix="Build it with -g, or give the file with its debug information.",
+            fix="Build it with -g, or give the file with its debug information; a snapshot is to be made of that.",
         )
     if not check.differences:
         return f"{check.symbol} is {check.found}"

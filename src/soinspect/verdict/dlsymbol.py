@@ -138,7 +138,7 @@ def _by_cause(plan: DlopenPlan, bindings: Iterable[Binding]) -> Iterator[_Group]
     for it in bindings:
         if it.unresolved:
             hint = hints.get(it.symbol)
-            cause, fix = _explained(plan.host.path, it, hint) if hint else (None, None)
+            cause, fix = explained(plan.host.path, it.user, hint) if hint else (None, None)
             groups.setdefault((it.user, cause, fix), []).append(it)
     for (_, cause, fix), members in groups.items():
         text = f"neither {plan.host.path} nor any library that is loaded provides {_listed(members)}"
@@ -160,9 +160,9 @@ def _said_by_dlopen(plan: DlopenPlan, binding: Binding) -> str:
     return f"{binding.user}: undefined symbol: {_versioned(binding)}"
 
 
-def _explained(host: str, binding: Binding, hint: SymbolHint) -> tuple[str | None, str | None]:
-    """The cause that a hint gives, and the fix that follows from it."""
-    symbol, user = binding.symbol, binding.user
+def explained(host: str, user: str, hint: SymbolHint) -> tuple[str | None, str | None]:
+    """The cause that a hint gives for what ``user`` does not find, and the fix that follows from it."""
+    symbol = hint.symbol
     if hint.hidden_in == host:
         return (
             f"{host} defines it, and does not export it",

@@ -12,13 +12,15 @@ from soinspect.errors import UsageError
 from soinspect.go.typetext import is_written_alike, parse_type
 from soinspect.model.absence import Absent
 from soinspect.model.explanation import Explanation, LoaderMessage, PluginNames
-from soinspect.model.verdict import Outcome, Reason, Requirement, Verdict
+from soinspect.model.verdict import Outcome, PluginVerdict, Reason, Requirement, Verdict
+from soinspect.verdict.dlrules import REQUIRED
 from soinspect.verdict.messages import MESSAGES
 
 _MAX_TEXT = 1 << 13  # characters: patterns that search for a name take time that grows with its square
 _ENDS_OF_TYPE = re.compile(r"""["'`\]})\w](?=\s|["'`,;:\\]|$)""")
 _MAX_ENDS = 100
 _NOT_SAID = "?"
+_STOPS = (Outcome.REJECTED, Outcome.ABORTS_HOST)
 # What these say depends on more than the files: on folders, on the order of events, on other code.
 _FROM_SURROUNDINGS = ("go.realpath", "go.empty-plugin-path", "go.nil-pointer", "go.nil-symbol")
 
@@ -30,6 +32,12 @@ class Recognised:
     known: LoaderMessage
     message: str
     words: Mapping[str, str]
+
+    @property
+    def version(self) -> str | None:
+        """The version of a symbol that it names."""
+        version = self.words.get("version", _NOT_SAID)
+        return None if version == _NOT_SAID else version
 
     def explanation(self) -> Explanation:
         """What it means."""
@@ -78,10 +86,8 @@ def asked_by(found: Recognised, plugin: PluginNames) -> Iterator[Requirement]:
                 if is_written_alike(words["found"], export.looked_up_type):
                     yield Requirement(symbol=export.name, type=words["wanted"], plugin=plugin.path)
         case "ld.undefined-symbol" | "musl.dlsym" | "python.init":
-            version = words.get("version", _NOT_SAID)
             if plugin.go is None and words["name"] not in plugin.undefined:
-                asked = None if version == _NOT_SAID else version
-                yield Requirement(symbol=words["name"], type=None, version=asked, plugin=plugin.path)
+                yield Requirement(symbol=words["name"], type=None, version=found.version, plugin=plugin.path)
 
 
 def _is_type(text: str) -> bool:
@@ -95,8 +101,11 @@ def _is_type(text: str) -> bool:
 def hold_against(found: Recognised, verdict: Verdict, plugins: Sequence[PluginNames]) -> Explanation:
     """The explanation with the verdict on the files: whether it foresees the same message, about the same thing."""
     meant = found.explanation()
-    reason = next((it for plugin in verdict.plugins for it in plugin.reasons if _foresees(it, found, plugins)), None)
-    foreseen, remarks = (True, ()) if reason else _not_foreseen(found, verdict, plugins)
+    reached = [it for plugin in verdict.plugins for it in _reached(plugin)]
+    reason = next((it for it in reached if _foresees(it, found, plugins)), None)
+    foreseen, remarks = (True, reason.evidence) if reason else _not_foreseen(found, verdict, plugins)
+    if reason and all(it.summary != reason.summary for it in verdict.plugins):  # which are told anyway
+        remarks = (reason.summary, *remarks)
     return Explanation(
         id=meant.id,
         message=meant.message,
@@ -108,9 +117,15 @@ def hold_against(found: Recognised, verdict: Verdict, plugins: Sequence[PluginNa
     )
 
 
+def _reached(plugin: PluginVerdict) -> list[Reason]:
+    """The reasons that come to pass: dlsym looks up in what dlopen has opened."""
+    refused = any(it.outcome in _STOPS and it.rule != REQUIRED.id for it in plugin.reasons)
+    return [it for it in plugin.reasons if not (refused and it.rule == REQUIRED.id)]
+
+
 def _foresees(reason: Reason, found: Recognised, plugins: Sequence[PluginNames]) -> bool:
     """Whether the message is the one that a reason leads to; where the files lie does not matter."""
-    if reason.outcome not in (Outcome.REJECTED, Outcome.ABORTS_HOST):
+    if reason.outcome not in _STOPS:
         return False
     if reason.rule in found.known.foreseen_by:
         return True
@@ -152,4 +167,11 @@ def _not_foreseen(
         return False, tuple(f"{PurePath(it.path).name} exports {with_raw(words['name'])}" for it in plugins)
     if kind.startswith("go.") and kind not in _FROM_SURROUNDINGS:
         return False, ()
-    return None, ("it may come from another host, other libraries or another environment than is seen here",)
+    strange: tuple[str, ...] = ()
+    if kind == "ld.undefined-symbol":
+        unasked = [it for it in plugins if words["name"] not in it.exported | it.undefined]
+        strange = tuple(
+            f"{PurePath(it.path).name} neither exports nor needs {with_raw(words['name'])}" for it in unasked
+        )
+    elsewhere = "it may come from another host, other libraries or another environment than is seen here"
+    return None, (*strange, elsewhere)

@@ -123,7 +123,8 @@ class GoProcess:
             yield from self._is_new(guest)
             yield from self._has_the_same_packages(guest)
             yield from self._has_its_symbols(guest)
-        known = KnownTypes.of(_facts(guest).reached_types, [package for package, _ in self.host.package_hashes])
+        packages = [package for package, _ in self.host.package_hashes]
+        known = KnownTypes.of(_facts(guest).reached_types, packages, dict(self.host.asserted))
         yield from check_lookups(_plugin(guest), guest.hidden, lookups, known)
         # What dlopen does is open: the runtime's refusal would decide all the same.
         yield from (it for it in dlopen if it.outcome is Outcome.UNDECIDED)

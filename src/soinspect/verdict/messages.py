@@ -68,8 +68,8 @@ MESSAGES = (
            "the host asserts a type of nothing: plugin.Lookup found no such symbol, and its error was not looked at",
            "check the error of Lookup in the host"),
     _known("go.missing-method",
-           r"interface conversion: (?P<found>[^\n]+?) is not (?P<wanted>(?:(?! is not )[^\n])+?): missing method"
-           r" (?P<method>\w+)",
+           r"(?P<found>(?<=interface conversion: )[^\n]+?|(?<![^\s:\"])[^\s:\"]+) is not"
+           r" (?P<wanted>(?:(?! is not )[^\n])+?): missing method (?P<method>\w+)",
            "the host asserts the interface {wanted}, and {found} has no method {method}, or one with another signature;"
            " a variable is looked up as a pointer to it",
            "soinspect go PLUGIN", "check.go.required-type"),
@@ -127,8 +127,9 @@ MESSAGES = (
            "{file} is there, and the user that runs the host may not read it, or not enter one of its folders",
            "namei -l {file}"),
     _known("ld.missing-library", rf"{_FILE}: cannot open shared object file",
-           "the library {file} is not on the search path; for a file that is there: it was built for another"
-           " kind of machine",
+           "the file {file} is not found: a name without a slash is searched for (RPATH, LD_LIBRARY_PATH, RUNPATH,"
+           " ld.so.cache, the system's folders), and not in the working directory; if it is there, it was built for"
+           " another kind of machine",
            _DEPS),
     _known("ld.class", rf"{_FILE}: wrong ELF class: (?P<class>\w+)",
            "{file} is {class}, the host is not: one has 32 bits, the other 64", "soinspect info PLUGIN HOST"),
