@@ -22,7 +22,7 @@ _Column = tuple[str, Callable[[ExplainedSymbol], str], bool]
 
 COLUMNS = ("value", "size", "type", "binding", "visibility", "section", "kind", "name", "readable")
 _MIN_NAME = 24
-_CHUNK = 4096
+_CHUNK = 512  # rows: their text is small enough to use the same memory again
 
 
 def readable_name(row: ExplainedSymbol) -> str:
