@@ -38,8 +38,9 @@ if TYPE_CHECKING:
     from soinspect.model.calling import CallLimits, EnvironmentVariable, HostKind, Sandbox
     from soinspect.model.finding import Profile, Suppression
     from soinspect.model.goreport import GoQuery, GoTable
+    from soinspect.model.requirement import Requirement
     from soinspect.model.symbolquery import Scope, SortKey, SymbolQuery
-    from soinspect.model.verdict import Policy, Requirement
+    from soinspect.model.verdict import Policy
 
 __version__ = "0.1.0"
 

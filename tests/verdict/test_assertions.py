@@ -11,7 +11,8 @@ from conftest import FIXTURES, GO_CURRENT, GO_VERSIONS, GoBuild, Soinspect
 from soinspect import api
 from soinspect.errors import UsageError
 from soinspect.model.explanation import Explanation
-from soinspect.model.verdict import Outcome, Policy, Requirement
+from soinspect.model.requirement import Requirement
+from soinspect.model.verdict import Outcome, Policy
 from soinspect.saved.snapshotfile import write_snapshot
 
 FOLDER = FIXTURES / "go-type-assertions"

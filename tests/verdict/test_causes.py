@@ -15,7 +15,8 @@ from soinspect.go.cause import build_line
 from soinspect.model.absence import Absent
 from soinspect.model.golang import GoBinaryKind, GoBuildInfo, GoBuildSetting, GoFacts, GoPlugin, GoVersion
 from soinspect.model.goloading import GoHost, Guest
-from soinspect.model.verdict import Outcome, PluginVerdict, Policy, Reason, Requirement
+from soinspect.model.requirement import Requirement
+from soinspect.model.verdict import Outcome, PluginVerdict, Policy, Reason
 from soinspect.verdict.goplugin import GoProcess
 
 NEW, OLD = "1.27.3", "1.24.11"

@@ -16,7 +16,7 @@ from soinspect.go.binary import GoBinary
 from soinspect.go.loading import read_guest, read_host
 from soinspect.model.golang import GoBinaryKind
 from soinspect.model.goloading import GoHost
-from soinspect.model.verdict import Requirement
+from soinspect.model.requirement import Requirement
 from soinspect.verdict.goplugin import GoProcess
 
 PLUGIN = FIXTURES / "plugin1.so"

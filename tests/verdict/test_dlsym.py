@@ -14,7 +14,8 @@ from soinspect.elf.file import ElfFile
 from soinspect.errors import UsageError
 from soinspect.go.loading import read_guest
 from soinspect.model.loadplan import Libc
-from soinspect.model.verdict import Outcome, Policy, Reason, Requirement, Verdict
+from soinspect.model.requirement import Requirement
+from soinspect.model.verdict import Outcome, Policy, Reason, Verdict
 from soinspect.saved.snapshotfile import write_snapshot
 from soinspect.verdict.dlsym import check_symbols
 

@@ -23,7 +23,8 @@ from soinspect.cli.options import (
     write,
 )
 from soinspect.errors import UsageError
-from soinspect.model.verdict import Outcome, Policy, Requirement, Verdict
+from soinspect.model.requirement import Requirement
+from soinspect.model.verdict import Outcome, Policy, Verdict
 
 _NUMBER = re.compile(r"\d+(\.\d+)*")
 

@@ -27,8 +27,9 @@ from soinspect.model.absence import Absent
 from soinspect.model.goloading import GoHost, Guest, Inherited, Program
 from soinspect.model.loadplan import DlopenMode, DlopenPlan, LoadPlan
 from soinspect.model.prototype import Prototypes
+from soinspect.model.requirement import Requirement
 from soinspect.model.symbol import SymbolColumns
-from soinspect.model.verdict import Policy, Requirement, Verdict
+from soinspect.model.verdict import Policy, Verdict
 from soinspect.verdict.check import judge
 
 _LAZY_IN_GO = "--lazy has no effect: plugin.Open always passes RTLD_NOW to dlopen"

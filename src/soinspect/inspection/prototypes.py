@@ -13,8 +13,8 @@ from soinspect.errors import FormatError, UsageError
 from soinspect.model.absence import Absent
 from soinspect.model.goloading import PrototypeCheck
 from soinspect.model.prototype import Prototypes
+from soinspect.model.requirement import Requirement
 from soinspect.model.signature import Signature
-from soinspect.model.verdict import Requirement
 
 _NOT_DESCRIBED = Absent("no debug information describes it")
 _NOT_SAVED = Absent("the snapshot has no types of it, since it was made without debug information")

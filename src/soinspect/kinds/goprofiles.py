@@ -10,7 +10,7 @@ from soinspect.kinds.pluginfile import PluginFile
 from soinspect.kinds.readers import fact
 from soinspect.model.absence import Absent
 from soinspect.model.pluginkind import GoHostProfile, KindFact, KindProblem
-from soinspect.model.verdict import Requirement
+from soinspect.model.requirement import Requirement
 from soinspect.settings import parse_toml
 
 # Most files are not Go's.

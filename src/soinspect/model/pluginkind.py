@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from soinspect.model.absence import Absent
-from soinspect.model.verdict import Requirement
+from soinspect.model.requirement import Requirement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-_BEFORE_TYPE = re.compile(r"(?<!:):(?!:)")
-_BEFORE_VERSION = re.compile(r"@{1,2}")
+from soinspect.model.requirement import Requirement
 
 
 class Outcome(StrEnum):
@@ -120,28 +118,6 @@ class Verdict:
     def risky(self) -> bool:
         """Whether there is any reason for concern, be it only a risk."""
         return any(plugin.reasons for plugin in self.plugins)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Requirement:
-    """A symbol that the host looks up.
-
-    ``type`` is the Go type that it asserts, or the prototype that it calls a C function by, None for any; ``version``
-    the one that it asks of a C library, None for the default one. ``plugin`` is the path of the one plugin that is
-    asked, None where all are.
-    """
-
-    symbol: str
-    type: str | None
-    version: str | None = None
-    plugin: str | None = None
-
-    @classmethod
-    def parse(cls, text: str) -> Requirement:
-        """What ``SYMBOL``, ``SYMBOL@VERSION`` or ``SYMBOL:TYPE`` asks for; the names of C++ may have ``::`` in them."""
-        versioned, *types = _BEFORE_TYPE.split(text, maxsplit=1)
-        symbol, *versions = _BEFORE_VERSION.split(versioned, maxsplit=1)
-        return cls(symbol=symbol, type="".join(types) or None, version="".join(versions) or None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,8 @@ from soinspect.model.absence import Absent
 from soinspect.model.constants import SymbolType
 from soinspect.model.goloading import Guest, PrototypeCheck
 from soinspect.model.loadplan import Libc
-from soinspect.model.verdict import Outcome, Requirement, Step
+from soinspect.model.requirement import Requirement
+from soinspect.model.verdict import Outcome, Step
 from soinspect.verdict import dlrules as rules
 from soinspect.verdict.near import near_names
 

@@ -12,7 +12,8 @@ from soinspect.errors import UsageError
 from soinspect.go.typetext import is_written_alike, parse_type
 from soinspect.model.absence import Absent
 from soinspect.model.explanation import Explanation, LoaderMessage, PluginNames
-from soinspect.model.verdict import Outcome, PluginVerdict, Reason, Requirement, Verdict
+from soinspect.model.requirement import Requirement
+from soinspect.model.verdict import Outcome, PluginVerdict, Reason, Verdict
 from soinspect.verdict.dlrules import REQUIRED
 from soinspect.verdict.messages import MESSAGES
 

@@ -20,8 +20,9 @@ from soinspect.go.cause import (
 from soinspect.model.absence import Absent
 from soinspect.model.golang import GoBinaryKind, GoFacts, GoPackageHash, GoPlugin
 from soinspect.model.goloading import GoHost, Guest, PluginSupport
+from soinspect.model.requirement import Requirement
 from soinspect.model.texts import count
-from soinspect.model.verdict import Outcome, PluginVerdict, Reason, ReasonRule, Requirement, Step
+from soinspect.model.verdict import Outcome, PluginVerdict, Reason, ReasonRule, Step
 from soinspect.verdict import gorules as rules
 from soinspect.verdict.assertion import KnownTypes
 from soinspect.verdict.requirement import Lookup, check_lookups

@@ -9,7 +9,8 @@ from typing import Self
 from soinspect.errors import UsageError
 from soinspect.go.typetext import TypeText, parse_type
 from soinspect.model.golang import GoPlugin
-from soinspect.model.verdict import Requirement, Step
+from soinspect.model.requirement import Requirement
+from soinspect.model.verdict import Step
 from soinspect.verdict.assertion import KnownTypes
 from soinspect.verdict.gorules import REQUIRED_SYMBOL
 from soinspect.verdict.near import near_names
