@@ -58,7 +58,8 @@ _HOMES = {
     "soinspect.model.finding": ("Profile", "Suppression"),
     "soinspect.model.goreport": ("GoQuery", "GoTable"),
     "soinspect.model.symbolquery": ("Scope", "SortKey", "SymbolQuery"),
-    "soinspect.model.verdict": ("Policy", "Requirement"),
+    "soinspect.model.requirement": ("Requirement",),
+    "soinspect.model.verdict": ("Policy",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
