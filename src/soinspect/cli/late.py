@@ -7,11 +7,17 @@ from importlib import import_module
 from types import ModuleType
 
 
+# The import system, and whoever looks through all modules, ask for these; it is no use of the module.
+_ASKED_OF_ALL = ("__file__", "__path__")
+
+
 class _Late(ModuleType):
     """Stands for a module of this name until something of it is asked for."""
 
     def __getattr__(self, attribute: str) -> object:
         name = self.__name__
+        if attribute in _ASKED_OF_ALL:
+            raise AttributeError(attribute)
         if sys.modules.get(name) is self:
             del sys.modules[name]
         module = import_module(name)
