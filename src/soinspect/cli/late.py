@@ -6,7 +6,6 @@ import sys
 from importlib import import_module
 from types import ModuleType
 
-
 # The import system, and whoever looks through all modules, ask for these; it is no use of the module.
 _ASKED_OF_ALL = ("__file__", "__path__")
 
