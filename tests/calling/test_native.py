@@ -262,9 +262,7 @@ def test_integers_are_those_that_the_type_has(kind: str, lowest: int, highest: i
     names = {"0": "false", "1": "true"} if kind == "boolean" else {}
     assert [it.value for it in steps] == [names.get(str(it), str(it)) for it in (lowest, highest)]
     for number in (lowest - 1, highest + 1):
-        why = "does not fit into 64 bits"
-        if -(1 << 63) <= number < 1 << 64:
-            why = rf"^{number} does not fit into [\w ]+ \({lowest} to {highest}\): parameter value of \w.*"
+        why = rf"^{number} does not fit into [\w ]+ \({lowest} to {highest}\): parameter value of \w"
         with pytest.raises(UsageError, match=why):
             call(described_library, f"same_{kind}({number})")
     if lowest:

@@ -8,7 +8,7 @@ from itertools import islice
 
 from soinspect.calling.arguments import Argument, parse_argument, split_parts
 from soinspect.calling.cgotypes import GoKind, go_bytes, go_kind, go_text
-from soinspect.calling.passing import is_known_here, pieces_of, travels_by_reference
+from soinspect.calling.passing import is_in_x87, is_known_here, pieces_of, travels_by_reference
 from soinspect.calling.scalars import scalar_bytes, scalar_text
 from soinspect.calling.values import quoted
 from soinspect.calling.worker import protocol
@@ -44,6 +44,8 @@ def fit_aggregate(argument: Argument, wanted: CType, where: str) -> Argument:
     check_aggregate(wanted, where)
     data, pointers = value_bytes(argument.text, wanted, where)
     pieces = pieces_of(wanted)
+    if is_in_x87(wanted):
+        return Argument(text=argument.text, kind=protocol.ALIGNED, value=data)
     if pieces is None and travels_by_reference():
         return Argument(text=argument.text, kind=protocol.COPIED, value=data, pointers=pointers)
     if pieces is None:
@@ -73,6 +75,8 @@ def returned_at(kind: CType, offset: int) -> int:
 def returned_bytes(kind: CType, integers: Sequence[int], vectors: Sequence[bytes], pointed_to: bytes) -> bytes:
     """A returned structure, from the return registers, or from memory where it came back there."""
     pieces = pieces_of(kind)
+    if is_in_x87(kind):
+        return b"".join(vectors[2:4])
     if pieces is None:
         return pointed_to[: kind.size]
     free = {

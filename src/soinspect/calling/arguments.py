@@ -23,7 +23,7 @@ from soinspect.regularfile import read_regular
 
 NAME = re.compile(r"[A-Za-z_]\w*(?:::\w+)*")
 """The name of an enumerator, with the scopes that C++ puts in front of it."""
-_INTEGER = re.compile(r"[+-]?(?:0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO][0-7]+|\d+)")
+INTEGER = re.compile(r"[+-]?(?:0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO][0-7]+|\d+)")
 _FLOAT = re.compile(r"[+-]?(?:\d+\.\d*|\.\d+|\d+(?=[eE]))(?:[eE][+-]?\d+)?|[+-]?(?:inf|nan)")
 _CALLBACK = re.compile(r"cb:(?:ret=(?P<value>[+-]?\w+))?")
 _STEP = re.compile(r"(?P<name>[^=(]+?)\s*(?:\((?P<arguments>.*)\)|=(?P<value>.*))?", re.DOTALL)
@@ -89,7 +89,9 @@ def parse_step(text: str) -> NativeStep:
 def parse_argument(text: str) -> Argument:
     """Parse one argument; errors as in :func:`parse_step`."""
     text = text.strip()
-    kind, value = _value(text)
+    # An integer of more than 64 bits is nothing yet without its type.
+    is_wide = INTEGER.fullmatch(text) and not -(1 << 63) <= _exactly(text) < 1 << 64
+    kind, value = (protocol.LITERAL, b"") if is_wide else _value(text)
     return Argument(text=text, kind=kind, value=value)
 
 
@@ -130,7 +132,7 @@ def element_bytes(text: str) -> bytes:
 def _value(text: str) -> tuple[int, int | bytes]:  # noqa: C901  (one line a form)
     if text in _WORDS:
         return protocol.INTEGER, _WORDS[text]
-    if _INTEGER.fullmatch(text):
+    if INTEGER.fullmatch(text):
         return protocol.INTEGER, _integer(text)
     if _FLOAT.fullmatch(text):
         return protocol.VECTOR, struct.pack("<d", float(text))
@@ -169,11 +171,15 @@ def _value(text: str) -> tuple[int, int | bytes]:  # noqa: C901  (one line a for
     )
 
 
-def _integer(text: str) -> int:
+def _exactly(text: str) -> int:
     try:
-        value = int(text, 0)
+        return int(text, 0)
     except ValueError:
         raise UsageError(f"{text!r} is not an integer") from None
+
+
+def _integer(text: str) -> int:
+    value = _exactly(text)
     if not -(1 << 63) <= value < 1 << 64:
         raise UsageError(f"{text} does not fit into 64 bits")
     return value % (1 << 64)

@@ -24,7 +24,7 @@ from clang.cindex import TypeKind as Kind
 
 from soinspect.errors import UsageError
 from soinspect.model.prototype import Enumerator
-from soinspect.model.signature import CMember, CType, Signature, SignatureParameter, TypeKind
+from soinspect.model.signature import CMember, CType, Signature, SignatureParameter, TypeKind, complex_of
 
 _MAX_PARTS = 1000  # of a structure that is passed by value
 _LARGEST_ALIGNMENT = 8
@@ -33,9 +33,19 @@ _ARRAYS = frozenset({Kind.CONSTANTARRAY, Kind.INCOMPLETEARRAY, Kind.VARIABLEARRA
 _FUNCTIONS = frozenset({Kind.FUNCTIONPROTO, Kind.FUNCTIONNOPROTO})
 _UNKNOWN = CType(text="", kind=TypeKind.OTHER, size=0)
 _CHARACTERS = frozenset({Kind.CHAR_S, Kind.CHAR_U, Kind.SCHAR, Kind.UCHAR})
-_SIGNED = frozenset({Kind.CHAR_S, Kind.SCHAR, Kind.WCHAR, Kind.SHORT, Kind.INT, Kind.LONG, Kind.LONGLONG})
+_SIGNED = frozenset({Kind.CHAR_S, Kind.SCHAR, Kind.WCHAR, Kind.SHORT, Kind.INT, Kind.LONG, Kind.LONGLONG, Kind.INT128})
 _UNSIGNED = frozenset(
-    {Kind.CHAR_U, Kind.UCHAR, Kind.CHAR16, Kind.CHAR32, Kind.USHORT, Kind.UINT, Kind.ULONG, Kind.ULONGLONG}
+    {
+        Kind.CHAR_U,
+        Kind.UCHAR,
+        Kind.CHAR16,
+        Kind.CHAR32,
+        Kind.USHORT,
+        Kind.UINT,
+        Kind.ULONG,
+        Kind.ULONGLONG,
+        Kind.UINT128,
+    }
 )
 
 
@@ -139,6 +149,10 @@ class _Types:
             return CType(text=words, kind=TypeKind.BOOLEAN, size=size)
         if plain.kind in (Kind.FLOAT, Kind.DOUBLE):
             return CType(text=words, kind=TypeKind.FLOAT, size=size)
+        if plain.kind is Kind.LONGDOUBLE:
+            return CType(text=words, kind=TypeKind.EXTENDED, size=size)
+        if plain.kind is Kind.COMPLEX:
+            return complex_of(self.of(plain.element_type), words)
         if plain.kind in _SIGNED or plain.kind in _UNSIGNED:
             return CType(text=words, kind=TypeKind.INTEGER, size=size, signed=plain.kind in _SIGNED)
         return CType(text=words, kind=TypeKind.OTHER, size=size)
@@ -184,7 +198,7 @@ def _whole(size: int, parts: Iterator[CMember]) -> tuple[CMember, ...]:
         kind = part.type
         is_built = kind.members if kind.kind is TypeKind.AGGREGATE else kind.kind is not TypeKind.OTHER
         leaves += sum(1 for _ in islice(kind.leaves(), _MAX_PARTS + 1))
-        if not is_built or not kind.size or part.offset + kind.size > size or leaves > _MAX_PARTS:
+        if not is_built or kind.is_wide or not kind.size or part.offset + kind.size > size or leaves > _MAX_PARTS:
             return ()
         members.append(part)
     return tuple(members)

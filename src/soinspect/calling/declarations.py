@@ -6,6 +6,7 @@ Sizes and layouts are those of 64-bit Linux (LP64): a member lies at the next mu
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 from soinspect.calling.cgotypes import GO_TYPES
 from soinspect.errors import CannotRun, UsageError
 from soinspect.model.prototype import Enumerator
-from soinspect.model.signature import CMember, CType, Signature, SignatureParameter, TypeKind
+from soinspect.model.signature import CMember, CType, Signature, SignatureParameter, TypeKind, complex_of
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -29,6 +30,7 @@ _SIGNED_INTEGERS = {
     "int64_t": 8, "intptr_t": 8, "intmax_t": 8, "ssize_t": 8, "ptrdiff_t": 8, "off_t": 8, "time_t": 8, "clock_t": 8,
     "pid_t": 4, "wchar_t": 4, "key_t": 4, "int_fast8_t": 1, "int_fast16_t": 8, "int_fast32_t": 8, "int_fast64_t": 8,
     "GoInt": 8, "GoInt8": 1, "GoInt16": 2, "GoInt32": 4, "GoInt64": 8,
+    "__int128": 16, "signed __int128": 16, "__int128_t": 16,
 }  # fmt: skip
 _UNSIGNED_INTEGERS = {
     "unsigned char": 1, "unsigned short": 2, "unsigned": 4, "unsigned int": 4, "unsigned long": 8,
@@ -36,12 +38,17 @@ _UNSIGNED_INTEGERS = {
     "uintmax_t": 8, "size_t": 8, "uid_t": 4, "gid_t": 4, "mode_t": 4, "dev_t": 8, "ino_t": 8, "socklen_t": 4,
     "char16_t": 2, "char32_t": 4, "wint_t": 4, "uint_fast8_t": 1, "uint_fast16_t": 8, "uint_fast32_t": 8,
     "uint_fast64_t": 8, "GoUint": 8, "GoUint8": 1, "GoUint16": 2, "GoUint32": 4, "GoUint64": 8, "GoUintptr": 8,
+    "unsigned __int128": 16, "__int128 unsigned": 16, "__uint128_t": 16,
 }  # fmt: skip
-_FLOATS = {"float": 4, "double": 8, "_Float32": 4, "_Float64": 8, "_Float32x": 8, "GoFloat32": 4, "GoFloat64": 8}
+_FLOATS = {
+    "float": 4, "double": 8, "_Float32": 4, "_Float64": 8, "_Float32x": 8, "GoFloat32": 4, "GoFloat64": 8,
+    "long double": 16, "double long": 16, "_Float64x": 16,
+}  # fmt: skip
 # Known, but of no class of register that calls here can fill.
-_UNCALLABLE = {"long double": 16, "double long": 16, "__int128": 16, "unsigned __int128": 16, "__int128 unsigned": 16,
-               "_Float128": 16, "_Float64x": 16, "__float128": 16, "_Complex float": 8, "_Complex double": 16,
-               "float _Complex": 8, "double _Complex": 16}  # fmt: skip
+_UNCALLABLE = {"_Float128": 16, "__float128": 16}
+# The grammar does not know the complex types: they become these names.
+_COMPLEX = re.compile(rb"\b(?:(long double|float|double) +_Complex|_Complex +(long double|float|double))\b")
+_COMPLEX_NAMES = {f"_Complex_{name.replace(' ', '_')}": name for name in ("float", "double", "long double")}
 _CHARACTERS = frozenset({"char", "signed char", "unsigned char"})
 _IGNORED_WORDS = frozenset({"const", "volatile", "restrict", "__restrict", "register", "static", "extern", "inline"})
 _POINTERS = ("pointer_declarator", "abstract_pointer_declarator")
@@ -69,6 +76,7 @@ def parse(source: bytes) -> Node:
             "C declarations are read through tree-sitter, which is not installed",
             "pip install tree-sitter tree-sitter-c",
         ) from None
+    source = _COMPLEX.sub(lambda it: b"_Complex_" + (it[1] or it[2]).replace(b" ", b"_"), source)
     return tree_sitter.Parser(tree_sitter.Language(tree_sitter_c.language())).parse(source).root_node
 
 
@@ -256,7 +264,8 @@ def _known_type(name: str, words: str) -> CType:
     if name == "char":
         return CType(text=name, kind=TypeKind.INTEGER, size=1, signed=_CHAR_IS_SIGNED)
     if name in _FLOATS:
-        return CType(text=name, kind=TypeKind.FLOAT, size=_FLOATS[name])
+        kind = TypeKind.FLOAT if _FLOATS[name] <= 8 else TypeKind.EXTENDED
+        return CType(text=name, kind=kind, size=_FLOATS[name])
     if name in _SIGNED_INTEGERS:
         return CType(text=words, kind=TypeKind.INTEGER, size=_SIGNED_INTEGERS[name], signed=True)
     if name in _UNSIGNED_INTEGERS:
@@ -268,6 +277,9 @@ def _known_type(name: str, words: str) -> CType:
         return GO_TYPES[name]
     if name in ("GoMap", "GoChan"):
         return CType(text=name, kind=TypeKind.POINTER, size=8)
+    if name in _COMPLEX_NAMES:
+        part = _COMPLEX_NAMES[name]
+        return complex_of(_known_type(part, part), f"{part} _Complex")
     if name in _UNCALLABLE:
         return CType(text=name, kind=TypeKind.OTHER, size=_UNCALLABLE[name])
     # Unknown: good enough to point to, and refused when it is passed by value.
@@ -328,8 +340,8 @@ def _is_array(kind: CType) -> bool:
 def _is_built(kind: CType) -> bool:
     """Whether the size and all parts of values of the type are known."""
     if kind.kind is TypeKind.AGGREGATE:
-        return bool(kind.members)
-    return kind.kind not in (TypeKind.OTHER, TypeKind.VOID)
+        return bool(kind.members) and not kind.is_wide
+    return kind.kind not in (TypeKind.OTHER, TypeKind.VOID) and not kind.is_wide
 
 
 def _laid_out(head: str, fields: list[tuple[str, CType]], *, union: bool) -> CType:

@@ -38,13 +38,23 @@ def travels_by_reference() -> bool:
     return _MACHINE == "aarch64"
 
 
+def passes_wide() -> bool:
+    """Whether long doubles and integers of 128 bits are passed on this machine."""
+    return _MACHINE == "x86_64"
+
+
+def is_in_x87(kind: CType) -> bool:
+    """Whether results of the type come back in x87 registers; as arguments they lie in memory."""
+    return any(leaf.kind is TypeKind.EXTENDED for _, leaf in kind.leaves())
+
+
 def pieces_of(kind: CType) -> tuple[Piece, ...] | None:
     """The parts of a structure or union, one a register; None when it travels in memory."""
     return _RULES[_MACHINE](kind)
 
 
 def _pieces_on_x86_64(kind: CType) -> tuple[Piece, ...] | None:
-    if kind.size > _LARGEST_IN_REGISTERS:
+    if kind.size > _LARGEST_IN_REGISTERS or is_in_x87(kind):
         return None
     classes = [protocol.VECTOR] * -(-kind.size // _WORD)
     for offset, leaf in kind.leaves():

@@ -39,6 +39,9 @@ _CONVENTIONS = {
 }
 
 
+_VECTORS = (TypeKind.FLOAT, TypeKind.AGGREGATE)  # which do not, or need not, come back in the one integer register
+
+
 def report_return(step: Step, planned: PlannedAction, events: tuple[Event, ...], *, in_go_plugin: bool) -> StepResult:
     """The result of a step whose last event is that its function returned."""
     last = events[-1]
@@ -50,7 +53,7 @@ def report_return(step: Step, planned: PlannedAction, events: tuple[Event, ...],
     convention = _CONVENTIONS.get(os.uname().machine)
     prototype = planned.prototype
     check = next((e for e in events if e.kind == protocol.CONVENTION), None)
-    if prototype and not check and prototype.returns.kind in (TypeKind.FLOAT, TypeKind.AGGREGATE):
+    if prototype and not check and (prototype.returns.is_wide or prototype.returns.kind in _VECTORS):
         shown, detail = None, f"{prototype.text}: where it returns its value cannot be read on this machine"
     elif prototype:
         kind = prototype.returns

@@ -6,7 +6,7 @@ import re
 import struct
 from difflib import get_close_matches
 
-from soinspect.calling.arguments import NAME, Argument
+from soinspect.calling.arguments import INTEGER, NAME, Argument
 from soinspect.calling.values import quoted_c_string
 from soinspect.calling.worker import protocol
 from soinspect.errors import UsageError
@@ -14,7 +14,9 @@ from soinspect.model.signature import CType, TypeKind
 
 _WORD = 1 << 64
 _DECIMAL = re.compile(r"[+-]?\d+")
+_SIGNED = re.compile(r"i\d+:")
 _NEAR = 3
+_WIDE = 16  # bytes
 
 
 def fit_scalar(argument: Argument, wanted: CType, where: str) -> Argument:
@@ -26,7 +28,7 @@ def fit_scalar(argument: Argument, wanted: CType, where: str) -> Argument:
     """
     if wanted.enumerators and NAME.fullmatch(argument.text):
         argument = _enumerator(argument.text, wanted, where)
-    kind, value = argument.kind, argument.value
+    kind = argument.kind
     if wanted.kind is TypeKind.FLOAT and kind in (protocol.INTEGER, protocol.VECTOR):
         try:
             packed = struct.pack("<f" if wanted.size == 4 else "<d", number_of(argument))
@@ -35,20 +37,40 @@ def fit_scalar(argument: Argument, wanted: CType, where: str) -> Argument:
         return Argument(text=argument.text, kind=protocol.VECTOR, value=packed.ljust(8, b"\0"))
     if wanted.kind is TypeKind.POINTER and kind in (protocol.INTEGER, protocol.BYTES, protocol.CALLBACK):
         return argument
-    if wanted.kind in (TypeKind.INTEGER, TypeKind.BOOLEAN) and isinstance(value, int) and kind == protocol.INTEGER:
-        _check_range(argument.text, value, wanted, where)
-        return argument
+    is_integer = kind == protocol.INTEGER or INTEGER.fullmatch(argument.text)
+    if wanted.kind is TypeKind.EXTENDED and (is_integer or kind == protocol.VECTOR):
+        from soinspect.calling.extended import extended_bytes
+
+        text = str(_integer_of(argument)) if is_integer else argument.text.rpartition(":")[2]
+        try:
+            return Argument(text=argument.text, kind=protocol.ALIGNED, value=extended_bytes(text))
+        except OverflowError:
+            raise UsageError(f"{argument.text} does not fit into {wanted.text}: {where}") from None
+    if wanted.kind in (TypeKind.INTEGER, TypeKind.BOOLEAN) and is_integer:
+        number = _integer_of(argument)
+        _check_range(argument.text, number, wanted, where)
+        if wanted.size == _WIDE:
+            wide = (number % (1 << 8 * _WIDE)).to_bytes(_WIDE, "little")
+            return Argument(text=argument.text, kind=protocol.WIDE, value=wide)
+        return Argument(text=argument.text, kind=protocol.INTEGER, value=number % _WORD)
     raise UsageError(f"{argument.text} cannot be passed as {wanted.text}: {where}")
 
 
-def _check_range(text: str, value: int, wanted: CType, where: str) -> None:
+def _integer_of(argument: Argument) -> int:
+    """The integer that is meant, which may have more than 64 bits."""
+    if INTEGER.fullmatch(argument.text):
+        return int(argument.text, 0)
+    assert isinstance(argument.value, int)  # noqa: S101
+    return argument.value - _WORD if _SIGNED.match(argument.text) and argument.value >= _WORD >> 1 else argument.value
+
+
+def _check_range(text: str, number: int, wanted: CType, where: str) -> None:
     """Whether a number fits: one in decimal as the number that it is, any other as a pattern of bits.
 
     :raises UsageError: it does not.
     """
     bits = 8 * wanted.size
     lowest, highest = -(1 << (bits - 1)), (1 << bits) - 1
-    number = value - _WORD if value >= _WORD >> 1 and text.startswith("-") else value
     if _DECIMAL.fullmatch(text):
         if wanted.kind is TypeKind.BOOLEAN:
             lowest, highest = 0, 1
@@ -56,8 +78,6 @@ def _check_range(text: str, value: int, wanted: CType, where: str) -> None:
             highest >>= 1
         elif not wanted.enumerators:  # of which some compilers do not tell whether they are signed
             lowest = 0
-    elif number > highest:
-        number = value - _WORD  # i64:-1
     if not lowest <= number <= highest:
         raise UsageError(f"{text} does not fit into {wanted.text} ({lowest} to {highest}): {where}")
 
@@ -73,7 +93,7 @@ def _enumerator(name: str, wanted: CType, where: str) -> Argument:
         by_case = {it.casefold(): it for it in reversed(values)}
         near = [by_case[it] for it in get_close_matches(own.casefold(), by_case, n=_NEAR)] or [*values][:_NEAR]
         raise UsageError(f"{wanted.text} has no {own}; did you mean {' or '.join(near)}? {where}")
-    return Argument(text=name, kind=protocol.INTEGER, value=values[own] % _WORD)
+    return Argument(text=str(values[own]), kind=protocol.INTEGER, value=values[own] % _WORD)
 
 
 def scalar_bytes(argument: Argument, wanted: CType, where: str) -> tuple[bytes, protocol.Pointers]:
@@ -112,6 +132,10 @@ def scalar_text(kind: CType, data: bytes, pointed_to: bytes = b"") -> str | None
         return str(integer - (1 << (8 * kind.size)) if kind.signed and integer >> (8 * kind.size - 1) else integer)
     if kind.kind is TypeKind.FLOAT:
         return repr(struct.unpack_from("<f" if kind.size == 4 else "<d", data)[0])
+    if kind.kind is TypeKind.EXTENDED:
+        from soinspect.calling.extended import extended_text  # few need what it needs
+
+        return extended_text(data)
     if kind.kind is TypeKind.POINTER:
         if not integer:
             return "NULL"

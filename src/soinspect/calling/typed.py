@@ -12,8 +12,8 @@ from soinspect.calling.aggregates import (
     returned_bytes,
     value_bytes,
 )
-from soinspect.calling.arguments import NAME, Argument
-from soinspect.calling.passing import pieces_of
+from soinspect.calling.arguments import INTEGER, NAME, Argument
+from soinspect.calling.passing import is_in_x87, passes_wide, pieces_of
 from soinspect.calling.scalars import fit_scalar, number_of, scalar_text
 from soinspect.calling.worker import protocol
 from soinspect.errors import UsageError
@@ -43,6 +43,8 @@ def check_untyped(arguments: tuple[Argument, ...]) -> None:
     for argument in arguments:
         if argument.kind == protocol.LITERAL and NAME.fullmatch(argument.text):
             raise UsageError(f"{argument.text!r} is not an argument: no prototype says that it is an enumerator")
+        if argument.kind == protocol.LITERAL and INTEGER.fullmatch(argument.text):
+            raise UsageError(f"{argument.text} does not fit into 64 bits")
         if argument.kind == protocol.LITERAL:
             raise UsageError(
                 f"{argument.text}: which type is it? Give a prototype: --sig 'typedef struct {{ ... }} t; int f(t);'"
@@ -55,13 +57,20 @@ def result_room(kind: CType, where: str) -> int:
 
     :raises UsageError: such a result cannot be taken.
     """
+    _check_wide(kind, where)
     if kind.kind is not TypeKind.AGGREGATE:
         return 0
     check_aggregate(kind, where)
-    return kind.size if pieces_of(kind) is None else 0
+    return kind.size if pieces_of(kind) is None and not is_in_x87(kind) else 0
+
+
+def _check_wide(kind: CType, where: str) -> None:
+    if kind.is_wide and not passes_wide():
+        raise UsageError(f"{kind.text} is passed on x86-64 only: {where}")
 
 
 def _fit(argument: Argument, wanted: CType, where: str) -> Argument:
+    _check_wide(wanted, where)
     if wanted.kind is TypeKind.AGGREGATE:
         return fit_aggregate(argument, wanted, where)
     if wanted.target and argument.text.startswith("&{"):
@@ -93,4 +102,6 @@ def result_text(
         return aggregate_text(kind, returned_bytes(kind, integers, vectors, memory), pointed_to)
     if kind.kind is TypeKind.FLOAT:
         return scalar_text(kind, vectors[0])
-    return scalar_text(kind, integers[0].to_bytes(8, "little"), pointed_to.get(0, b""))
+    if kind.kind is TypeKind.EXTENDED:
+        return scalar_text(kind, vectors[2])
+    return scalar_text(kind, b"".join(it.to_bytes(8, "little") for it in integers), pointed_to.get(0, b""))

@@ -25,7 +25,7 @@ from soinspect.model.prototype import (
     Typedef,
     UnspecifiedType,
 )
-from soinspect.model.signature import CMember, CType, Signature, SignatureParameter, TypeKind
+from soinspect.model.signature import CMember, CType, Signature, SignatureParameter, TypeKind, complex_of
 
 _MAX_DEPTH = 32
 _MAX_PARTS = 1000  # of all structures of one prototype: those that are passed by value have few
@@ -33,6 +33,7 @@ _LARGEST_ALIGNMENT = 8
 _SIGNED = frozenset({Encoding.SIGNED, Encoding.SIGNED_CHAR})
 _INTEGERS = _SIGNED | {Encoding.UNSIGNED, Encoding.UNSIGNED_CHAR, Encoding.UTF}
 _CHARACTERS = frozenset({Encoding.SIGNED_CHAR, Encoding.UNSIGNED_CHAR})
+_EXTENDED = ("long double", "_Float64x")  # others of 16 bytes have another format
 _PLAIN_CONVENTIONS = (None, CallingConvention.NORMAL, CallingConvention.PASS_BY_VALUE)
 
 
@@ -99,8 +100,11 @@ class _Types:
         match found:
             case UnspecifiedType(name="void"):
                 return CType(text="void", kind=TypeKind.VOID, size=0)
+            case BaseType(encoding=Encoding.COMPLEX_FLOAT):
+                name = found.name.replace("complex", "").strip()
+                return complex_of(_number(name, Encoding.FLOAT, size // 2), found.name)
             case BaseType(encoding=encoding):
-                return CType(text=found.name, kind=_kind(encoding, size), size=size, signed=encoding in _SIGNED)
+                return _number(found.name, encoding, size)
             case DerivedType(derivation=derivation) if not derivation.qualifies:
                 return CType(
                     text="", kind=TypeKind.POINTER, size=size, is_text=self._is_text(found), target=self._target(found)
@@ -156,7 +160,7 @@ class _Types:
         for name, offset, index in parts:
             kind = replace(self._read(index, depth + 1), text=type_text(self._side, index))
             is_built = kind.members if kind.kind is TypeKind.AGGREGATE else kind.kind is not TypeKind.OTHER
-            if not is_built or not kind.size or offset + kind.size > size:
+            if not is_built or not kind.size or offset + kind.size > size or kind.is_wide:
                 return ()
             members.append(CMember(name=name, offset=offset, type=kind))
         return tuple(members)
@@ -172,9 +176,14 @@ class _Types:
         return isinstance(target, BaseType) and target.encoding in _CHARACTERS and target.size == 1
 
 
-def _kind(encoding: Encoding, size: int) -> TypeKind:
+def _number(name: str, encoding: Encoding, size: int) -> CType:
+    kind = TypeKind.OTHER
     if encoding == Encoding.BOOLEAN:
-        return TypeKind.BOOLEAN
-    if encoding in _INTEGERS and size in (1, 2, 4, 8):
-        return TypeKind.INTEGER
-    return TypeKind.FLOAT if encoding == Encoding.FLOAT and size in (4, 8) else TypeKind.OTHER
+        kind = TypeKind.BOOLEAN
+    elif encoding in _INTEGERS and size in (1, 2, 4, 8, 16):
+        kind = TypeKind.INTEGER
+    elif encoding == Encoding.FLOAT and size in (4, 8):
+        kind = TypeKind.FLOAT
+    elif encoding == Encoding.FLOAT and size == 16 and name in _EXTENDED:
+        kind = TypeKind.EXTENDED
+    return CType(text=name, kind=kind, size=size, signed=encoding in _SIGNED)

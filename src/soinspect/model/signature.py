@@ -8,14 +8,20 @@ from enum import StrEnum
 
 from soinspect.model.prototype import Enumerator
 
+_WORD = 8
+
 
 class TypeKind(StrEnum):
-    """How a value of a type travels in a call (System V ABI for x86-64, 3.2.3; AAPCS64, 6.8)."""
+    """How a value of a type travels in a call (System V ABI for x86-64, 3.2.3; AAPCS64, 6.8).
+
+    ``EXTENDED`` is the long double of x86-64: 80 bits in 16 bytes.
+    """
 
     VOID = "void"
     BOOLEAN = "boolean"
     INTEGER = "integer"
     FLOAT = "float"
+    EXTENDED = "extended float"
     POINTER = "pointer"
     AGGREGATE = "aggregate"
     OTHER = "other"
@@ -40,6 +46,13 @@ class CType:
     target: CType | None = None
     enumerators: tuple[Enumerator, ...] = ()
 
+    @property
+    def is_wide(self) -> bool:
+        """Whether numbers of more than 8 bytes are in it: the long double of x86-64, integers of 128 bits."""
+        return any(
+            leaf.size > _WORD and leaf.kind in (TypeKind.EXTENDED, TypeKind.INTEGER) for _, leaf in self.leaves()
+        )
+
     def leaves(self, start: int = 0) -> Iterator[tuple[int, CType]]:
         """The numbers and pointers that a value is made of, each with its offset; ``start`` is that of the value."""
         if self.kind is not TypeKind.AGGREGATE:
@@ -55,6 +68,14 @@ class CMember:
     name: str
     offset: int
     type: CType
+
+
+def complex_of(part: CType, text: str) -> CType:
+    """The complex type of two numbers like ``part``, which travels as a structure of them (x86-64: 3.2.3)."""
+    if part.kind not in (TypeKind.FLOAT, TypeKind.EXTENDED):
+        return CType(text=text, kind=TypeKind.OTHER, size=2 * part.size)
+    members = (CMember(name="re", offset=0, type=part), CMember(name="im", offset=part.size, type=part))
+    return CType(text=text, kind=TypeKind.AGGREGATE, size=2 * part.size, members=members)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

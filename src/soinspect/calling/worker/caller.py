@@ -20,8 +20,13 @@ if TYPE_CHECKING:
 _WORD = Struct("<Q")
 _CALLBACK_REGISTERS = 6
 _NO_VECTOR = bytes(16)
-_MEMBERS = {(protocol.VECTOR, 4): ctypes.c_float, (protocol.VECTOR, 8): ctypes.c_double}
+_MEMBERS = {
+    (protocol.VECTOR, 4): ctypes.c_float,
+    (protocol.VECTOR, 8): ctypes.c_double,
+    (protocol.ALIGNED, 16): ctypes.c_longdouble,
+}
 _IN_MEMORY = (protocol.BYTES, protocol.COPIED)
+_ALIGNED = (protocol.ALIGNED, protocol.WIDE)
 
 
 class Arguments:
@@ -132,6 +137,10 @@ class Caller:
                         integers += [0] * (thunk.integer_registers - len(integers))
                     if floating and not thunk.fills_up:
                         vectors += [_NO_VECTOR[:8]] * (thunk.vector_registers - len(vectors))
+            elif kind == protocol.WIDE and isinstance(value, bytes) and len(integers) + 2 <= thunk.integer_registers:
+                integers += (word for (word,) in _WORD.iter_unpack(value))
+            elif kind in _ALIGNED and isinstance(value, bytes):
+                stack += bytes(-len(stack) % 16) + value
             elif isinstance(value, bytes):
                 if kind == protocol.VECTOR and len(vectors) < thunk.vector_registers:
                     vectors.append(value)
@@ -172,7 +181,8 @@ def _direct(kind: int, value: int | bytes) -> ctypes.c_uint64 | ctypes.c_double 
         return ctypes.c_uint64(value)
     if kind == protocol.VECTOR:
         return ctypes.c_double.from_buffer_copy(value)
-    words = [(protocol.INTEGER, 8, value[at : at + _WORD.size]) for at in range(0, len(value), _WORD.size)]
+    size = 16 if kind == protocol.ALIGNED else _WORD.size
+    words = [(kind, size, value[at : at + size]) for at in range(0, len(value), size)]
     pieces = list(protocol.PIECE.iter_unpack(value)) if kind == protocol.PIECES else words
 
     class Pieces(ctypes.Structure):

@@ -88,7 +88,9 @@ CALLBACK = 4  # a number that a function of the worker returns; its address is p
 PIECES = 5  # PIECE records: a structure that travels in registers, or, if they are not all free, on the stack
 STACKED = 6  # bytes that go to the stack, a multiple of 8
 COPIED = 7  # bytes that the worker places in memory for the callee to keep; the address is passed
-LITERAL = 8  # of the parent only: a structure whose type is not known yet
+LITERAL = 8  # of the parent only: what is nothing yet without its type, such as a structure
+ALIGNED = 9  # bytes that go to the stack at a multiple of 16: a long double of x86-64
+WIDE = 10  # 16 bytes, for two integer registers or, if they are not both free, as ALIGNED: an __int128 of x86-64
 
 PIECE = Struct("<BB8s")  # INTEGER or VECTOR, how many bytes its register holds, and these
 

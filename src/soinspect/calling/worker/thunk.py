@@ -43,6 +43,7 @@ _AARCH64 = bytes.fromhex(
 class Returned:
     """What a call left: two ``integers`` and four ``vectors`` (16 bytes each) are the return registers by class.
 
+    On x86-64 the last two of the ``vectors`` are st0 and st1, zero where nothing was left there.
     ``violations`` says in words which rule was broken, one string a rule; it is empty when all were kept, and None
     where they could not be checked.
     """
@@ -166,7 +167,8 @@ class ThunkX86(Thunk):
         used = state[4].bit_count()
         if used > self._highest_x87_values:
             violations.append(f"{used} x87 registers are left in use (MMX without EMMS?)")
-        return Returned(self._words(272, 2), (state[160:176], state[176:192], bytes(16), bytes(16)), violations)
+        x87_values = (state[32:48] if used else bytes(16), state[48:64] if used > 1 else bytes(16))
+        return Returned(self._words(272, 2), (state[160:176], state[176:192], *x87_values), violations)
 
 
 class ThunkArm(Thunk):

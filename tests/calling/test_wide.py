@@ -1,0 +1,159 @@
+"""Numbers of more than eight bytes, and complex ones: what gcc's code gets and gives back."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import random
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from calls import FIXTURES, call
+from soinspect.calling import passing
+from soinspect.calling.arguments import parse_argument
+from soinspect.calling.extended import extended_bytes, extended_text
+from soinspect.calling.signature import parse_signature
+from soinspect.calling.typed import fit_arguments
+from soinspect.calling.worker import caller
+from soinspect.errors import UsageError
+from soinspect.model.calling import Outcome
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = [
+    pytest.mark.usefixtures("no_left_over_process"),
+    pytest.mark.skipif(os.uname().machine != "x86_64", reason="the System V ABI for x86-64"),
+]
+
+
+@pytest.fixture(scope="module", params=["-O0", "-O2"])
+def wide(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    library = tmp_path_factory.mktemp("wide") / "wide.so"
+    source = FIXTURES / "callee-that-takes-wide-numbers" / "wide.c"
+    subprocess.run(["gcc", "-shared", "-fPIC", "-g", request.param, "-o", library, source], check=True)
+    return library
+
+
+MOST, LEAST = (1 << 127) - 1, -(1 << 127)
+CALLS = {
+    "extended(1.5, 2, 3)": "8.0",
+    "extended(1e4000, -1, i32:7)": "2e+4000",
+    "same_extended(0.1)": "0.1",
+    "same_extended(18446744073709551615)": "18446744073709551615",
+    "same_extended(-inf)": "-inf",
+    "third": "0.33333333333333333334",
+    "behind_seven(1, 2, 3, 4, 5, 6, 7, 0.5, 8)": "891.5",
+    f"next({MOST - 1})": f"{MOST}",
+    f"next({LEAST})": f"{LEAST + 1}",
+    "next(-1)": "0",
+    "next(i8:-2)": "-1",
+    f"same_wide({(1 << 128) - 1:#x})": f"{(1 << 128) - 1}",
+    "behind_five(1, 2, 3, 4, 5, -7, 9)": "-46",
+    f"behind_seven_wide(1, 2, 3, 4, 5, 6, 7, {1 << 70}, 9)": f"{28 + 10 * (1 << 70) + 9}",
+    "times({1, 2}, {re=3, im=4})": "{re=-5.0, im=10.0}",
+    "turned({1, 2})": "{re=-2.0, im=1.0}",
+    "behind_seven_doubles(1, 2, 3, 4, 5, 6, 7, {8, 9}, 10)": "{re=1036.0, im=9.0}",
+    "scaled({1.5, im=-2}, 3)": "{re=4.5, im=-6.0}",
+    "first({{1, 2}, {3, 4}})": "{re=1.0, im=2.0}",
+    "waves": "{one={re=1.0, im=2.0}, two={re=3.0, im=4.0}}",
+    "ratio": "1.5",
+    "number": "-5",
+}
+
+
+def test_they_travel_as_gcc_has_them(wide: Path) -> None:
+    result = call(wide, *CALLS)
+    assert {step.step.text: step.value for step in result.steps} == CALLS
+    assert all(step.abi is None or step.abi.kept for step in result.steps)
+
+
+def test_they_are_assigned(wide: Path) -> None:
+    result = call(wide, "ratio=-0.25", "ratio", f"number={MOST}", "number", "waves={{5, 6}}", "waves")
+    assert [it.outcome for it in result.steps[::2]] == [Outcome.ASSIGNED] * 3
+    shown = ["-0.25", f"{MOST}", "{one={re=5.0, im=6.0}, two={re=0.0, im=0.0}}"]
+    assert [it.value for it in result.steps[1::2]] == shown
+
+
+DECLARATIONS = {
+    "long double extended(long double, int, long double)": ("extended(1.5, 2, 3)", "8.0"),
+    "__int128 next(__int128 a)": ("next(-2)", "-1"),
+    "unsigned __int128 same_wide(__uint128_t)": (f"same_wide({1 << 127})", f"{1 << 127}"),
+    "float _Complex times(float _Complex, _Complex float)": ("times({1, 2}, {3, 4})", "{re=-5.0, im=10.0}"),
+    "long double _Complex scaled(long double _Complex, int)": ("scaled({1, 2}, 3)", "{re=3.0, im=6.0}"),
+}
+
+
+@pytest.mark.parametrize("declaration", DECLARATIONS)
+def test_declarations_name_them(declaration: str, wide: Path, tmp_path: Path) -> None:
+    header = tmp_path / "wide.h"
+    header.write_text(f"{declaration};\n")
+    step, value = DECLARATIONS[declaration]
+    for more in ({"signatures": (declaration,)}, {"headers": (str(header),)}):
+        (answer,) = call(wide, step, **more).steps  # type: ignore[arg-type]
+        assert answer.value == value
+        assert "disagree" not in answer.detail
+
+
+@pytest.mark.parametrize(
+    ("step", "why"),
+    [
+        (f"next({MOST + 1})", rf"{MOST + 1} does not fit into wide \({LEAST} to {MOST}\): parameter a of wide next"),
+        ("next(1.5)", "1.5 cannot be passed as wide"),
+        ('extended("1", 2, 3)', "cannot be passed as long double"),
+        ("extended(1e5000, 2, 3)", "1e5000 does not fit into long double"),
+        ("extended(1e999999999, 2, 3)", "1e999999999 does not fit into long double"),
+        ("refused({1})", "cannot be passed by value"),
+        (f"bits_of({1 << 64}, null)", "cannot be passed as const char"),
+        (f"+0x1100({1 << 64})", "does not fit into 64 bits"),
+    ],
+)
+def test_what_does_not_fit_is_refused(wide: Path, step: str, why: str) -> None:
+    with pytest.raises(UsageError, match=why):
+        call(wide, step)
+
+
+def test_other_machines_have_other_rules(wide: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passing, "_MACHINE", "aarch64")
+    for step in ("third", "next(1)", "scaled({1, 2}, 3)"):
+        with pytest.raises(UsageError, match="is passed on x86-64 only"):
+            call(wide, step)
+
+
+def test_without_machine_code_of_ours_they_travel_through_ctypes(wide: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(caller, "make_thunk", lambda: None)
+    library = ctypes.CDLL(str(wide))
+    for declaration, texts, value in (
+        ("__int128 next(__int128)", ("41",), 42),
+        ("int whole(long double)", ("6.75",), 6),
+        ("int whole_parts(long double _Complex)", ("{4, 2}",), 42),
+    ):
+        prototype = parse_signature(declaration)
+        arguments = fit_arguments(tuple(map(parse_argument, texts)), prototype)
+        address = ctypes.cast(library[prototype.name], ctypes.c_void_p).value or 0
+        worker = caller.Caller(lambda *_: None)
+        returned, *_ = worker.call(address, worker.place(tuple(it.wire for it in arguments)), None, with_lock=False)
+        assert returned.integers[0] == value
+
+
+def test_long_doubles_are_read_as_the_c_library_reads_them(wide: Path) -> None:
+    """Every text becomes the nearest number, and what is shown becomes that number again."""
+    bits_of = ctypes.CDLL(str(wide)).bits_of
+    choose = random.Random(20)
+    texts = ["0.0", "-0.0", "1", "-1.5", "inf", "-inf", "0.1", "1e-4950", "3.6451995318824746025e-4951",
+             "1.18973149535723176502e+4932", "3.3621031431120935063e-4932", "9007199254740993",
+             "1e300", "2e300", "1e-999999999"]  # fmt: skip
+    texts += [f"{choose.choice('-+')}{choose.random()}e{choose.randint(-4950, 4930)}" for _ in range(300)]
+    texts += [str(choose.getrandbits(choose.randint(1, 200))) for _ in range(100)]
+    out = ctypes.create_string_buffer(16)
+    for text in texts:
+        bits_of(text.encode(), out)
+        expected = out.raw[:10]
+        assert (text, extended_bytes(text.lstrip("+"))[:10]) == (text, expected)
+        shown = extended_text(expected)
+        bits_of(shown.encode(), out)
+        assert (shown, out.raw[:10]) == (shown, expected)
+    assert extended_text(extended_bytes("nan")) == "nan"
+    assert extended_text(bytes(7) + b"\x40\xff\x3f") == "nan"  # a pattern that is no number
