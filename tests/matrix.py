@@ -16,7 +16,7 @@ import pycxxfilt  # noqa: F401
 
 from calls import call
 from gohosts import MARK
-from soinspect.calling import disassemble, monitor, native, ptrace, toolchain  # noqa: F401
+from soinspect.calling import monitor, native, postmortem, ptrace, toolchain  # noqa: F401
 from soinspect.model.calling import Sandbox
 
 

@@ -360,10 +360,6 @@ def call(
     :raises CannotRun: this machine cannot do it now; the error says what would help.
     :raises TypeError: there is no such option.
     """
-    from soinspect.calling.elsewhere import describe_plugin, is_for_this_machine
-    from soinspect.calling.gohost import call_in_go_host
-    from soinspect.calling.gopreload import call_in_own_host
-    from soinspect.calling.native import call_native
     from soinspect.calling.toolchain import CallEnvironment
     from soinspect.model.calling import CallOptions, CallRequest, HostKind, NativeFacts, Step
     from soinspect.model.golang import GoBinaryKind, GoFacts
@@ -387,15 +383,23 @@ def call(
     facts = inspect(request.path)
     is_plugin = isinstance(facts.go, GoFacts) and facts.go.kind is GoBinaryKind.PLUGIN
     if host is HostKind.NATIVE or (host is None and not is_plugin):
+        from soinspect.calling.native import call_native
+
         return call_native(request, NativeFacts.of(facts), environment)
     if request.repeat > 1:
         raise UsageError("--repeat works for native calls only, not in a Go host")
     if isinstance(facts.go, Absent):
         raise UsageError(f"{request.path} cannot be opened by a Go host: {facts.go.reason}")
+    from soinspect.calling.elsewhere import describe_plugin, is_for_this_machine
+
     if facts.go.plugin and not is_for_this_machine(facts.header):
         return describe_plugin(request, facts.header, facts.go.plugin)
     if host is None or isinstance(host, HostKind):
+        from soinspect.calling.gohost import call_in_go_host
+
         return call_in_go_host(request, facts.go, environment)
+    from soinspect.calling.gopreload import call_in_own_host
+
     return call_in_own_host(request, facts.go, environment, os.fspath(host), lambda: check(host, path).plugins[0])
 
 

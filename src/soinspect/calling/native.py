@@ -6,14 +6,13 @@ import math
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from soinspect.calling.elsewhere import describe_natively, is_for_this_machine
-from soinspect.calling.header import read_header
 from soinspect.calling.journal import read_journal
 from soinspect.calling.monitor import Watched, watch
 from soinspect.calling.plan import Described, Plan, is_variable, make_plan
 from soinspect.calling.report import Report
-from soinspect.calling.signature import differences, parse_signature
 from soinspect.calling.toolchain import CallEnvironment
 from soinspect.calling.worker import protocol
 from soinspect.dwarf.callsignature import Descriptions, read_descriptions
@@ -22,6 +21,10 @@ from soinspect.errors import CannotRun, FormatError, UsageError
 from soinspect.model.calling import CallRequest, CallResult, HostKind, NativeFacts, Outcome, StepResult
 from soinspect.model.image import ObjectKind
 from soinspect.model.symbol import ExplainedSymbol
+
+if TYPE_CHECKING:
+    from soinspect.calling.header import Header
+    from soinspect.model.signature import Signature
 
 _ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 
@@ -67,11 +70,20 @@ def _descriptions(
     request: CallRequest, symbols: Sequence[ExplainedSymbol], environment: CallEnvironment
 ) -> Iterator[Described]:
     """What is known of functions and variables: what the user declared, debug information, and headers say."""
-    declared = {prototype.name: prototype for prototype in map(parse_signature, request.signatures)}
+    # Most calls need no reader of declarations.
+    declared: dict[str, Signature] = {}
+    headers: list[Header] = []
+    if request.signatures:
+        from soinspect.calling.signature import parse_signature
+
+        declared = {prototype.name: prototype for prototype in map(parse_signature, request.signatures)}
     unused = declared.keys() - {name for symbol in symbols if not is_variable(symbol) for name in _names(symbol)}
     if unused:
         raise UsageError(f"--sig declares {min(unused)}, which is the function of no step")
-    headers = [read_header(path, environment) for path in request.headers]
+    if request.headers:
+        from soinspect.calling.header import read_header
+
+        headers = [read_header(path, environment) for path in request.headers]
     damage: tuple[str, ...] = ()
     recorded = Descriptions(functions={}, variables={})
     with ElfFile.open(request.path) as elf:
@@ -92,10 +104,17 @@ def _descriptions(
             *(header.functions.get(name) for header in headers),
         )
         known = [signature for signature in sources if signature]
-        differing = [difference for other in known[1:] for difference in differences(known[0], other)]
+        differing = _differing(known) if len(known) > 1 else []
         lacking = [f"{header.name} {header.why_without(name)}" for header in headers if name not in header.functions]
         disagreement = (f"the prototypes disagree: {'; '.join(differing)}",) if differing else ()
         yield Described(prototype=known[0] if known else None, variable=None, notes=(*damage, *lacking, *disagreement))
+
+
+def _differing(known: Sequence[Signature]) -> list[str]:
+    """What other sources say of a function that the first does not."""
+    from soinspect.calling.signature import differences
+
+    return [difference for other in known[1:] for difference in differences(known[0], other)]
 
 
 def _names(symbol: ExplainedSymbol) -> tuple[str, str]:

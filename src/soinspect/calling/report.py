@@ -16,7 +16,6 @@ from soinspect.calling.gotrace import Death, read_death
 from soinspect.calling.journal import Event, Journal
 from soinspect.calling.monitor import End, Watched
 from soinspect.calling.plan import Plan, PlannedAction
-from soinspect.calling.postmortem import place_of, report_end
 from soinspect.calling.returns import pointed_to_by, report_return, timing_text
 from soinspect.calling.values import contents_text, hex_text
 from soinspect.calling.worker import protocol
@@ -69,6 +68,8 @@ class Report:
         steps = tuple(self._step(index, step) for index, step in enumerate(self.request.steps))
         crash = None
         if not self._done:
+            from soinspect.calling.postmortem import report_end  # the unwinder and the like, which few calls need
+
             crash = report_end(
                 self.request,
                 self.facts,
@@ -248,6 +249,8 @@ class Report:
         if crash and self._go_death:
             return f"{crash.phase}: it {_go_words(self._go_death)}"
         if crash:
+            from soinspect.calling.postmortem import place_of
+
             where = (
                 f" at {place_of(crash, self.request.path)}"
                 if crash.location and self.watched.end is not End.EXITED

@@ -11,7 +11,6 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib.metadata import distributions
 from pathlib import Path
 
 from soinspect.errors import CannotRun
@@ -210,6 +209,8 @@ def _module_caches(environment: CallEnvironment) -> Iterator[Path]:
 
 def _packaged(name: str, member: str, environment: CallEnvironment) -> Iterator[Path]:
     """A file of an installed Python package, wherever the package is installed."""
+    from importlib.metadata import distributions  # brings zipfile, email and the like
+
     for distribution in distributions(name=name, path=list(environment.site_packages)):
         path = Path(str(distribution.locate_file(member)))
         if path.exists():
