@@ -8,6 +8,10 @@ from io import BufferedReader
 
 from soinspect.errors import InputError
 
+# A larger file is mapped. One that is cut short while it is mapped ends the process (SIGBUS): cli/cutshort.py.
+# Copying so much takes some milliseconds.
+MAX_COPIED = 16 << 20
+
 
 def open_regular(path: str) -> BufferedReader:
     """The regular file at ``path``.

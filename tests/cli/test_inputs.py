@@ -173,3 +173,24 @@ with ElfFile.open({str(library)!r}) as elf:
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, text=True)
     assert "answer" in done.stdout.split()
+
+
+def test_a_large_file_that_is_cut_short_while_it_is_read(cc: Compile) -> None:
+    """It is mapped, and reading what is no longer there is SIGBUS: an error all the same, and no signal."""
+    library = cc("int answer(void) { return 42; }", name="answer.so")
+    os.truncate(library, 32 << 20)
+    script = f"""
+import os, sys
+from soinspect.cli import app
+from soinspect.elf.image import Image
+is_read = Image._read_segments
+def cut_short(image):
+    os.truncate({str(library)!r}, 0)
+    return is_read(image)
+Image._read_segments = cut_short
+sys.argv = ["soinspect", "symbols", {str(library)!r}]
+app.main()
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "soinspect: a file was cut short while it was read: run again when it is whole\n"

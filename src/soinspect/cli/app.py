@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -15,6 +16,7 @@ from soinspect import __version__
 from soinspect.cli.exits import Exit, report
 from soinspect.cli.options import discard_output, leave_closed_pipe
 from soinspect.errors import CannotRun, SoinspectError
+from soinspect.regularfile import MAX_COPIED
 
 _VERSION = frozenset({"--version", "-V"})
 COMMANDS = (
@@ -69,13 +71,31 @@ def command_line(arguments: Sequence[str]) -> typer.Typer:
     return app
 
 
+def _may_be_mapped(arguments: Sequence[str]) -> bool:
+    """Whether one of them names a file that is mapped, or a folder, which may hold one."""
+    for argument in arguments:
+        try:
+            status = os.stat(argument)  # noqa: PTH116
+        except OSError:
+            continue
+        if status.st_size > MAX_COPIED or stat.S_ISDIR(status.st_mode):
+            return True
+    return False
+
+
 def main() -> None:
     """Run the command line; every error on purpose becomes one line and an exit code."""
     if sys.stdout is None:  # the shell closed it (>&-)
         sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115
     try:
         try:
-            command_line(sys.argv[1:])()
+            arguments = sys.argv[1:]
+            # Loading ctypes costs 2 ms. A scan reads in processes whose death it outlives.
+            if _may_be_mapped(arguments) and arguments[0] != "scan":
+                from soinspect.cli.cutshort import end_with_an_error
+
+                end_with_an_error()
+            command_line(arguments)()
         finally:
             sys.stdout.flush()
     except SoinspectError as error:

@@ -29,7 +29,7 @@ from soinspect.model.constants import (
     SegmentType,
 )
 from soinspect.model.image import Anomaly, Header, Section, Segment
-from soinspect.regularfile import open_regular, why_unreadable
+from soinspect.regularfile import MAX_COPIED, open_regular, why_unreadable
 
 _IDENT_SIZE = 16
 _HEADER_FIELDS = (
@@ -38,8 +38,6 @@ _HEADER_FIELDS = (
 )
 _CHUNK = 1 << 16  # bytes compared at a time: few enough to stay in the processor's cache
 _LARGE = 1 << 20
-# A file that is cut short while it is mapped ends the process (SIGBUS). Copying so much takes some milliseconds.
-_MAX_COPIED = 16 << 20
 _MAX_COMPARED = 16 << 30  # a sparse file costs nothing, and may have terabytes
 _PN_XNUM = 0xFFFF
 _SHN_XINDEX = 0xFFFF
@@ -80,7 +78,7 @@ class Image:
         with open_regular(path) as file:
             try:
                 size = os.fstat(file.fileno()).st_size
-                data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size > _MAX_COPIED else file.read(size)
+                data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size > MAX_COPIED else file.read(size)
             except (OSError, ValueError) as error:
                 raise InputError(path, why_unreadable(error, path)) from None
         if not data:
