@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from soinspect.elf.describe import producers
 from soinspect.elf.file import ElfFile
@@ -26,11 +27,13 @@ from soinspect.loader.plan import RunningProgram, running_program
 from soinspect.model.absence import Absent
 from soinspect.model.goloading import GoHost, Guest, Inherited, Program
 from soinspect.model.loadplan import DlopenMode, DlopenPlan, LoadPlan
-from soinspect.model.prototype import Prototypes
 from soinspect.model.requirement import Requirement
 from soinspect.model.symbol import SymbolColumns
 from soinspect.model.verdict import Policy, Verdict
 from soinspect.verdict.check import judge
+
+if TYPE_CHECKING:
+    from soinspect.model.prototype import Prototypes
 
 _LAZY_IN_GO = "--lazy has no effect: plugin.Open always passes RTLD_NOW to dlopen"
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from soinspect.model.absence import Absent
 from soinspect.model.loading import LoadingFacts
-from soinspect.model.prototype import Prototypes
 from soinspect.model.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from soinspect.model.prototype import Prototypes
 
 NOT_READ = Absent("what the loader looks at was not saved")
 
