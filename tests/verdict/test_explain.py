@@ -18,6 +18,7 @@ from soinspect import api
 from soinspect.model.absence import Absent
 from soinspect.model.explanation import Explanation
 from soinspect.model.verdict import Outcome
+from soinspect.saved.snapshotfile import write_snapshot
 from soinspect.verdict.messages import MESSAGES
 
 NEW, OLD = "1.27.3", "1.24.11"
@@ -263,6 +264,9 @@ def test_what_a_host_does_not_find_in_its_global_scope(
         assert (really, found.foreseen) == (message, True)
         assert any(remark in it for it in found.remarks)
         assert fix in found.fix
+        plugin = looking_host / "plugin.so"
+        plugin.write_text(write_snapshot(api.facts_of(str(plugin), with_types=False, with_loading=True)))
+        assert held(looking_host, message, f"./{host}", "./plugin.so").remarks == found.remarks
 
 
 def test_a_name_without_a_slash_is_searched_for(looking_host: Path, cc: Compile) -> None:
