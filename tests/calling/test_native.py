@@ -274,7 +274,7 @@ ENUMERATION = "enum colour { RED = 1, GREEN, BLUE = -7 }; enum colour next_colou
 
 def test_enumerators_by_name(described_library: Path, arguments_library: Path, tmp_path: Path) -> None:
     steps = ("next_colour(RED)", "next_colour(GREEN)", "next_colour(BLUE)", "next_colour(-7)")
-    (tmp_path / "colour.h").write_text(ENUMERATION)
+    (tmp_path / "colour.h").write_text(ENUMERATION.replace("};", "} __attribute__((aligned(4)));"))
     for result in (
         call(described_library, *steps),
         call(arguments_library, *steps, signatures=(ENUMERATION,)),

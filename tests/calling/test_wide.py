@@ -157,3 +157,66 @@ def test_long_doubles_are_read_as_the_c_library_reads_them(wide: Path) -> None:
         assert (shown, out.raw[:10]) == (shown, expected)
     assert extended_text(extended_bytes("nan")) == "nan"
     assert extended_text(bytes(7) + b"\x40\xff\x3f") == "nan"  # a pattern that is no number
+
+
+# -- prototypes at random
+
+PRELUDE = """
+#include <complex.h>
+#include <stdio.h>
+struct pair { long a, b; };
+char said[1000];
+const char *text = said;
+"""
+SHOWN = {  # how the callee prints a parameter of a type
+    "int": ('"%d "', "{0}"),
+    "long": ('"%ld "', "{0}"),
+    "float": ('"%.2f "', "{0}"),
+    "double": ('"%.2f "', "{0}"),
+    "long double": ('"%.2Lf "', "{0}"),
+    "__int128": ('"%016lx%016lx "', "(long)((unsigned __int128){0} >> 64), (long){0}"),
+    "float _Complex": ('"%.2f %.2f "', "crealf({0}), cimagf({0})"),
+    "double _Complex": ('"%.2f %.2f "', "creal({0}), cimag({0})"),
+    "long double _Complex": ('"%.2Lf %.2Lf "', "creall({0}), cimagl({0})"),
+    "struct pair": ('"%ld %ld "', "{0}.a, {0}.b"),
+}
+
+
+def value_of(kind: str, choose: random.Random) -> tuple[str, str, str]:
+    """A value as it is written, as the callee prints it, and as it is shown when it comes back."""
+    bits = {"int": 32, "long": 64, "__int128": 128}.get(kind)
+    if bits:
+        number = choose.randrange(-(1 << (bits - 1)), 1 << (bits - 1))
+        return str(number), f"{number % (1 << bits):032x} " if bits == 128 else f"{number} ", str(number)
+    if kind == "struct pair":
+        a, b = choose.randint(-9, 9), choose.randint(-9, 9)
+        return f"{{{a}, {b}}}", f"{a} {b} ", f"{{a={a}, b={b}}}"
+    one, two = choose.randint(-400, 400) / 4, choose.randint(-400, 400) / 4
+    if kind.endswith("_Complex"):
+        return f"{{{one}, {two}}}", f"{one:.2f} {two:.2f} ", f"{{re={one}, im={two}}}"
+    return str(one), f"{one:.2f} ", str(one)
+
+
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.full) for seed in range(2, 20))])
+@pytest.mark.parametrize("optimised", ["-O0", "-O2"])
+def test_any_prototype(seed: int, optimised: str, tmp_path: Path) -> None:
+    """Functions of up to twelve parameters print what they got, and return one of them."""
+    choose = random.Random(seed)
+    source, steps, expected = PRELUDE, [], []
+    for number in range(40):
+        kinds = choose.choices(list(SHOWN), k=choose.randint(1, 12))
+        values = [value_of(kind, choose) for kind in kinds]
+        back = choose.randrange(len(kinds))
+        parameters = ", ".join(f"{kind} p{i}" for i, kind in enumerate(kinds))
+        prints = "".join(
+            f"at += sprintf(at, {SHOWN[kind][0]}, {SHOWN[kind][1].format(f'p{i}')}); " for i, kind in enumerate(kinds)
+        )
+        source += f"{kinds[back]} f{number}({parameters}) {{ char *at = said; {prints}return p{back}; }}\n"
+        steps += [f"f{number}({', '.join(written for written, _, _ in values)})", "text"]
+        expected += [values[back][2], f'"{"".join(printed for _, printed, _ in values)}"']
+    (tmp_path / "any.c").write_text(source)
+    command = ["gcc", "-shared", "-fPIC", "-g", optimised, "any.c", "-o", "any.so"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    result = call(tmp_path / "any.so", *steps)
+    assert [it.value for it in result.steps] == expected
+    assert all(it.abi is None or it.abi.kept for it in result.steps)

@@ -18,6 +18,7 @@ from soinspect import api
 from soinspect.model.absence import Absent
 from soinspect.model.explanation import Explanation
 from soinspect.model.verdict import Outcome
+from soinspect.saved.snapshotfile import write_snapshot
 from soinspect.verdict.messages import MESSAGES
 
 NEW, OLD = "1.27.3", "1.24.11"
@@ -243,7 +244,7 @@ def said(folder: Path, *command: str) -> str:
         ("looking", "of_plugin", "./plugin.so exports it, and dlopen keeps that to its handle, unless it is given",
          'dlopen("./plugin.so", RTLD_NOW | RTLD_GLOBAL), or dlsym with the handle'),
         ("looking", "sqrt", "it is in libm.so.6, which ./looking does not ask for", "link ./looking with -lm"),
-        ("looking", "of_nobody", "where nothing exports of_nobody", "soinspect info PLUGIN"),
+        ("looking", "of_nobody", "and nothing that is loaded for all exports of_nobody", "soinspect info PLUGIN"),
         ("exporting", "own", None, None),
         ("looking", "puts", None, None),
     ],
@@ -263,6 +264,23 @@ def test_what_a_host_does_not_find_in_its_global_scope(
         assert (really, found.foreseen) == (message, True)
         assert any(remark in it for it in found.remarks)
         assert fix in found.fix
+        plugin = looking_host / "plugin.so"
+        plugin.write_text(write_snapshot(api.facts_of(str(plugin), with_types=False, with_loading=True)))
+        assert held(looking_host, message, f"./{host}", "./plugin.so").remarks == found.remarks
+
+
+def test_what_a_host_needs_itself(tmp_path: Path, cc: Compile) -> None:
+    (tmp_path / "needy.c").write_text("int missing(void); int main(void) { return missing(); }")
+    library = cc("int missing(void) { return 1; }", "-Wl,-soname,libneeded.so", name="libneeded.so")
+    command = ["gcc", "needy.c", str(library), "-o", "needy", "-Wl,-z,lazy,-rpath,$ORIGIN"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    cc("int other;", "-Wl,-soname,libneeded.so", name=library.name)
+    cc("int run(void) { return 1; }", name="plugin.so")
+    done = subprocess.run(["./needy"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert done.stderr.startswith("./needy: symbol lookup error: ./needy: undefined symbol: missing")
+    found = held(tmp_path, done.stderr, "./needy", "./plugin.so")
+    assert found.foreseen
+    assert found.remarks == ("./needy needs it itself, and nothing that is loaded for all exports missing",)
 
 
 def test_a_name_without_a_slash_is_searched_for(looking_host: Path, cc: Compile) -> None:

@@ -139,7 +139,8 @@ class _Types:
         if plain.kind is Kind.ENUM and size:  # else it is only announced
             declared = plain.get_declaration()
             signed = declared.enum_type.get_canonical().kind in _SIGNED
-            named = tuple(Enumerator(name=it.spelling, value=it.enum_value) for it in declared.get_children())
+            constants = (it for it in declared.get_children() if it.kind is CursorKind.ENUM_CONSTANT_DECL)
+            named = tuple(Enumerator(name=it.spelling, value=it.enum_value) for it in constants)
             return CType(text=words, kind=TypeKind.INTEGER, size=size, signed=signed, enumerators=named)
         if plain.kind is Kind.RECORD:
             return CType(text=words, kind=TypeKind.AGGREGATE, size=size, members=self._members(plain, size))

@@ -26,7 +26,7 @@ def fit_scalar(argument: Argument, wanted: CType, where: str) -> Argument:
 
     :raises UsageError: it cannot be of that type.
     """
-    if wanted.enumerators and NAME.fullmatch(argument.text):
+    if wanted.enumerators and argument.kind == protocol.LITERAL and NAME.fullmatch(argument.text):
         argument = _enumerator(argument.text, wanted, where)
     kind = argument.kind
     if wanted.kind is TypeKind.FLOAT and kind in (protocol.INTEGER, protocol.VECTOR):

@@ -11,6 +11,7 @@ from soinspect.elf.file import ElfFile
 from soinspect.errors import InputError
 from soinspect.go.facts import read_go
 from soinspect.inspection.checking import check, open_program
+from soinspect.inspection.loading import saved_elf
 from soinspect.inspection.saved import is_saved, read_saved
 from soinspect.loader.environment import LoaderEnv
 from soinspect.loader.filesystem import FileSystem
@@ -38,7 +39,7 @@ def explain_by_files(found: Recognised, host: str, plugins: Sequence[str], envir
     """
     files = FileSystem(environment.root)
     if is_of_program(found, host):
-        with _running(host, environment) as program:
+        with _running(host, plugins, environment) as program:
             for path in plugins:
                 program.open(path)
             looked_up = program.look_up(found.words["name"], found.version)
@@ -54,23 +55,24 @@ def explain_by_files(found: Recognised, host: str, plugins: Sequence[str], envir
         return explained
     match found.known.id:
         case "ld.undefined-symbol":
-            with _running(host, environment) as program:
+            with _running(host, plugins, environment) as program:
                 unbound = hold_against_plans(found, explained, [program.open(path) for path in plugins])
             lazily = hold_against(found, check(host, plugins, environment, policy, lazy=True), named)
             return unbound or (only_if_lazy(explained) if lazily.foreseen else explained)
         case "ld.missing-library" if found.words["file"] in (PurePath(path).name for path in plugins):
-            with _running(host, environment) as program:
+            with _running(host, plugins, environment) as program:
                 return hold_against_search(explained, program.find(found.words["file"]))
     return explained
 
 
 @contextmanager
-def _running(host: str, environment: LoaderEnv) -> Iterator[RunningProgram]:
-    """The program once it runs."""
+def _running(host: str, plugins: Sequence[str], environment: LoaderEnv) -> Iterator[RunningProgram]:
+    """The program once it runs; it has opened none of the ``plugins``, of which some may be snapshots."""
     files = FileSystem(environment.root)
     with ExitStack() as resources:
         main, program = open_program(host, files, resources)
-        known = {files.given(program.path): main}
+        saved = {files.given(path): saved_elf(read_saved(path)) for path in plugins if is_saved(path)}
+        known = {files.given(program.path): main, **saved}
         path, by_go = program.path, program.opens_by_go
         yield resources.enter_context(running_program(path, environment, into_global_scope=by_go, known=known))
 

@@ -112,6 +112,7 @@ class RunningProgram:
             provider=next((it.path for it in scope if it.exports(name, version)), None),
             local=tuple(it.path for it in local if it.exports(name, version)),
             hint=hint,
+            needed=any((it.symbol, it.version) == (name, version) for it in self._host.unresolved),
             complete=not self._host.missing,
         )
 

@@ -163,12 +163,14 @@ class GlobalLookup:
     """What a program finds in its global scope, by ``dlsym(RTLD_DEFAULT, ...)``.
 
     ``provider`` is the object that has it. If there is none (None), ``local`` are those that export it, and were opened
-    with RTLD_LOCAL; ``hint`` is what else may explain it. ``complete`` tells that all of the program was found.
+    with RTLD_LOCAL; ``hint`` is what else may explain it. ``needed`` tells that the program or a library of it asks for
+    it by itself, ``complete`` that all of the program was found.
     """
 
     provider: str | None
     local: tuple[str, ...]
     hint: SymbolHint
+    needed: bool
     complete: bool
 
 

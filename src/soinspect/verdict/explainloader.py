@@ -29,7 +29,8 @@ def hold_against_scope(found: Recognised, verdict: Verdict, looked_up: GlobalLoo
         return replace(meant, foreseen=False if looked_up.provider == host else None, remarks=(remark,))
     if not looked_up.complete:
         return replace(meant, remarks=(f"{host} needs libraries that are not here, which may define {name}",))
-    remark = f"{host} looked it up in its global scope, where nothing exports {name}"
+    how = "needs it itself" if looked_up.needed else "looked it up in its global scope"
+    remark = f"{host} {how}, and nothing that is loaded for all exports {name}"
     if looked_up.local:
         opened = looked_up.local[0]
         why: str | None = f"{opened} exports it, and dlopen keeps that to its handle, unless it is given RTLD_GLOBAL"
