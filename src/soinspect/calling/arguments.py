@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from soinspect.calling.worker import protocol
 from soinspect.errors import UsageError
-from soinspect.regularfile import read_regular
+from soinspect.regularfile import read_small
 
 _INTEGER = re.compile(r"[+-]?(?:0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO][0-7]+|\d+)")
 _FLOAT = re.compile(r"[+-]?(?:\d+\.\d*|\.\d+|\d+(?=[eE]))(?:[eE][+-]?\d+)?|[+-]?(?:inf|nan)")
@@ -144,7 +144,7 @@ def _value(text: str) -> tuple[int, int | bytes]:  # noqa: C901  (one line a for
     if text.startswith("&{") and text.endswith("}"):
         return _structure(text)
     if text.startswith("@"):
-        return protocol.BYTES, read_regular(text[1:], _MAX_FILE)
+        return protocol.BYTES, read_small(text[1:], _MAX_FILE)
     callback = _CALLBACK.fullmatch(text)
     if callback:
         return protocol.CALLBACK, _integer(callback["value"] or "0")
