@@ -397,3 +397,33 @@ def test_an_import_as_long_as_the_file(hostile: Write) -> None:
     imports = tuple(Sym(name=b"n" * 100_000 + b"%d" % n, shndx=0, value=0) for n in range(40))
     path = hostile(elf64(imports, texts=((1, b"libc.so.6"),)))
     assert bounded("deps", path).code in (0, 1)
+
+
+def test_5000_units_whose_abbreviations_are_the_ends_of_one_table(hostile: Write) -> None:
+    declarations = b"".join(bytes((n & 0x7F | 0x80, n >> 7 & 0x7F | 0x80, n >> 14)) + b"\x11\1\x13\x0b\0\0"
+                            for n in range(1, 100_001))  # fmt: skip
+    units = b"".join(
+        struct.pack("<IHIB", 12, 4, 9 * number, 8) + declarations[9 * number : 9 * number + 3] + b"\x0c\0"
+        for number in range(5000)
+    )
+    sections = (Section(name=b".debug_info", data=units), Section(name=b".debug_abbrev", data=declarations + b"\0"))
+    path = hostile(elf64((Sym(name=b"f"),), sections=sections))
+    for command in (("snapshot", path), ("diff", path, path)):
+        bounded(*command)
+
+
+def test_a_version_name_of_1_megabyte_that_20000_symbols_have(hostile: Write) -> None:
+    symbols = tuple(Sym(name=b"", shndx=0, value=0, size=0) for _ in range(20_000))
+    library, version = len(symbols) + 1, len(symbols) + 1 + len(b"libc.so.6\0")
+    needs = struct.pack("<HHIII", 1, 1, library, 16, 0) + struct.pack("<IHHII", 0, 0, 2, version, 0)
+    data = elf64(
+        symbols,
+        texts=((1, b"libc.so.6"), (0x7FFFFFFF, b"V" * (1 << 20))),
+        tables=((0x6FFFFFFE, needs), (0x6FFFFFF0, struct.pack("<H", 2) * (len(symbols) + 1))),
+        dynamic=((0x6FFFFFFF, 1),),
+    )
+    run = bounded("symbols", hostile(data), "--format", "json")
+    assert run.code == 0
+    assert len(run.out) < 10 << 20
+    versions = {symbol["version"] for symbol in run.json["files"][0]["symbols"]}
+    assert versions == {f"<name at {version:#x} not read: it has 1,048,576 characters>"}

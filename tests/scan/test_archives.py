@@ -174,3 +174,29 @@ def test_an_encrypted_member_is_told(tmp_path: Path) -> None:
     data[data.index(b"PK\x01\x02") + 8] |= 1
     package.write_bytes(data)
     assert [row.error for row in rows(package)] == ["damaged archive: a.so is encrypted"]
+
+
+def test_a_member_of_2_to_the_63_bytes(tmp_path: Path) -> None:
+    """tarfile would read on at the end of the archive for ever, to get over it."""
+    for name, size in (("a", 2**63 - 1), ("b", 2**40), ("c", 2**34)):
+        entry = tarfile.TarInfo("x.so")
+        entry.size, entry.pax_headers = len(IMAGE), {"size": str(size)}
+        with tarfile.open(tmp_path / f"{name}.tar", "w") as archive:
+            archive.addfile(entry, io.BytesIO(IMAGE))
+    errors = {Path(row.path).name: row.error for row in rows(tmp_path)}
+    assert errors == {
+        **{f"{name}.tar": "damaged archive: ends in the middle of a member" for name in "abc"},
+        "a.tar!x.so": f"has {2**63 - 1:,} bytes: members of up to 1,073,741,824 are read",
+        "b.tar!x.so": f"has {2**40:,} bytes: members of up to 1,073,741,824 are read",
+        "c.tar!x.so": f"has {2**34:,} bytes: members of up to 1,073,741,824 are read",
+    }
+
+
+def test_headers_about_headers_without_end(tmp_path: Path) -> None:
+    header = tarfile.TarInfo("././@LongLink")
+    header.type, header.size = tarfile.GNUTYPE_LONGNAME, tarfile.BLOCKSIZE
+    (tmp_path / "x.tar").write_bytes((header.tobuf(tarfile.GNU_FORMAT) + b"a" * tarfile.BLOCKSIZE) * 5000)
+    ((path, error),) = found(tmp_path / "x.tar").items()
+    assert path == f"{tmp_path}/x.tar"
+    assert error
+    assert error.startswith("damaged archive: ")

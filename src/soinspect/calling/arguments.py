@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from soinspect.calling.worker import protocol
 from soinspect.errors import UsageError
-from soinspect.regularfile import read_regular
+from soinspect.regularfile import read_small
 
 NAME = re.compile(r"[A-Za-z_]\w*(?:::\w+)*")
 """The name of an enumerator, with the scopes that C++ puts in front of it."""
@@ -148,7 +148,7 @@ def _value(text: str) -> tuple[int, int | bytes]:  # noqa: C901  (one line a for
     if text.startswith("&{") and text.endswith("}"):
         return _structure(text)
     if text.startswith("@"):
-        return protocol.BYTES, read_regular(text[1:], _MAX_FILE)
+        return protocol.BYTES, read_small(text[1:], _MAX_FILE)
     callback = _CALLBACK.fullmatch(text)
     if callback:
         return protocol.CALLBACK, _integer(callback["value"] or "0")

@@ -15,7 +15,7 @@ from soinspect.cli.exits import Exit, report
 from soinspect.cli.options import Files, Page, PageFormat, Verbose, console, print_lines, write
 from soinspect.errors import SoinspectError, UsageError
 from soinspect.model.absence import Absent
-from soinspect.regularfile import read_regular
+from soinspect.regularfile import read_small
 
 if TYPE_CHECKING:
     from soinspect.model.goreport import GoQuery, GoReport, GoTable
@@ -99,7 +99,7 @@ def command(
         match=match,
         depth=depth,
         addresses=tuple(_address(text) for text in addresses or ()),
-        sources=tuple(read_regular(str(path), _MAX_SOURCE) for path in sources or ()),
+        sources=tuple(read_small(str(path), _MAX_SOURCE) for path in sources or ()),
     )
     errors: list[SoinspectError] = []
     reports = list(_reports(files, query, chosen, errors))

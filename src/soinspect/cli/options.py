@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -13,7 +14,7 @@ import typer
 
 from soinspect.cli.exits import Exit
 from soinspect.errors import UsageError
-from soinspect.regularfile import read_regular
+from soinspect.regularfile import open_to_write, read_small
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -98,16 +99,17 @@ def write_all(texts: Iterable[str]) -> None:
         leave_closed_pipe()
 
 
-def write_to(path: Path | None, text: str) -> None:
-    """Write a text that is kept to a file, or to standard output.
+def write_to(path: Path | None, texts: Iterable[str]) -> None:
+    """Write to a file, or to standard output if ``path`` is None.
 
     :raises UsageError: the file cannot be written.
     """
     if path is None:
-        write(text)
+        write_all(texts)
         return
     try:
-        path.write_text(text, encoding="utf-8")
+        with TextIOWrapper(open_to_write(str(path)), encoding="utf-8", newline="") as file:
+            file.writelines(texts)
     except OSError as error:
         raise UsageError(f"{path}: {(error.strerror or 'cannot be written').lower()}") from None
 
@@ -119,7 +121,7 @@ def read_settings(path: Path) -> str:
     :raises UsageError: it is no text.
     """
     try:
-        return read_regular(str(path), _MAX_SETTINGS).decode()
+        return read_small(str(path), _MAX_SETTINGS).decode()
     except UnicodeDecodeError:
         raise UsageError(f"{path}: not UTF-8 text") from None
 

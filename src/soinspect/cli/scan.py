@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from soinspect.cli.exits import Exit
-from soinspect.cli.options import Verbose, write
+from soinspect.cli.options import Verbose, write, write_to
 from soinspect.errors import UsageError
 
 
@@ -88,9 +88,9 @@ def command(
             scanoutput.write_parquet(str(target), passing, with_symbols=symbols)
         else:
             texts = scanoutput.scan_texts(passing, watch, chosen, with_symbols=symbols, verbose=verbose)
-            scanoutput.write_texts(texts, target)
+            write_to(target, texts)
     if asked is not None:
-        scanoutput.write_texts(scanoutput.query_texts(*asked.answer(), chosen), target)
+        write_to(target, scanoutput.query_texts(*asked.answer(), chosen))
     elif target is not None:
         from soinspect.render.scantable import answer
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
-from soinspect.cli.options import write_all
-from soinspect.errors import UsageError
+from soinspect.regularfile import open_to_write
 from soinspect.render import scan as view
 
 if TYPE_CHECKING:
@@ -75,28 +73,17 @@ def load(asked: Query, answers: Iterator[Scanned], *, with_symbols: bool) -> Non
 
 
 def write_parquet(path: str, answers: Iterator[Scanned], *, with_symbols: bool) -> None:
-    """Write the rows, or the symbols, as a Parquet file."""
+    """Write the rows, or the symbols, as a Parquet file.
+
+    :raises UsageError: the file cannot be written.
+    """
     from soinspect.model.scan import ScanRow, SymbolRows
     from soinspect.render.parquet import ParquetFile
 
-    with ParquetFile(path, SymbolRows if with_symbols else ScanRow) as file:
+    # pyarrow opens the path itself, and would wait for the reader of a FIFO: here it is known to have one.
+    with open_to_write(path), ParquetFile(path, SymbolRows if with_symbols else ScanRow) as file:
         for scanned in answers:
             if not with_symbols:
                 file.add_rows(scanned.rows)
             for table in scanned.symbols:
                 file.add_symbols(table)
-
-
-def write_texts(texts: Iterable[str], target: Path | None) -> None:
-    """Write to the file ``target``, or to standard output if it is None.
-
-    :raises UsageError: the file cannot be written.
-    """
-    if target is None:
-        write_all(texts)
-        return
-    try:
-        with target.open("w", encoding="utf-8", newline="") as file:
-            file.writelines(texts)
-    except OSError as error:
-        raise UsageError(f"--output {target}: {error.strerror}") from None

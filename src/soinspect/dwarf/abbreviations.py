@@ -209,10 +209,10 @@ class Abbreviations:
             if abbreviation is None:
                 abbreviation = compiled[declaration, shape] = self._compile(match.start(2), shape)
             table.setdefault(section.uleb(position)[0], abbreviation)
-            position = match.end()
-            if position - start > self._budget:
+            self._budget -= match.end() - position
+            if self._budget < 0:
                 raise section.error(start, "abbreviations", offset, "the tables overlap out of proportion")
-        self._budget -= position - start
+            position = match.end()
         if section.integer(position, 1):
             raise section.error(position, "abbreviation", section.integer(position, 1), "it does not end, or is huge")
         return table

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cache, cached_property
 from struct import Struct
 from typing import TYPE_CHECKING
 
@@ -48,6 +48,7 @@ class UnitSource:
         self.abbreviations = abbreviations
         self.types = types
         self.allowance = Allowance(section)
+        self.four_bytes = Struct("<I" if section.byteorder == "little" else ">I").unpack_from
 
 
 class Unit:
@@ -79,7 +80,7 @@ class Unit:
         self.signature = signature
         self.type_position = type_position
         self.split_id = split_id
-        self.four_bytes = Struct("<I" if source.section.byteorder == "little" else ">I").unpack_from
+        self.four_bytes = source.four_bytes
         self._abbreviations = source.abbreviations
         self._allowance = source.allowance
         self._table_offset = table_offset
@@ -245,7 +246,7 @@ def _read_unit(source: UnitSource, start: int) -> Unit:
     elif kind in (UnitType.SKELETON, UnitType.SPLIT_COMPILE):
         split_id = section.integer(at, 8)
         at += 8
-    shape = Shape(version, address_size, offset_size)
+    shape = _shape(version, address_size, offset_size)
     return Unit(
         source,
         start=start,
@@ -257,3 +258,6 @@ def _read_unit(source: UnitSource, start: int) -> Unit:
         type_position=type_position,
         split_id=split_id,
     )
+
+
+_shape = cache(Shape)  # a file may have units by the hundred thousand, and all of few shapes

@@ -18,6 +18,7 @@ _WEAK = 0x2
 _MAX_NEEDS = 1 << 15
 # Indexes 0 and 1 are the local and the global base version.
 _FIRST_NAMED = 2
+_MAX_NAME = 512  # characters; the longest of a machine's have some dozens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +90,7 @@ def _read_definitions(image: Image, dynamic: DynamicSection, names: dict[int, st
         _version, flags, index, _count, _hash, aux, following = image.unpack(record, address)
         if image.available(address + aux) >= auxiliary.size:
             # The first auxiliary entry is the version's own name, the others are its parents.
-            name = dynamic.strings.get(image.unpack(auxiliary, address + aux)[0])
+            name = _name(dynamic, image.unpack(auxiliary, address + aux)[0])
             names.setdefault(index & _INDEX, name)
             if not flags & _BASE:
                 defined.append(name)
@@ -113,14 +114,14 @@ def _read_needs(
             image.remark("DT_VERNEED", "an entry lies outside of the file")
             break
         _version, count, file, aux, following = image.unpack(record, address)
-        library = dynamic.strings.get(file)
+        library = _name(dynamic, file)
         position = address + aux
         for _ in range(count):
             if image.available(position) < auxiliary.size:
                 image.remark("DT_VERNEED", f"an auxiliary entry of {library} lies outside of the file")
                 break
             _hash, flags, index, name_offset, step = image.unpack(auxiliary, position)
-            name = dynamic.strings.get(name_offset)
+            name = _name(dynamic, name_offset)
             if len(needs) >= _MAX_NEEDS:
                 image.remark("DT_VERNEED", f"more than {_MAX_NEEDS} versions: the rest is not read")
                 return tuple(needs)
@@ -135,6 +136,12 @@ def _read_needs(
             break
         address += following
     return tuple(needs)
+
+
+def _name(dynamic: DynamicSection, offset: int) -> str:
+    """The name at ``offset``, or a bracketed remark: every symbol of a version repeats it, however long it is."""
+    name = dynamic.strings.get(offset)
+    return name if len(name) <= _MAX_NAME else f"<name at {offset:#x} not read: it has {len(name):,} characters>"
 
 
 def _remark_early_end(image: Image, table: str, read: int, announced: int) -> None:

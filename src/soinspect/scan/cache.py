@@ -38,6 +38,8 @@ class Cache:
         """
         self._states: dict[str, tuple[str, str]] = {}
         self._path = path
+        if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113
+            raise UsageError(f"--cache {path}: is not a regular file")  # SQLite would wait for a FIFO or a device
         try:
             self._database = sqlite3.connect(path)
             self._database.executescript(_SCHEMA)

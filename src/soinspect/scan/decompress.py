@@ -15,6 +15,8 @@ _MAX_EXPANSION = 200
 _SLACK = 64 << 20
 _MAX_DICTIONARY = 256 << 20
 _CHUNK = 64 << 10
+# tarfile goes over a member by reading it, and does not heed the end: 2^63 bytes would take it for ever.
+_MAX_ENDS = 16
 
 
 class Budget:
@@ -56,13 +58,22 @@ class Metered:
         self._source = source
         self._budget = budget
         self._damage = damage
+        self._ends = 0
 
     def read(self, size: int) -> bytes:
-        """The next bytes, ``size`` at most; none at the end."""
+        """The next bytes, ``size`` at most; none at the end, which who asks on and on does not see.
+
+        :raises EOFError: the source is damaged, or its end has been met many times.
+        :raises InputError: the budget is spent.
+        """
         try:
             data = self._source.read(size)
         except self._damage as error:
             raise EOFError(str(error)) from None
+        if not data:
+            self._ends += 1
+            if self._ends > _MAX_ENDS:
+                raise EOFError("ends in the middle of a member")
         self._budget.spend(len(data))
         return data
 
