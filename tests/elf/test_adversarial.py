@@ -427,3 +427,11 @@ def test_a_version_name_of_1_megabyte_that_20000_symbols_have(hostile: Write) ->
     assert len(run.out) < 10 << 20
     versions = {symbol["version"] for symbol in run.json["files"][0]["symbols"]}
     assert versions == {f"<name at {version:#x} not read: it has 1,048,576 characters>"}
+
+
+def test_300000_units_of_nothing(hostile: Write) -> None:
+    sections = (Section(name=b".debug_info", data=struct.pack("<IHIB", 7, 4, 0, 8) * 300_000),
+                Section(name=b".debug_abbrev", data=b"\0"))  # fmt: skip
+    path = hostile(elf64((Sym(name=b"f"),), sections=sections))
+    for command in (("snapshot", path), ("freeze", path), ("diff", path, path)):
+        bounded(*command)

@@ -14,7 +14,7 @@ from soinspect import api
 from soinspect.errors import InputError
 from soinspect.loader.environment import LoaderEnv, hwcaps_of
 
-SAMPLE, CAP = 40, 500
+SAMPLE, CAP = 30, 500
 FOLDERS = ("/usr/bin", "/usr/sbin", "/usr/lib", "/usr/libexec", "/usr/local/lib", "/usr/local/bin")
 LIBRARY = re.compile(r"\t(?:(?P<name>\S+) => )?(?P<path>/\S+|not found)(?: \(0x[0-9a-f]+\))?")
 UNDEFINED = re.compile(r"undefined symbol: (?P<symbol>[^\t,]+)(?:, version (?P<version>\S+))?\t\((?P<user>.+)\)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache, cached_property
+from itertools import count
 from struct import Struct
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 _DWARF64 = 0xFFFFFFFF
 _RESERVED = 0xFFFFFFF0
+# A unit takes 12 microseconds to read however little it holds; one that describes anything has more than 40 bytes.
+_MANY, _SMALL = 10_000, 32
 
 # A sound section is walked over once as a whole, and again where types are reached.
 _WALKS = 8
@@ -205,10 +208,15 @@ class Unit:
 def read_units(source: UnitSource) -> Iterator[Unit]:
     """The units of a section.
 
-    :raises FormatError: a header is damaged: what comes after it cannot be found.
+    :raises FormatError: a header is damaged: what comes after it cannot be found; or there are far more units than
+        could describe anything.
     """
-    position = source.section.start
-    while position < source.section.end:
+    position = start = source.section.start
+    for number in count():
+        if position >= source.section.end:
+            return
+        if number > _MANY and position - start < number * _SMALL:
+            raise source.section.error(position, "unit", number, "there are too many for their size: they hold nothing")
         unit = _read_unit(source, position)
         yield unit
         position = unit.end
