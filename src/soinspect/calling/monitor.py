@@ -1,7 +1,8 @@
 """Start the worker, watch it to its end, and leave nothing of it behind.
 
-Everything happens in one thread made for it: ptrace ties a process to the thread that traces it, and waiting
-for the children of this thread alone never touches those of the program that soinspect is part of.
+The worker starts before it is known what it is to do: its Python takes longer to start than the rest of a call.
+Everything happens in one thread made for it: ptrace ties a process to the thread that traces it, and waiting for the
+children of this thread alone never touches those of the program that soinspect is part of.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ import select
 import signal
 import sys
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
@@ -74,41 +76,39 @@ class Watched:
     traced: bool
 
 
-def watch(request: protocol.Request, *, timeout: float, kept_output: int, environment: dict[str, str]) -> Watched:
-    """Run the worker on ``request`` until it ends or ``timeout`` seconds are over.
+@contextmanager
+def started_worker(
+    *, timeout: float, kept_output: int, environment: dict[str, str]
+) -> Iterator[Callable[[protocol.Request], Watched]]:
+    """A worker that waits for its request: what is given runs it until it ends or ``timeout`` seconds are over.
 
     :raises CannotRun: no worker could be started.
     """
-    cancelled = Event()
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="soinspect-monitor") as executor:
-        answer = executor.submit(_Watch(request, timeout, kept_output, environment, cancelled).run)
+    watch = _Watch(timeout, kept_output, environment)
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="soinspect-monitor") as monitor:
         try:
-            return answer.result()
+            monitor.submit(watch.start).result()
+            yield lambda request: monitor.submit(watch.run, request).result()
         finally:
-            cancelled.set()  # Ctrl-C comes here: the worker is ended before the executor is left
+            watch.cancelled.set()  # Ctrl-C comes here
+            monitor.submit(watch.end).result()
 
 
 class _Watch:
     """One worker and its descendants, from start to burial."""
 
-    def __init__(
-        self,
-        request: protocol.Request,
-        timeout: float,
-        kept_output: int,
-        environment: dict[str, str],
-        cancelled: Event,
-    ) -> None:
-        self._request = request
+    def __init__(self, timeout: float, kept_output: int, environment: dict[str, str]) -> None:
+        self.cancelled = Event()
         self._timeout = timeout
         self._environment = environment
-        self._cancelled = cancelled
         self._mark = b"SOINSPECT_CALL=" + os.urandom(8).hex().encode()
         self._fds: list[int] = []
         self._stdout = Output(-1, kept_output)
         self._stderr = Output(-1, kept_output)
         self._log = -1
+        self._request_pipe = -1
         self._main = 0
+        self._may_fork = False
         self._traced = False
         self._tasks: dict[int, int] = {}  # every living thread: its id, and the id of its process
         self._started = 1
@@ -118,27 +118,13 @@ class _Watch:
         self._parting: Stopped | None = None
         self._stopped_by: End | None = None
 
-    def run(self) -> Watched:
-        try:
-            self._start()
-            self._watch()
-            left_behind = len(self._processes - {self._main})
-            if not self._traced:
-                left_behind += self._kill_untraced()
-            self._bury()
-            for output in (self._stdout, self._stderr):
-                output.drain()
-            return self._answer(left_behind)
-        finally:
-            for fd in self._fds:
-                os.close(fd)
-
     # -- start ---------------------------------------------------------------------------------------------
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Start the worker, which does nothing before it has read its request: it is traced by then."""
         out_read, out_write = self._pipe()
         err_read, err_write = self._pipe()
-        request_read, request_write = self._pipe()
+        request_read, self._request_pipe = self._pipe()
         null = self._own(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
         self._log = self._own(sealed_memory(protocol.LOG_SIZE + protocol.SCENE_SIZE))
         files = ((null, 0), (out_write, 1), (err_write, 2), (request_read, protocol.REQUEST_FD),
@@ -166,11 +152,6 @@ class _Watch:
         self._stdout.fd, self._stderr.fd = out_read, err_read
         for fd in (out_read, err_read):
             os.set_blocking(fd, False)
-        # The worker does nothing before it has read this: it is traced by then.
-        with suppress(BrokenPipeError):  # it is gone already; the watch will find out how
-            self._request.untraced = not self._traced
-            write_all(request_write, self._request.pack())
-        self._close(request_write)
 
     def _attach(self) -> None:
         if not ptrace.supported():
@@ -196,6 +177,22 @@ class _Watch:
 
     # -- watch ---------------------------------------------------------------------------------------------
 
+    def run(self, request: protocol.Request) -> Watched:
+        """Give the worker its request, and see it through to its end."""
+        request.untraced = not self._traced
+        self._may_fork = not request.sandbox or request.processes
+        with suppress(BrokenPipeError):  # it is gone already; the watch will find out how
+            write_all(self._request_pipe, request.pack())
+        self._close(self._request_pipe)
+        self._watch()
+        left_behind = len(self._processes - {self._main})
+        if not self._traced:
+            left_behind += self._kill_untraced()
+        self._bury()
+        for output in (self._stdout, self._stderr):
+            output.drain()
+        return self._answer(left_behind)
+
     def _watch(self) -> None:
         """Until the worker is gone, or a limit is reached."""
         started = counted = time.monotonic()
@@ -205,7 +202,7 @@ class _Watch:
         while not self._over:
             busy = self._reap_some()
             elapsed = time.monotonic() - started
-            if elapsed > self._timeout or self._cancelled.is_set():
+            if elapsed > self._timeout or self.cancelled.is_set():
                 self._stop_at_limit()
                 return
             if not self._traced and self._may_fork and time.monotonic() > counted + _BETWEEN_COUNTS:
@@ -223,10 +220,6 @@ class _Watch:
                     poll.unregister(fd)
                 if output.total > OUTPUT_KILL:
                     self._stopped_by = End.TOO_MUCH_OUTPUT
-
-    @property
-    def _may_fork(self) -> bool:
-        return not self._request.sandbox or self._request.processes
 
     @property
     def _over(self) -> bool:
@@ -340,6 +333,12 @@ class _Watch:
             time.sleep(_PAUSE)
 
     # -- end -----------------------------------------------------------------------------------------------
+
+    def end(self) -> None:
+        """Leave nothing behind, whether the worker was given a request or not."""
+        self._bury()
+        for fd in self._fds:
+            os.close(fd)
 
     def _kill_untraced(self) -> int:
         """Without ptrace: kill every process that still carries our mark in its environment; how many more."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from soinspect.calling.elsewhere import describe_natively, is_for_this_machine
 from soinspect.calling.journal import read_journal
-from soinspect.calling.monitor import Watched, watch
+from soinspect.calling.monitor import started_worker
 from soinspect.calling.plan import Described, Plan, is_variable, make_plan
 from soinspect.calling.report import Report
 from soinspect.calling.toolchain import CallEnvironment
@@ -49,10 +49,25 @@ def call_native(request: CallRequest, facts: NativeFacts, environment: CallEnvir
             value=facts.header.phnum,
             why=f"{facts.truncated.where} {facts.truncated.what}",
         )
-    plan = make_plan(request, facts, lambda symbols: _descriptions(request, symbols, environment))
-    if not is_for_this_machine(facts.header):
+
+    def describe(symbols: Sequence[ExplainedSymbol]) -> Iterator[Described]:
+        return _descriptions(request, symbols, environment)
+
+    is_here = is_for_this_machine(facts.header)
+    # What a Go library returns decides on the environment of the worker; any other's is planned while it starts.
+    plan = make_plan(request, facts, describe) if facts.go or not is_here else None
+    if plan and not is_here:
         return describe_natively(request, facts, plan)
-    watched = _run(request, plan)
+    with (
+        tempfile.TemporaryDirectory(prefix="soinspect-") as folder,
+        started_worker(
+            timeout=request.limits.timeout,
+            kept_output=request.limits.output,
+            environment=_variables(request, folder, returns_go_memory=bool(plan and plan.returns_go_memory)),
+        ) as run,
+    ):
+        plan = plan or make_plan(request, facts, describe)
+        watched = run(_wire(request, plan, folder))
     journal = read_journal(watched.log)
     gap = journal.first(protocol.NO_WALL)
     if request.sandbox.strict and gap:
@@ -129,11 +144,12 @@ def _search_path(request: CallRequest) -> dict[str, str]:
     return {"LD_LIBRARY_PATH": ":".join(os.path.realpath(path) for path in request.library_paths)}
 
 
-def _variables(request: CallRequest, plan: Plan) -> dict[str, str]:
-    """What the user adds to the environment, and the setting that results in Go's memory need."""
-    variables = {variable.name: variable.value for variable in request.environment}
+def _variables(request: CallRequest, folder: str, *, returns_go_memory: bool) -> dict[str, str]:
+    """The environment that the worker starts in; ``folder`` is its own."""
+    variables = {**_ENVIRONMENT, "HOME": folder, "TMPDIR": folder, **_search_path(request)}
+    variables |= {variable.name: variable.value for variable in request.environment}
     settings = variables.get("GODEBUG", "")
-    if plan.returns_go_memory and "cgocheck=" not in settings:
+    if returns_go_memory and "cgocheck=" not in settings:
         variables["GODEBUG"] = f"{settings},cgocheck=0".lstrip(",")
     return variables
 
@@ -150,30 +166,20 @@ def _refused(request: CallRequest, reason: str) -> CallResult:
     )
 
 
-def _run(request: CallRequest, plan: Plan) -> Watched:
+def _wire(request: CallRequest, plan: Plan, folder: str) -> protocol.Request:
     sandbox = request.sandbox
-    with tempfile.TemporaryDirectory(prefix="soinspect-") as folder:
-        wire = protocol.Request(
-            parent=os.getpid(),
-            folder=os.fsencode(folder),
-            path=os.fsencode(os.path.realpath(request.path)),
-            actions=tuple(planned.action for planned in plan.actions),
-            cpu_seconds=math.ceil(request.limits.timeout) + 1,
-            memory=request.limits.memory,
-            lazy=request.lazy,
-            namespace=request.namespace,
-            sandbox=sandbox.on,
-            strict=sandbox.strict,
-            network=sandbox.network,
-            processes=sandbox.processes,
-            writable=tuple(os.fsencode(os.path.realpath(path)) for path in (folder, *sandbox.writable)),
-        )
-        environment = {
-            **_ENVIRONMENT,
-            "HOME": folder,
-            "TMPDIR": folder,
-            **_search_path(request),
-            **_variables(request, plan),
-        }
-        limits = request.limits
-        return watch(wire, timeout=limits.timeout, kept_output=limits.output, environment=environment)
+    return protocol.Request(
+        parent=os.getpid(),
+        folder=os.fsencode(folder),
+        path=os.fsencode(os.path.realpath(request.path)),
+        actions=tuple(planned.action for planned in plan.actions),
+        cpu_seconds=math.ceil(request.limits.timeout) + 1,
+        memory=request.limits.memory,
+        lazy=request.lazy,
+        namespace=request.namespace,
+        sandbox=sandbox.on,
+        strict=sandbox.strict,
+        network=sandbox.network,
+        processes=sandbox.processes,
+        writable=tuple(os.fsencode(os.path.realpath(path)) for path in (folder, *sandbox.writable)),
+    )
