@@ -219,7 +219,7 @@ def test_types_that_are_only_announced(reader: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("included", ["/dev/zero", "{}/fifo", "{}/bomb.h"])
 def test_a_header_that_never_ends(included: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("soinspect.calling.header._TIMEOUT", 2.0)
+    monkeypatch.setattr("soinspect.calling.header._TIMEOUT", 1.0)
     os.mkfifo(tmp_path / "fifo")
     twice = "".join(f"#define A{n + 1} A{n} A{n}\n" for n in range(40))
     (tmp_path / "bomb.h").write_text(f"#define A0 int f(void);\n{twice}A40\n")

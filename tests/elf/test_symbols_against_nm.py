@@ -14,7 +14,7 @@ from soinspect.elf.file import ElfFile
 from soinspect.elf.symtab import SymbolTable
 from soinspect.model.symbol import Symbol
 
-CAP = 200
+CAP = 100
 
 
 def libraries() -> Iterator[Path]:

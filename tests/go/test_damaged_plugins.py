@@ -114,7 +114,7 @@ def _read_mutants(path: Path, open_go: Callable[[Path], GoBinary], seeds: Iterab
 
 
 def test_mutants_are_read_as_far_as_they_go(open_go: Callable[[Path], GoBinary]) -> None:
-    _read_mutants(FIXTURES / "plugin1.so", open_go, range(40))
+    _read_mutants(FIXTURES / "plugin1.so", open_go, range(20))
 
 
 def test_types_that_lead_in_circles(variant: Variant, open_go: Callable[[Path], GoBinary]) -> None:

@@ -27,7 +27,7 @@ def _run(folder: Path, victim: str, count: int, share: int) -> None:
 
 @pytest.mark.parametrize("victim", MAKERS)
 def test_a_thousand_mutants(victim: str, tmp_path: Path) -> None:
-    _run(tmp_path, victim, 10 if victim == _BIG else 60, share=3)
+    _run(tmp_path, victim, 10 if victim == _BIG else 60, share=5)
 
 
 @pytest.mark.full

@@ -10,7 +10,7 @@ from scans import rows
 from soinspect import api
 from soinspect.model.scan import ScanRow
 
-_CAP = 200
+_CAP = 100
 
 
 def libraries() -> list[Path]:
