@@ -220,3 +220,8 @@ def test_any_prototype(seed: int, optimised: str, tmp_path: Path) -> None:
     result = call(tmp_path / "any.so", *steps)
     assert [it.value for it in result.steps] == expected
     assert all(it.abi is None or it.abi.kept for it in result.steps)
+
+
+def test_a_sign_before_int128_is_no_type_of_its_own() -> None:
+    parameters = parse_signature("void f(signed __int128, unsigned __int128, __int128 unsigned a)").parameters
+    assert [(it.type.size, it.type.signed) for it in parameters] == [(16, True), (16, False), (16, False)]

@@ -30,7 +30,7 @@ _SIGNED_INTEGERS = {
     "int64_t": 8, "intptr_t": 8, "intmax_t": 8, "ssize_t": 8, "ptrdiff_t": 8, "off_t": 8, "time_t": 8, "clock_t": 8,
     "pid_t": 4, "wchar_t": 4, "key_t": 4, "int_fast8_t": 1, "int_fast16_t": 8, "int_fast32_t": 8, "int_fast64_t": 8,
     "GoInt": 8, "GoInt8": 1, "GoInt16": 2, "GoInt32": 4, "GoInt64": 8,
-    "__int128": 16, "signed __int128": 16, "__int128_t": 16,
+    "__int128": 16, "__int128_t": 16,
 }  # fmt: skip
 _UNSIGNED_INTEGERS = {
     "unsigned char": 1, "unsigned short": 2, "unsigned": 4, "unsigned int": 4, "unsigned long": 8,
@@ -38,7 +38,7 @@ _UNSIGNED_INTEGERS = {
     "uintmax_t": 8, "size_t": 8, "uid_t": 4, "gid_t": 4, "mode_t": 4, "dev_t": 8, "ino_t": 8, "socklen_t": 4,
     "char16_t": 2, "char32_t": 4, "wint_t": 4, "uint_fast8_t": 1, "uint_fast16_t": 8, "uint_fast32_t": 8,
     "uint_fast64_t": 8, "GoUint": 8, "GoUint8": 1, "GoUint16": 2, "GoUint32": 4, "GoUint64": 8, "GoUintptr": 8,
-    "unsigned __int128": 16, "__int128 unsigned": 16, "__uint128_t": 16,
+    "__uint128_t": 16,
 }  # fmt: skip
 _FLOATS = {
     "float": 4, "double": 8, "_Float32": 4, "_Float64": 8, "_Float32x": 8, "GoFloat32": 4, "GoFloat64": 8,
@@ -46,7 +46,9 @@ _FLOATS = {
 }  # fmt: skip
 # Known, but of no class of register that calls here can fill.
 _UNCALLABLE = {"_Float128": 16, "__float128": 16}
-# The grammar does not know the complex types: they become these names.
+# The grammar does not know the complex types, and takes the second word of "signed __int128" for the name of a
+# parameter: they become these names.
+_WIDE = re.compile(rb"\b(?:(?:un)?signed +__int128|__int128 +(?:un)?signed)\b")
 _COMPLEX = re.compile(rb"\b(?:(long double|float|double) +_Complex|_Complex +(long double|float|double))\b")
 _COMPLEX_NAMES = {f"_Complex_{name.replace(' ', '_')}": name for name in ("float", "double", "long double")}
 _CHARACTERS = frozenset({"char", "signed char", "unsigned char"})
@@ -76,6 +78,7 @@ def parse(source: bytes) -> Node:
             "C declarations are read through tree-sitter, which is not installed",
             "pip install tree-sitter tree-sitter-c",
         ) from None
+    source = _WIDE.sub(lambda it: b"__uint128_t" if b"unsigned" in it[0] else b"__int128_t", source)
     source = _COMPLEX.sub(lambda it: b"_Complex_" + (it[1] or it[2]).replace(b" ", b"_"), source)
     return tree_sitter.Parser(tree_sitter.Language(tree_sitter_c.language())).parse(source).root_node
 
