@@ -46,7 +46,8 @@ def differences(one: Signature, other: Signature) -> tuple[str, ...]:
         for number, (a, b) in enumerate(zip(one.parameters, other.parameters, strict=False), 1)
     )
     for what, a, b in pairs:
-        if _shape(a) != _shape(b):
+        differ_as_callbacks = a.function and b.function and not _are_called_alike(a.function, b.function)
+        if _shape(a) != _shape(b) or differ_as_callbacks:
             found.append(f"{what} is {a.text} in {one.source}, {b.text} in {other.source}")
         elif a.members and b.members and _layout(a) != _layout(b):
             found.append(f"{what} is {a.text} in {one.source}, {b.text} of another layout in {other.source}")
@@ -56,6 +57,13 @@ def differences(one: Signature, other: Signature) -> tuple[str, ...]:
 def _shape(kind: CType) -> tuple[TypeKind, int, bool]:
     size = 0 if kind.kind is TypeKind.AGGREGATE else kind.size
     return kind.kind, size, kind.signed and kind.kind is TypeKind.INTEGER
+
+
+def _are_called_alike(one: Signature, other: Signature) -> bool:
+    """Whether callbacks of both types are called in the same way. What is pointed to is not compared."""
+    shapes = [[_shape(parameter.type) for parameter in it.parameters] for it in (one, other)]
+    is_vague = not (one.prototyped and other.prototyped)
+    return _shape(one.returns) == _shape(other.returns) and (is_vague or shapes[0] == shapes[1])
 
 
 def _layout(kind: CType) -> list[tuple[int, tuple[TypeKind, int, bool]]]:

@@ -19,6 +19,7 @@ from soinspect.model.prototype import (
     Encoding,
     Enumeration,
     ExportedFunction,
+    FunctionType,
     Language,
     MemberPointer,
     Prototypes,
@@ -29,6 +30,7 @@ from soinspect.model.signature import CMember, CType, Signature, SignatureParame
 
 _MAX_DEPTH = 32
 _MAX_PARTS = 1000  # of all structures of one prototype: those that are passed by value have few
+_MAX_PARAMETERS = 64  # of a function that is pointed to
 _LARGEST_ALIGNMENT = 8
 _SIGNED = frozenset({Encoding.SIGNED, Encoding.SIGNED_CHAR})
 _INTEGERS = _SIGNED | {Encoding.UNSIGNED, Encoding.UNSIGNED_CHAR, Encoding.UTF}
@@ -86,9 +88,9 @@ class _Types:
         self._parts = 0
         self._follows = True
 
-    def of(self, index: int) -> CType:
-        """The type at ``index``."""
-        return replace(self._read(index, 0), text=type_text(self._side, index))
+    def of(self, index: int, depth: int = 0) -> CType:
+        """The type at ``index``, ``depth`` types inside of what was asked for."""
+        return replace(self._read(index, depth), text=type_text(self._side, index))
 
     def _read(self, index: int, depth: int) -> CType:
         """The type without its text, which only the outermost needs in full."""
@@ -106,8 +108,14 @@ class _Types:
             case BaseType(encoding=encoding):
                 return _number(found.name, encoding, size)
             case DerivedType(derivation=derivation) if not derivation.qualifies:
+                led_to = self._led_to(found)
                 return CType(
-                    text="", kind=TypeKind.POINTER, size=size, is_text=self._is_text(found), target=self._target(found)
+                    text="",
+                    kind=TypeKind.POINTER,
+                    size=size,
+                    is_text=self._is_text(found),
+                    target=led_to if led_to and led_to.members else None,
+                    function=led_to.function if led_to else None,
                 )
             case DerivedType(target=target) | Typedef(target=target, alignment=None):
                 return self._read(target, depth + 1)
@@ -118,19 +126,31 @@ class _Types:
                 return CType(text="", kind=TypeKind.AGGREGATE, size=size, members=self._members(found, depth))
             case ArrayType(vector=False):
                 return CType(text="", kind=TypeKind.AGGREGATE, size=size, members=self._elements(found, size, depth))
+            case FunctionType(parameters=parameters) if len(parameters) <= _MAX_PARAMETERS:
+                return CType(text="", kind=TypeKind.OTHER, size=0, function=self._function(found, depth + 1))
             case MemberPointer() if size == self._side.word_size:
                 return CType(text="", kind=TypeKind.INTEGER, size=size)
             case _:
                 return CType(text="", kind=TypeKind.OTHER, size=size)
 
-    def _target(self, pointer: DerivedType) -> CType | None:
-        """The structure that a pointer leads to. Where its own pointers lead is not asked: that may be back to it."""
+    def _function(self, found: FunctionType, depth: int) -> Signature:
+        return Signature(
+            name="",
+            returns=self.of(found.result, depth),
+            parameters=tuple(SignatureParameter(name="", type=self.of(it.type, depth)) for it in found.parameters),
+            variadic=found.variadic,
+            source="DWARF",
+            prototyped=found.prototyped,
+        )
+
+    def _led_to(self, pointer: DerivedType) -> CType | None:
+        """What a pointer leads to. Where the pointers in that lead is not asked: that may be back to it."""
         if not self._follows:
             return None
         parts, self._parts, self._follows = self._parts, 0, False
         kind = self.of(pointer.target)
         self._parts, self._follows = parts, True
-        return kind if kind.members else None
+        return kind
 
     def _members(self, aggregate: Aggregate, depth: int) -> tuple[CMember, ...]:
         """The members, when values of the type are no more than them."""
@@ -158,7 +178,7 @@ class _Types:
         """The parts as members, or none when one is of a type that a call cannot build, or lies outside."""
         members = []
         for name, offset, index in parts:
-            kind = replace(self._read(index, depth + 1), text=type_text(self._side, index))
+            kind = self.of(index, depth + 1)
             is_built = kind.members if kind.kind is TypeKind.AGGREGATE else kind.kind is not TypeKind.OTHER
             if not is_built or not kind.size or offset + kind.size > size or kind.is_wide:
                 return ()

@@ -33,8 +33,8 @@ class CType:
 
     ``is_text`` marks pointers to char. ``members`` are those of a structure, union or array (whose elements have no
     names), when they are all known and of plain C: without bit-fields, and with nothing that C++ adds. ``target`` is
-    what a pointer leads to, where that has members. ``enumerators`` are those of an enumeration, as far as their values
-    are known.
+    what a pointer leads to, where that has members; ``function`` what a pointer to a function does. ``enumerators`` are
+    those of an enumeration, as far as their values are known.
     """
 
     text: str
@@ -44,6 +44,7 @@ class CType:
     is_text: bool = False
     members: tuple[CMember, ...] = ()
     target: CType | None = None
+    function: Signature | None = None
     enumerators: tuple[Enumerator, ...] = ()
 
     @property
