@@ -105,7 +105,7 @@ def test_declarations_name_them(declaration: str, wide: Path, tmp_path: Path) ->
         ('extended("1", 2, 3)', "cannot be passed as long double"),
         ("extended(1e5000, 2, 3)", "1e5000 does not fit into long double"),
         ("extended(1e999999999, 2, 3)", "1e999999999 does not fit into long double"),
-        ("refused({1})", "cannot be passed by value"),
+        ("refused({1})", "cannot be made"),
         (f"bits_of({1 << 64}, null)", "cannot be passed as const char"),
         (f"+0x1100({1 << 64})", "does not fit into 64 bits"),
     ],

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from soinspect.calling.cgotypes import GO_TYPES
 from soinspect.errors import CannotRun, UsageError
 from soinspect.model.prototype import Enumerator
-from soinspect.model.signature import CMember, CType, Signature, SignatureParameter, TypeKind, complex_of
+from soinspect.model.signature import CMember, CType, Signature, SignatureParameter, TypeKind, array_of, complex_of
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -153,9 +153,10 @@ class Declarations:
         if body is None:
             return self._tags.get(head, unknown)
         fields = list(self._fields(body, depth + 1))
-        # Attributes may pack or align it.
         is_plain = self._layouts and not _has_attributes(node) and None not in fields
-        kind = _laid_out(head, [f for f in fields if f], union=node.type == "union_specifier") if is_plain else unknown
+        kind = replace(unknown, obstacle="attributes, #pragma pack or bit-fields lay it out")
+        if is_plain:
+            kind = _laid_out(head, [f for f in fields if f], union=node.type == "union_specifier")
         if head not in ("struct", "union"):
             self._tags[head] = kind
         return kind
@@ -166,7 +167,8 @@ class Declarations:
             if node.type == "comment":
                 continue
             declarators = node.children_by_field_name("declarator")
-            is_plain = {child.type for child in node.children}.isdisjoint(("bitfield_clause", "attribute_specifier"))
+            parts = {part.type for child in node.children for part in (child, *child.children)}
+            is_plain = parts.isdisjoint(("bitfield_clause", "attribute_specifier", "alignas_qualifier"))
             if node.type != "field_declaration" or not is_plain or node.has_error:
                 yield None
                 continue
@@ -307,7 +309,7 @@ def _pointer_to(base: CType) -> CType:
         kind=TypeKind.POINTER,
         size=8,
         is_text=plain in _CHARACTERS,
-        target=base if base.members else None,
+        target=base,
         function=function,
     )
 
@@ -318,9 +320,8 @@ def _array_of(element: CType, node: Node) -> CType:
     text = _words(length) if length is not None else ""
     count = int(text) if text.isdecimal() and len(text) < 6 else 0
     parts = min(count, _MAX_PARTS + 1) if _is_built(element) else 0
-    members = tuple(CMember(name="", offset=i * element.size, type=element) for i in range(parts))
-    size = count * element.size
-    return _bounded(CType(text=f"{element.text}[{text}]", kind=TypeKind.AGGREGATE, size=size, members=members))
+    array = array_of(element, parts)
+    return _bounded(replace(array, text=f"{element.text}[{text}]", size=count * element.size))
 
 
 def _bounded(kind: CType) -> CType:

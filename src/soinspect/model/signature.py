@@ -33,8 +33,9 @@ class CType:
 
     ``is_text`` marks pointers to char. ``members`` are those of a structure, union or array (whose elements have no
     names), when they are all known and of plain C: without bit-fields, and with nothing that C++ adds. ``target`` is
-    what a pointer leads to, where that has members; ``function`` what a pointer to a function does. ``enumerators`` are
-    those of an enumeration, as far as their values are known.
+    what a pointer leads to, as far as that was asked; ``function`` what a pointer to a function does. ``enumerators``
+    are those of an enumeration, as far as their values are known. ``obstacle`` says why a structure has no members
+    here, where that is not the fault of their types.
     """
 
     text: str
@@ -46,6 +47,12 @@ class CType:
     target: CType | None = None
     function: Signature | None = None
     enumerators: tuple[Enumerator, ...] = ()
+    obstacle: str = ""
+
+    @property
+    def can_be_made(self) -> bool:
+        """Whether it is a number, a pointer, or made of parts that are all known."""
+        return bool(self.members) or self.kind not in (TypeKind.VOID, TypeKind.AGGREGATE, TypeKind.OTHER)
 
     @property
     def is_wide(self) -> bool:
@@ -69,6 +76,12 @@ class CMember:
     name: str
     offset: int
     type: CType
+
+
+def array_of(element: CType, count: int) -> CType:
+    """The array of so many elements."""
+    members = tuple(CMember(name="", offset=i * element.size, type=element) for i in range(count))
+    return CType(text=f"{element.text}[{count}]", kind=TypeKind.AGGREGATE, size=count * element.size, members=members)
 
 
 def complex_of(part: CType, text: str) -> CType:
