@@ -49,7 +49,7 @@ _UNCALLABLE = {"_Float128": 16, "__float128": 16}
 # The grammar does not know the complex types, and takes the second word of "signed __int128" for the name of a
 # parameter: they become these names.
 _WIDE = re.compile(rb"\b(?:(?:un)?signed +__int128|__int128 +(?:un)?signed)\b")
-_COMPLEX = re.compile(rb"\b(?:(long double|float|double) +_Complex|_Complex +(long double|float|double))\b")
+_COMPLEX = re.compile(rb"\b(?:(?:long|float|double)\s+){0,2}_Complex\b(?:\s+(?:long|float|double)\b){0,2}")
 _COMPLEX_NAMES = {f"_Complex_{name.replace(' ', '_')}": name for name in ("float", "double", "long double")}
 _CHARACTERS = frozenset({"char", "signed char", "unsigned char"})
 _IGNORED_WORDS = frozenset({"const", "volatile", "restrict", "__restrict", "register", "static", "extern", "inline"})
@@ -71,8 +71,13 @@ def parse(source: bytes) -> Node:
             "pip install tree-sitter tree-sitter-c",
         ) from None
     source = _WIDE.sub(lambda it: b"__uint128_t" if b"unsigned" in it[0] else b"__int128_t", source)
-    source = _COMPLEX.sub(lambda it: b"_Complex_" + (it[1] or it[2]).replace(b" ", b"_"), source)
+    source = _COMPLEX.sub(_complex_name, source)
     return tree_sitter.Parser(tree_sitter.Language(tree_sitter_c.language())).parse(source).root_node
+
+
+def _complex_name(words: re.Match[bytes]) -> bytes:
+    kind = b"float" if b"float" in words[0] else b"long_double" if b"long" in words[0] else b"double"
+    return b"_Complex_" + kind
 
 
 class Declarations:
