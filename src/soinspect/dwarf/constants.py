@@ -48,6 +48,7 @@ class Tag(IntEnum):
     ATOMIC_TYPE = 0x47
     SKELETON_UNIT = 0x4A
     IMMUTABLE_TYPE = 0x4B
+    GNU_FORMAL_PARAMETER_PACK = 0x4108
 
 
 class At(IntEnum):
