@@ -170,6 +170,7 @@ class _Types:
             kind=TypeKind.POINTER,
             size=_POINTER_SIZE,
             is_text=plain.kind in _CHARACTERS,
+            is_typed=plain.kind is not Kind.VOID and plain.get_size() != 1,
             target=led_to if led_to and led_to.members else None,
         )
 

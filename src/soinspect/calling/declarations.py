@@ -36,7 +36,7 @@ _UNSIGNED_INTEGERS = {
     "unsigned char": 1, "unsigned short": 2, "unsigned": 4, "unsigned int": 4, "unsigned long": 8,
     "unsigned long long": 8, "uint8_t": 1, "uint16_t": 2, "uint32_t": 4, "uint64_t": 8, "uintptr_t": 8,
     "uintmax_t": 8, "size_t": 8, "uid_t": 4, "gid_t": 4, "mode_t": 4, "dev_t": 8, "ino_t": 8, "socklen_t": 4,
-    "char16_t": 2, "char32_t": 4, "wint_t": 4, "uint_fast8_t": 1, "uint_fast16_t": 8, "uint_fast32_t": 8,
+    "char8_t": 1, "char16_t": 2, "char32_t": 4, "wint_t": 4, "uint_fast8_t": 1, "uint_fast16_t": 8, "uint_fast32_t": 8,
     "uint_fast64_t": 8, "GoUint": 8, "GoUint8": 1, "GoUint16": 2, "GoUint32": 4, "GoUint64": 8, "GoUintptr": 8,
     "__uint128_t": 16,
 }  # fmt: skip
@@ -148,7 +148,7 @@ class Declarations:
         name = _canonical(words)
         if name in self._typedefs:
             return self._typedefs[name]
-        return _known_type(name, words)
+        return known_type(name, words)
 
     def _enumeration(self, node: Node, head: str) -> CType:
         body = node.child_by_field_name("body")
@@ -258,7 +258,7 @@ class Declarations:
             )
 
 
-def _known_type(name: str, words: str) -> CType:
+def known_type(name: str, words: str) -> CType:
     """The type that ``name`` means everywhere, in the user's ``words``."""
     if name == "void":
         return CType(text=name, kind=TypeKind.VOID, size=0)
@@ -282,7 +282,7 @@ def _known_type(name: str, words: str) -> CType:
         return CType(text=name, kind=TypeKind.POINTER, size=8)
     if name in _COMPLEX_NAMES:
         part = _COMPLEX_NAMES[name]
-        return complex_of(_known_type(part, part), f"{part} _Complex")
+        return complex_of(known_type(part, part), f"{part} _Complex")
     if name in _UNCALLABLE:
         return CType(text=name, kind=TypeKind.OTHER, size=_UNCALLABLE[name])
     # Unknown: good enough to point to, and refused when it is passed by value.
@@ -312,11 +312,16 @@ def _pointer_to(base: CType | _Function) -> CType:
     if isinstance(base, _Function):
         inside = [parameter.type.text for parameter in base.parameters] + ["..."] * base.variadic
         text = f"{base.returns.text} (*)({', '.join(inside) or 'void'})"
-        return CType(text=text, kind=TypeKind.POINTER, size=8)
-    plain = _canonical(base.text)
+        return CType(text=text, kind=TypeKind.POINTER, size=8, is_typed=True)
     space = "" if base.text.endswith("*") else " "
-    text, target = f"{base.text}{space}*", base if base.members else None
-    return CType(text=text, kind=TypeKind.POINTER, size=8, is_text=plain in _CHARACTERS, target=target)
+    return CType(
+        text=f"{base.text}{space}*",
+        kind=TypeKind.POINTER,
+        size=8,
+        is_text=_canonical(base.text) in _CHARACTERS,
+        is_typed=base.kind not in (TypeKind.VOID, TypeKind.OTHER) and base.size != 1,
+        target=base if base.members else None,
+    )
 
 
 def _array_of(element: CType, node: Node) -> CType:

@@ -36,6 +36,12 @@ def fit_scalar(argument: Argument, wanted: CType, where: str) -> Argument:
             raise UsageError(f"{argument.text} does not fit into {wanted.text}: {where}") from None
         return Argument(text=argument.text, kind=protocol.VECTOR, value=packed.ljust(8, b"\0"))
     if wanted.kind is TypeKind.POINTER and kind in (protocol.INTEGER, protocol.BYTES, protocol.CALLBACK):
+        if wanted.is_typed and _is_text(argument):
+            raise UsageError(f"{argument.text} is a text, which {wanted.text} does not lead to: {where}")
+        return argument
+    if wanted.kind is TypeKind.UNTOLD:
+        if kind == protocol.LITERAL or _is_text(argument):
+            raise UsageError(f"{argument.text}: what {wanted.text} is, its name does not tell; --sig can: {where}")
         return argument
     is_integer = kind == protocol.INTEGER or INTEGER.fullmatch(argument.text)
     if wanted.kind is TypeKind.EXTENDED and (is_integer or kind == protocol.VECTOR):
@@ -62,6 +68,10 @@ def _integer_of(argument: Argument) -> int:
         return int(argument.text, 0)
     assert isinstance(argument.value, int)  # noqa: S101
     return argument.value - _WORD if _SIGNED.match(argument.text) and argument.value >= _WORD >> 1 else argument.value
+
+
+def _is_text(argument: Argument) -> bool:
+    return argument.text.startswith(('"', "str:"))
 
 
 def _check_range(text: str, number: int, wanted: CType, where: str) -> None:

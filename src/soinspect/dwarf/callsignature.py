@@ -100,15 +100,15 @@ class _Types:
         match found:
             case UnspecifiedType(name="void"):
                 return CType(text="void", kind=TypeKind.VOID, size=0)
+            case UnspecifiedType(name="decltype(nullptr)"):
+                return CType(text="", kind=TypeKind.POINTER, size=self._side.word_size, is_typed=True)
             case BaseType(encoding=Encoding.COMPLEX_FLOAT):
                 name = found.name.replace("complex", "").strip()
                 return complex_of(_number(name, Encoding.FLOAT, size // 2), found.name)
             case BaseType(encoding=encoding):
                 return _number(found.name, encoding, size)
             case DerivedType(derivation=derivation) if not derivation.qualifies:
-                return CType(
-                    text="", kind=TypeKind.POINTER, size=size, is_text=self._is_text(found), target=self._target(found)
-                )
+                return self._pointer(found, size)
             case DerivedType(target=target) | Typedef(target=target, alignment=None):
                 return self._read(target, depth + 1)
             case Enumeration(underlying=underlying, enumerators=named):
@@ -122,6 +122,27 @@ class _Types:
                 return CType(text="", kind=TypeKind.INTEGER, size=size)
             case _:
                 return CType(text="", kind=TypeKind.OTHER, size=size)
+
+    def _pointer(self, pointer: DerivedType, size: int) -> CType:
+        target = self._side.types[pointer.target]
+        for _ in range(_MAX_DEPTH):
+            if not isinstance(target, Typedef | DerivedType) or (
+                isinstance(target, DerivedType) and not target.derivation.qualifies
+            ):
+                break
+            target = self._side.types[target.target]
+        is_text = isinstance(target, BaseType) and target.encoding in _CHARACTERS and target.size == 1
+        is_untyped = isinstance(target, UnspecifiedType) or (
+            isinstance(target, BaseType | Enumeration) and target.size == 1
+        )
+        return CType(
+            text="",
+            kind=TypeKind.POINTER,
+            size=size,
+            is_text=is_text,
+            is_typed=not is_untyped,
+            target=self._target(pointer),
+        )
 
     def _target(self, pointer: DerivedType) -> CType | None:
         """The structure that a pointer leads to. Where its own pointers lead is not asked: that may be back to it."""
@@ -164,16 +185,6 @@ class _Types:
                 return ()
             members.append(CMember(name=name, offset=offset, type=kind))
         return tuple(members)
-
-    def _is_text(self, pointer: DerivedType) -> bool:
-        target = self._side.types[pointer.target]
-        for _ in range(_MAX_DEPTH):
-            if not isinstance(target, Typedef | DerivedType) or (
-                isinstance(target, DerivedType) and not target.derivation.qualifies
-            ):
-                break
-            target = self._side.types[target.target]
-        return isinstance(target, BaseType) and target.encoding in _CHARACTERS and target.size == 1
 
 
 def _number(name: str, encoding: Encoding, size: int) -> CType:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from soinspect.model.prototype import Enumerator
@@ -14,7 +14,8 @@ _WORD = 8
 class TypeKind(StrEnum):
     """How a value of a type travels in a call (System V ABI for x86-64, 3.2.3; AAPCS64, 6.8).
 
-    ``EXTENDED`` is the long double of x86-64: 80 bits in 16 bytes.
+    ``EXTENDED`` is the long double of x86-64: 80 bits in 16 bytes. ``OTHER`` are those that calls cannot pass,
+    ``UNTOLD`` those of which the source does not tell what they are.
     """
 
     VOID = "void"
@@ -25,13 +26,15 @@ class TypeKind(StrEnum):
     POINTER = "pointer"
     AGGREGATE = "aggregate"
     OTHER = "other"
+    UNTOLD = "untold"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CType:
     """A type as C writes it, and what a call needs of it: ``size`` in bytes (0 when unknown), whether ``signed``.
 
-    ``is_text`` marks pointers to char. ``members`` are those of a structure, union or array (whose elements have no
+    ``is_text`` marks pointers to char, ``is_typed`` those to other things than bytes, which a text cannot stand for.
+    ``members`` are those of a structure, union or array (whose elements have no
     names), when they are all known and of plain C: without bit-fields, and with nothing that C++ adds. ``target`` is
     what a pointer leads to, where that has members. ``enumerators`` are those of an enumeration, as far as their values
     are known.
@@ -42,6 +45,7 @@ class CType:
     size: int
     signed: bool = False
     is_text: bool = False
+    is_typed: bool = False
     members: tuple[CMember, ...] = ()
     target: CType | None = None
     enumerators: tuple[Enumerator, ...] = ()
@@ -98,7 +102,8 @@ class SignatureParameter:
 class Signature:
     """What a function takes and returns; ``source`` says where it is known from (``"DWARF"``, ``"--sig"``).
 
-    ``prototyped`` is False for ``f()`` of old C, which says nothing about parameters.
+    ``prototyped`` is False for ``f()`` of old C, which says nothing about parameters. ``this`` is the type of the
+    parameter that comes first if it is a member function, where the source does not tell whether it is one.
     """
 
     name: str
@@ -107,13 +112,20 @@ class Signature:
     variadic: bool
     source: str
     prototyped: bool = True
+    this: CType | None = None
+
+    def as_member(self) -> Signature:
+        """The same of a member function."""
+        if self.this is None:
+            return self
+        return replace(self, parameters=(SignatureParameter(name="this", type=self.this), *self.parameters), this=None)
 
     @property
     def text(self) -> str:
-        """The declaration as C writes it."""
+        """The declaration as C writes it, without a result that is not told."""
         parameters = [parameter.text for parameter in self.parameters]
         if self.variadic:
             parameters.append("...")
         inside = ", ".join(parameters) or ("void" if self.prototyped else "")
-        space = "" if self.returns.text.endswith("*") else " "
+        space = "" if self.returns.text.endswith("*") or not self.returns.text else " "
         return f"{self.returns.text}{space}{self.name}({inside})"
