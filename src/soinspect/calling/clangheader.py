@@ -28,6 +28,7 @@ from soinspect.model.signature import CMember, CType, Signature, SignatureParame
 
 _MAX_PARTS = 1000  # of a structure that is passed by value
 _LARGEST_ALIGNMENT = 8
+_LARGEST_OF_WIDE = 16
 _POINTER_SIZE = 8
 _ARRAYS = frozenset({Kind.CONSTANTARRAY, Kind.INCOMPLETEARRAY, Kind.VARIABLEARRAY})
 _FUNCTIONS = frozenset({Kind.FUNCTIONPROTO, Kind.FUNCTIONNOPROTO})
@@ -176,9 +177,9 @@ class _Types:
 
     def _members(self, record: Type, size: int) -> tuple[CMember, ...]:
         """The members, when values of the type are no more than them and lie where C puts them."""
-        if record.get_align() > _LARGEST_ALIGNMENT:
-            return ()
-        return _whole(size, self._fields(record))
+        members = _whole(size, self._fields(record))
+        largest = _LARGEST_OF_WIDE if any(member.type.is_wide for member in members) else _LARGEST_ALIGNMENT
+        return members if record.get_align() <= largest else ()
 
     def _fields(self, record: Type) -> Iterator[CMember]:
         for field in record.get_fields():
@@ -200,7 +201,7 @@ def _whole(size: int, parts: Iterator[CMember]) -> tuple[CMember, ...]:
         kind = part.type
         is_built = kind.members if kind.kind is TypeKind.AGGREGATE else kind.kind is not TypeKind.OTHER
         leaves += sum(1 for _ in islice(kind.leaves(), _MAX_PARTS + 1))
-        if not is_built or kind.is_wide or not kind.size or part.offset + kind.size > size or leaves > _MAX_PARTS:
+        if not is_built or not kind.size or part.offset + kind.size > size or leaves > _MAX_PARTS:
             return ()
         members.append(part)
     return tuple(members)

@@ -348,8 +348,8 @@ def _is_array(kind: CType) -> bool:
 def _is_built(kind: CType) -> bool:
     """Whether the size and all parts of values of the type are known."""
     if kind.kind is TypeKind.AGGREGATE:
-        return bool(kind.members) and not kind.is_wide
-    return kind.kind not in (TypeKind.OTHER, TypeKind.VOID) and not kind.is_wide
+        return bool(kind.members)
+    return kind.kind not in (TypeKind.OTHER, TypeKind.VOID)
 
 
 def _laid_out(head: str, fields: list[tuple[str, CType]], *, union: bool) -> CType:

@@ -181,7 +181,7 @@ class _Types:
         for name, offset, index in parts:
             kind = replace(self._read(index, depth + 1), text=type_text(self._side, index))
             is_built = kind.members if kind.kind is TypeKind.AGGREGATE else kind.kind is not TypeKind.OTHER
-            if not is_built or not kind.size or offset + kind.size > size or kind.is_wide:
+            if not is_built or not kind.size or offset + kind.size > size:
                 return ()
             members.append(CMember(name=name, offset=offset, type=kind))
         return tuple(members)

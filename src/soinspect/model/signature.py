@@ -37,7 +37,7 @@ class CType:
     ``members`` are those of a structure, union or array (whose elements have no
     names), when they are all known and of plain C: without bit-fields, and with nothing that C++ adds. ``target`` is
     what a pointer leads to, where that has members. ``enumerators`` are those of an enumeration, as far as their values
-    are known.
+    are known. ``is_complex`` tells a complex number from a structure of two.
     """
 
     text: str
@@ -49,6 +49,7 @@ class CType:
     members: tuple[CMember, ...] = ()
     target: CType | None = None
     enumerators: tuple[Enumerator, ...] = ()
+    is_complex: bool = False
 
     @property
     def is_wide(self) -> bool:
@@ -75,11 +76,14 @@ class CMember:
 
 
 def complex_of(part: CType, text: str) -> CType:
-    """The complex type of two numbers like ``part``, which travels as a structure of them (x86-64: 3.2.3)."""
+    """The complex type of two numbers like ``part``, which travels as a structure of them (x86-64: 3.2.3).
+
+    Only a result of long doubles does not: it comes back in two x87 registers.
+    """
     if part.kind not in (TypeKind.FLOAT, TypeKind.EXTENDED):
         return CType(text=text, kind=TypeKind.OTHER, size=2 * part.size)
     members = (CMember(name="re", offset=0, type=part), CMember(name="im", offset=part.size, type=part))
-    return CType(text=text, kind=TypeKind.AGGREGATE, size=2 * part.size, members=members)
+    return CType(text=text, kind=TypeKind.AGGREGATE, size=2 * part.size, members=members, is_complex=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
