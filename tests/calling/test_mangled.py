@@ -107,6 +107,12 @@ def test_what_a_name_does_not_tell_is_said(stripped: Path) -> None:
     assert "without an object" not in _call(stripped, "ns::Counter::plus(&{i64:0, i32:5}, 4)").steps[0].detail
 
 
+def test_the_type_of_a_callback_is_told_by_the_name(stripped: Path) -> None:
+    result = _call(stripped, "ns::apply(int (*)(int), int)(cb:ret=-7, 3)").steps[0]
+    assert result.value == "0xfffffff9 (4294967289, or -7 if it is an int)"
+    assert "called back once, with (3)" in result.detail
+
+
 @pytest.mark.parametrize(
     ("step", "why"),
     [

@@ -103,7 +103,7 @@ def test_without_machine_code_of_ours_they_travel_through_ctypes(
         arguments = fit_arguments(tuple(map(parse_argument, texts)), prototype)
         address = ctypes.cast(library[prototype.name], ctypes.c_void_p).value or 0
         worker = caller.Caller(lambda *_: None)
-        placed = worker.place(tuple(argument.wire for argument in arguments))
+        placed = worker.place(0, tuple(argument.wire for argument in arguments))
         returned, *_ = worker.call(address, placed, None, with_lock=False)
         assert returned.integers[0] & 0xFFFFFFFF == value
         assert returned.violations is None

@@ -148,7 +148,7 @@ def test_without_machine_code_of_ours_they_travel_through_ctypes(wide: Path, mon
         arguments = fit_arguments(tuple(map(parse_argument, texts)), prototype)
         address = ctypes.cast(library[prototype.name], ctypes.c_void_p).value or 0
         worker = caller.Caller(lambda *_: None)
-        returned, *_ = worker.call(address, worker.place(tuple(it.wire for it in arguments)), None, with_lock=False)
+        returned, *_ = worker.call(address, worker.place(0, tuple(it.wire for it in arguments)), None, with_lock=False)
         assert returned.integers[0] == value
 
 

@@ -5,7 +5,7 @@ An argument says its own type, since machine code does not: ``40`` and ``-1`` an
 ``buf:64`` the address of that many zero bytes, ``@path`` the address of a file's contents, ``&{i32:3, f64:1.5}`` the
 address of a structure laid out by C's rules, ``{x=3, y=1.5}`` a structure by value whose type a prototype gives, and
 ``&{x=3, y=1.5}`` the address of one,
-``cb:ret=7`` the address of a function that takes up to six integers and returns 7, ``null`` the null pointer,
+``cb:ret=7`` and ``cb:ret=1.5`` the address of a function that returns this number, ``null`` the null pointer,
 ``[1, 2]`` a Go slice where a prototype asks for one, ``RED`` an enumerator where it asks for an enumeration.
 """
 
@@ -19,13 +19,15 @@ from dataclasses import dataclass
 
 from soinspect.calling.worker import protocol
 from soinspect.errors import UsageError
+from soinspect.model.signature import Signature
 from soinspect.regularfile import read_small
 
 NAME = re.compile(r"[A-Za-z_]\w*(?:::\w+)*")
 """The name of an enumerator, with the scopes that C++ puts in front of it."""
 INTEGER = re.compile(r"[+-]?(?:0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO][0-7]+|\d+)")
 _FLOAT = re.compile(r"[+-]?(?:\d+\.\d*|\.\d+|\d+(?=[eE]))(?:[eE][+-]?\d+)?|[+-]?(?:inf|nan)")
-_CALLBACK = re.compile(r"cb:(?:ret=(?P<value>[+-]?\w+))?")
+_CALLBACK = re.compile(r"cb:(?:ret=(?P<value>.+))?")
+_UNKNOWN_PARAMETERS = bytes([protocol.INTEGER] * 6)  # all integer registers of x86-64
 _ASSIGNMENT = re.compile(r"(?P<name>[^=(]+?)\s*=(?P<value>.*)", re.DOTALL)
 _OPERATOR = re.compile(r"\boperator\W*")  # whose name may end with what looks like an assignment
 _FORMATS = {
@@ -42,13 +44,15 @@ _MAX_ARGUMENTS = 64
 class Argument:
     """An argument as the user wrote it, and as the worker takes it: a kind of :mod:`protocol` and its value.
 
-    A LITERAL has none yet: what it stands for depends on the type that is asked for.
+    A LITERAL has none yet: what it stands for depends on the type that is asked for. ``function`` is the type of a
+    callback, where it is known.
     """
 
     text: str
     kind: int
     value: int | bytes
     pointers: protocol.Pointers = ()
+    function: Signature | None = None
 
     @property
     def wire(self) -> protocol.Argument:
@@ -158,7 +162,9 @@ def _value(text: str) -> tuple[int, int | bytes]:  # noqa: C901  (one line a for
         return protocol.BYTES, read_small(text[1:], _MAX_FILE)
     callback = _CALLBACK.fullmatch(text)
     if callback:
-        return protocol.CALLBACK, _integer(callback["value"] or "0")
+        result = parse_argument(callback["value"] or "0")
+        is_typed = result.kind == protocol.LITERAL
+        return (protocol.LITERAL, b"") if is_typed else (protocol.CALLBACK, callback_bytes(result))
     prefix, colon, rest = text.partition(":")
     if colon and prefix == "str":
         return protocol.BYTES, (_literal(rest) if rest[:1] == '"' else rest).encode() + b"\0"
@@ -175,6 +181,22 @@ def _value(text: str) -> tuple[int, int | bytes]:  # noqa: C901  (one line a for
     raise UsageError(
         f'{text!r} is not an argument: expected a number, f64:1.5, "text", buf:64, @file, {{...}}, &{{...}}, [...], '
         "cb:ret=0 or null"
+    )
+
+
+def callback_bytes(result: Argument, parameters: bytes | None = None) -> bytes:
+    """A callback that returns ``result``, for the worker; None stands for parameters that are not known.
+
+    :raises UsageError: it is neither a number nor an address that is written as one.
+    """
+    if isinstance(result.value, int):
+        register = result.value.to_bytes(8, "little")
+    elif result.kind == protocol.VECTOR:
+        register = result.value
+    else:
+        raise UsageError(f"cb:ret={result.text}: a callback returns numbers only")
+    return protocol.CALLBACK_RESULT.pack(result.kind, register) + (
+        _UNKNOWN_PARAMETERS if parameters is None else parameters
     )
 
 

@@ -161,10 +161,13 @@ class _Types:
 
     def _pointer(self, words: str, target: Type) -> CType:
         plain = target.get_canonical()
-        led_to = None
-        if plain.kind is Kind.RECORD and self._follows:
-            self._follows = False  # where its own pointers lead is not asked: that may be back to it
-            led_to = self.of(target)
+        led_to = function = None
+        if self._follows:
+            self._follows = False  # where the pointers in it lead is not asked: that may be back to it
+            if plain.kind is Kind.RECORD:
+                led_to = self.of(target)
+            elif plain.kind in _FUNCTIONS:
+                function = self._function(plain)
             self._follows = True
         return CType(
             text=words,
@@ -173,6 +176,19 @@ class _Types:
             is_text=plain.kind in _CHARACTERS,
             is_typed=plain.kind is not Kind.VOID and plain.get_size() != 1,
             target=led_to if led_to and led_to.members else None,
+            function=function,
+        )
+
+    def _function(self, kind: Type) -> Signature:
+        prototyped = kind.kind is Kind.FUNCTIONPROTO
+        parameters = kind.argument_types() if prototyped else ()
+        return Signature(
+            name="",
+            returns=self.of(kind.get_result()),
+            parameters=tuple(SignatureParameter(name="", type=self.of(it)) for it in parameters),
+            variadic=prototyped and kind.is_function_variadic(),
+            source="",
+            prototyped=prototyped,
         )
 
     def _members(self, record: Type, size: int) -> tuple[CMember, ...]:

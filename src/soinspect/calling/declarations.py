@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -55,14 +55,6 @@ _CHARACTERS = frozenset({"char", "signed char", "unsigned char"})
 _IGNORED_WORDS = frozenset({"const", "volatile", "restrict", "__restrict", "register", "static", "extern", "inline"})
 _POINTERS = ("pointer_declarator", "abstract_pointer_declarator")
 _ARRAYS = ("array_declarator", "abstract_array_declarator")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Function:
-    returns: CType
-    parameters: tuple[SignatureParameter, ...]
-    variadic: bool
-    prototyped: bool
 
 
 def parse(source: bytes) -> Node:
@@ -113,18 +105,11 @@ class Declarations:
             name, kind = self._declare(base, declarator, 0, arrays=True)
             if changed:
                 self._typedefs[name] = CType(text=name, kind=TypeKind.OTHER, size=0)
-            elif node.type == "type_definition" and isinstance(kind, CType):
-                keeps_text = kind.kind is TypeKind.OTHER or _is_array(kind)
+            elif node.type == "type_definition":
+                keeps_text = _is_array(kind) or (kind.kind is TypeKind.OTHER and not kind.function)
                 self._typedefs[name] = kind if keeps_text else replace(kind, text=name)
-            elif isinstance(kind, _Function) and node.type == "declaration":
-                yield Signature(
-                    name=name,
-                    returns=kind.returns,
-                    parameters=kind.parameters,
-                    variadic=kind.variadic,
-                    source=self._origin,
-                    prototyped=kind.prototyped,
-                )
+            elif kind.function and _is_function(kind):
+                yield replace(kind.function, name=name)
 
     # -- types ---------------------------------------------------------------------------------------------
 
@@ -187,13 +172,11 @@ class Declarations:
                 continue
             base = self._specifiers(node, depth)
             for name, kind in [self._declare(base, d, depth, arrays=True) for d in declarators] or [("", base)]:
-                yield (name, _pointer_to(kind) if isinstance(kind, _Function) else kind)
+                yield (name, _pointer_to(kind) if _is_function(kind) else kind)
 
     # -- declarators ---------------------------------------------------------------------------------------
 
-    def _declare(
-        self, base: CType | _Function, node: Node | None, depth: int, *, arrays: bool = False
-    ) -> tuple[str, CType | _Function]:
+    def _declare(self, base: CType, node: Node | None, depth: int, *, arrays: bool = False) -> tuple[str, CType]:
         """Work through a declarator from the outside in: the name, and what it stands for.
 
         Arrays are pointers, as they are among parameters, unless ``arrays`` is set.
@@ -208,7 +191,7 @@ class Declarations:
             parts = (child for child in node.named_children if child.type.endswith(("declarator", "identifier")))
             inside = next(parts, None)
             return self._declare(base, inside, depth + 1, arrays=arrays)
-        if node.type in _ARRAYS and arrays and isinstance(base, CType):
+        if node.type in _ARRAYS and arrays and not _is_function(base):
             return self._declare(_array_of(base, node), inner, depth + 1, arrays=True)
         if node.type in (*_POINTERS, *_ARRAYS):
             pointer = _pointer_to(base)
@@ -221,20 +204,23 @@ class Declarations:
             raise UsageError(f"{self._what} is not the declaration of a function")
         return self._declare(base, inner, depth + 1, arrays=arrays)
 
-    def _function(self, returns: CType | _Function, node: Node, depth: int) -> _Function:
-        if isinstance(returns, _Function):
+    def _function(self, returns: CType, node: Node, depth: int) -> CType:
+        if _is_function(returns):
             raise UsageError(f"{self._what}: a function cannot return a function")
         self._check_known(returns)
         listed = node.child_by_field_name("parameters")
         children = listed.named_children if listed is not None else []
         parameters = tuple(self._parameters(children, depth))
         nothing = len(parameters) == 1 and parameters[0].type.kind is TypeKind.VOID
-        return _Function(
+        function = Signature(
+            name="",
             returns=returns,
             parameters=() if nothing else parameters,
             variadic=any(child.type == "variadic_parameter" for child in children),
+            source=self._origin,
             prototyped=bool(children),
         )
+        return CType(text="", kind=TypeKind.OTHER, size=0, function=function)
 
     def _parameters(self, children: list[Node], depth: int) -> Iterator[SignatureParameter]:
         for child in children:
@@ -243,7 +229,7 @@ class Declarations:
             base = self._specifiers(child, depth + 1)
             name, kind = self._declare(base, child.child_by_field_name("declarator"), depth + 1)
             # A parameter declared as a function or an array is a pointer to it.
-            plain = _pointer_to(kind) if isinstance(kind, _Function) or _is_array(kind) else kind
+            plain = _pointer_to(kind) if _is_function(kind) or _is_array(kind) else kind
             self._check_known(plain)
             yield SignatureParameter(name=name, type=plain)
 
@@ -308,19 +294,21 @@ def _canonical(words: str) -> str:
     return f"unsigned {size}" if "unsigned" in parts else size
 
 
-def _pointer_to(base: CType | _Function) -> CType:
-    if isinstance(base, _Function):
-        inside = [parameter.type.text for parameter in base.parameters] + ["..."] * base.variadic
-        text = f"{base.returns.text} (*)({', '.join(inside) or 'void'})"
-        return CType(text=text, kind=TypeKind.POINTER, size=8, is_typed=True)
+def _pointer_to(base: CType) -> CType:
+    function = base.function if _is_function(base) else None
     space = "" if base.text.endswith("*") else " "
+    text = f"{base.text}{space}*"
+    if function and not base.text:
+        inside = [parameter.type.text for parameter in function.parameters] + ["..."] * function.variadic
+        text = f"{function.returns.text} (*)({', '.join(inside) or 'void'})"
     return CType(
-        text=f"{base.text}{space}*",
+        text=text,
         kind=TypeKind.POINTER,
         size=8,
         is_text=_canonical(base.text) in _CHARACTERS,
-        is_typed=base.kind not in (TypeKind.VOID, TypeKind.OTHER) and base.size != 1,
+        is_typed=bool(function) or (base.kind not in (TypeKind.VOID, TypeKind.OTHER) and base.size != 1),
         target=base if base.members else None,
+        function=function,
     )
 
 
@@ -339,6 +327,11 @@ def _bounded(kind: CType) -> CType:
     """The type, without members when values have too many parts: a few lines can declare any number of them."""
     parts = sum(1 for _ in islice(kind.leaves(), _MAX_PARTS + 1))
     return kind if parts <= _MAX_PARTS else replace(kind, members=())
+
+
+def _is_function(kind: CType) -> bool:
+    """Whether the type is that of a function, and not of a pointer to one."""
+    return kind.kind is TypeKind.OTHER and kind.function is not None
 
 
 def _is_array(kind: CType) -> bool:

@@ -52,25 +52,29 @@ def prototype_of(name: str) -> Signature | None:
     function = read_function(demangle(name)) if name.startswith("_Z") else None
     if function is None:
         return None
-    takes_object = bool(function.qualifiers or _MEMBER_OPERATOR.fullmatch(function.name))
-    result = _type(function.result) if function.result else _UNTOLD
+    prototype = _signature(function)
+    if function.scopes:
+        owner = f"{'::'.join(function.scopes)} {function.qualifiers}".rstrip("& ")
+        this = CType(text=f"{owner} *", kind=TypeKind.POINTER, size=8, is_typed=True)
+        prototype = replace(prototype, this=this)
     conversion = _CONVERSION.fullmatch(function.name)
     if conversion:
-        takes_object, result = True, _type(conversion["type"])
-    elif _is_structor(name, function):
-        takes_object, result = True, _VOID
+        return replace(prototype, returns=_type(conversion["type"])).as_member()
+    if _is_structor(name, function):
+        return replace(prototype, returns=_VOID).as_member()
+    is_member = function.qualifiers or _MEMBER_OPERATOR.fullmatch(function.name)
+    return prototype.as_member() if is_member else prototype
+
+
+def _signature(function: CxxFunction) -> Signature:
     listed = [text for text in function.parameters if text != "..."]
-    constness = f" {function.qualifiers}".rstrip("& ")
-    this = CType(text=f"{'::'.join(function.scopes)}{constness} *", kind=TypeKind.POINTER, size=8, is_typed=True)
-    prototype = Signature(
+    return Signature(
         name=function.full_name,
-        returns=result,
+        returns=_type(function.result) if function.result else _UNTOLD,
         parameters=tuple(SignatureParameter(name="", type=_type(text)) for text in listed),
         variadic=len(listed) < len(function.parameters),
         source=_SOURCE,
-        this=this if function.scopes else None,
     )
-    return prototype.as_member() if takes_object else prototype
 
 
 def _is_structor(name: str, function: CxxFunction) -> bool:
@@ -90,7 +94,10 @@ def _type(text: str) -> CType:
         is_typed = not is_text and target not in _UNTYPED
         return CType(text=text, kind=TypeKind.POINTER, size=8, is_text=is_text, is_typed=is_typed)
     if _TO_FUNCTION_OR_ARRAY.match(plain) or plain == "std::nullptr_t":
-        return CType(text=text, kind=TypeKind.POINTER, size=8, is_typed=True)
+        # int (*)(double) is the name of a function that it leads to, but for the stars.
+        function = read_function(plain.replace("(*)", "f", 1))
+        led_to = _signature(function) if function and function.result else None
+        return CType(text=text, kind=TypeKind.POINTER, size=8, is_typed=True, function=led_to)
     if plain in _FUNDAMENTAL:
         return replace(known_type(_FUNDAMENTAL[plain], plain), text=text)
     return replace(_UNTOLD, text=text)

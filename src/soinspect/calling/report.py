@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import PurePath
 
 from soinspect.calling.aggregates import value_text
+from soinspect.calling.arguments import Argument
 from soinspect.calling.explain import Buffer, signal_name
 from soinspect.calling.gotrace import Death, read_death
 from soinspect.calling.journal import Event, Journal
@@ -118,6 +119,16 @@ class Report:
                 yield Buffer(what=what, start=start, size=size)
 
     @cached_property
+    def _callbacks(self) -> dict[tuple[int, int], Argument]:
+        """All callbacks, by the index of the action and the position of the argument."""
+        return {
+            (number, position): argument
+            for number, action in enumerate(self.plan.actions)
+            for position, argument in enumerate(action.arguments)
+            if argument.kind == protocol.CALLBACK
+        }
+
+    @cached_property
     def _go_death(self) -> Death | None:
         """What the Go runtime of a c-shared library said when it ended the process, as it does on a panic."""
         in_library = self.facts.go and self.facts.go.kind is GoBinaryKind.C_SHARED
@@ -190,7 +201,8 @@ class Report:
         if last.kind == protocol.NO_SYMBOL:
             return StepResult(step=step, outcome=Outcome.REFUSED, detail=f"the loader does not find it: {last.text}")
         if last.kind == protocol.RETURNED:
-            return report_return(step, planned, events, in_go_plugin=self._go_plugin is not None)
+            in_go_plugin = self._go_plugin is not None
+            return report_return(step, planned, events, callbacks=self._callbacks, in_go_plugin=in_go_plugin)
         if last.kind == protocol.ASSIGNED:
             return StepResult(step=step, outcome=Outcome.ASSIGNED, detail="assigned")
         if last.kind == protocol.CONTENTS:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from soinspect.calling.aggregates import aggregate_text, returned_at, text_places
+from soinspect.calling.arguments import Argument
+from soinspect.calling.callbacks import callbacks_text
 from soinspect.calling.journal import Event
 from soinspect.calling.plan import PlannedAction
 from soinspect.calling.typed import result_text
@@ -17,7 +19,6 @@ from soinspect.calling.worker import protocol
 from soinspect.model.calling import AbiCheck, CallValue, Outcome, Step, StepResult, Timing
 from soinspect.model.signature import CType, TypeKind
 
-_SHOWN_CALLBACKS = 4
 _GO_PROVES_NOTHING = (
     "; it is a Go function and was called without a goroutine: that it returned proves nothing, for only functions "
     "that touch neither the stack bound nor the heap get this far"
@@ -42,8 +43,18 @@ _CONVENTIONS = {
 _VECTORS = (TypeKind.FLOAT, TypeKind.AGGREGATE)  # which do not, or need not, come back in the one integer register
 
 
-def report_return(step: Step, planned: PlannedAction, events: tuple[Event, ...], *, in_go_plugin: bool) -> StepResult:
-    """The result of a step whose last event is that its function returned."""
+def report_return(
+    step: Step,
+    planned: PlannedAction,
+    events: tuple[Event, ...],
+    *,
+    callbacks: Mapping[tuple[int, int], Argument],
+    in_go_plugin: bool,
+) -> StepResult:
+    """The result of a step whose last event is that its function returned.
+
+    ``callbacks`` are those of all steps, for this function may have kept one (see :func:`callbacks_text`).
+    """
     last = events[-1]
     if len(last.payload) < protocol.RETURNED_PAYLOAD.size:
         return StepResult(step=step, outcome=Outcome.RETURNED, detail="returned; the answer was overwritten")
@@ -73,9 +84,7 @@ def report_return(step: Step, planned: PlannedAction, events: tuple[Event, ...],
     timing = _timing(events)
     if timing:
         detail += f"; {timing_text(timing)}"
-    called_back = [e for e in events if e.kind == protocol.CALLED_BACK]
-    if called_back:
-        detail += f"; called back {_callback_text(called_back)}"
+    detail += "".join(f"; {text}" for text in callbacks_text(events, callbacks))
     changed = tuple(_changed_buffers(planned, events))
     detail += "".join(f"; argument {change.argument} now holds {change.text}" for change in changed)
     overruns = tuple(_overruns(planned, events))
@@ -184,14 +193,3 @@ def _overruns(planned: PlannedAction, events: tuple[Event, ...]) -> Iterator[str
 
 def _bytes_text(count: int) -> str:
     return "1 byte" if count == 1 else f"{count} bytes"
-
-
-def _callback_text(events: list[Event]) -> str:
-    """How often callbacks were called, and the registers of the first calls: how many are arguments is not known."""
-    calls = []
-    for event in events[:_SHOWN_CALLBACKS]:
-        fields = event.fields(protocol.CALLED_BACK_PAYLOAD)
-        if fields:
-            calls.append(f"({', '.join(f'{int(value):#x}' for value in fields[1:])})")
-    times = "once" if len(events) == 1 else f"{len(events)} times"
-    return f"{times}, with the integer registers {', '.join(calls)}"

@@ -51,9 +51,8 @@ def differences(one: Signature, other: Signature) -> tuple[str, ...]:
         for number, (a, b) in enumerate(zip(one.parameters, other.parameters, strict=False), 1)
     )
     for what, a, b in pairs:
-        if TypeKind.UNTOLD in (a.kind, b.kind):
-            continue
-        if _shape(a) != _shape(b):
+        differ_as_callbacks = a.function and b.function and not _are_called_alike(a.function, b.function)
+        if _differ(a, b) or differ_as_callbacks:
             found.append(f"{what} is {a.text} in {one.source}, {b.text} in {other.source}")
         elif a.members and b.members and _layout(a) != _layout(b):
             found.append(f"{what} is {a.text} in {one.source}, {b.text} of another layout in {other.source}")
@@ -63,6 +62,19 @@ def differences(one: Signature, other: Signature) -> tuple[str, ...]:
 def _shape(kind: CType) -> tuple[TypeKind, int, bool]:
     size = 0 if kind.kind is TypeKind.AGGREGATE else kind.size
     return kind.kind, size, kind.signed and kind.kind is TypeKind.INTEGER
+
+
+def _differ(one: CType, other: CType) -> bool:
+    """Whether values travel in different ways, as far as both sources tell."""
+    return TypeKind.UNTOLD not in (one.kind, other.kind) and _shape(one) != _shape(other)
+
+
+def _are_called_alike(one: Signature, other: Signature) -> bool:
+    """Whether callbacks of both types are called in the same way. What is pointed to is not compared."""
+    listed = [[parameter.type for parameter in it.parameters] for it in (one, other)]
+    is_vague = not (one.prototyped and other.prototyped)
+    are_alike = len(listed[0]) == len(listed[1]) and not any(map(_differ, *listed))
+    return not _differ(one.returns, other.returns) and (is_vague or are_alike)
 
 
 def _layout(kind: CType) -> list[tuple[int, tuple[TypeKind, int, bool]]]:

@@ -13,6 +13,7 @@ from soinspect.calling.aggregates import (
     value_bytes,
 )
 from soinspect.calling.arguments import INTEGER, NAME, Argument
+from soinspect.calling.callbacks import fit_callback
 from soinspect.calling.passing import is_in_x87, passes_wide, pieces_of
 from soinspect.calling.scalars import fit_scalar, number_of, scalar_text
 from soinspect.calling.worker import protocol
@@ -77,6 +78,8 @@ def _fit(argument: Argument, wanted: CType, where: str) -> Argument:
     if wanted.target and argument.text.startswith("&{"):
         data, pointers = value_bytes(argument.text[1:], wanted.target, where)
         return Argument(text=argument.text, kind=protocol.BYTES, value=data, pointers=pointers)
+    if wanted.function and argument.text.startswith("cb:"):
+        return fit_callback(argument, wanted.function, where)
     return fit_scalar(argument, wanted, where)
 
 

@@ -19,6 +19,7 @@ from soinspect.model.prototype import (
     Encoding,
     Enumeration,
     ExportedFunction,
+    FunctionType,
     Language,
     MemberPointer,
     Prototypes,
@@ -29,11 +30,16 @@ from soinspect.model.signature import CMember, CType, Signature, SignatureParame
 
 _MAX_DEPTH = 32
 _MAX_PARTS = 1000  # of all structures of one prototype: those that are passed by value have few
+_MAX_PARAMETERS = 64  # of a function that is pointed to
 _LARGEST_ALIGNMENT = 8
 _SIGNED = frozenset({Encoding.SIGNED, Encoding.SIGNED_CHAR})
 _INTEGERS = _SIGNED | {Encoding.UNSIGNED, Encoding.UNSIGNED_CHAR, Encoding.UTF}
 _CHARACTERS = frozenset({Encoding.SIGNED_CHAR, Encoding.UNSIGNED_CHAR})
 _EXTENDED = ("long double", "_Float64x")  # others of 16 bytes have another format
+_UNSPECIFIED = {
+    "void": CType(text="void", kind=TypeKind.VOID, size=0),
+    "decltype(nullptr)": CType(text="", kind=TypeKind.POINTER, size=8, is_typed=True),
+}
 _PLAIN_CONVENTIONS = (None, CallingConvention.NORMAL, CallingConvention.PASS_BY_VALUE)
 
 
@@ -86,9 +92,9 @@ class _Types:
         self._parts = 0
         self._follows = True
 
-    def of(self, index: int) -> CType:
-        """The type at ``index``."""
-        return replace(self._read(index, 0), text=type_text(self._side, index))
+    def of(self, index: int, depth: int = 0) -> CType:
+        """The type at ``index``, ``depth`` types inside of what was asked for."""
+        return replace(self._read(index, depth), text=type_text(self._side, index))
 
     def _read(self, index: int, depth: int) -> CType:
         """The type without its text, which only the outermost needs in full."""
@@ -98,10 +104,8 @@ class _Types:
         found = self._side.types[index]
         size = self._side.size_of(index) or 0
         match found:
-            case UnspecifiedType(name="void"):
-                return CType(text="void", kind=TypeKind.VOID, size=0)
-            case UnspecifiedType(name="decltype(nullptr)"):
-                return CType(text="", kind=TypeKind.POINTER, size=self._side.word_size, is_typed=True)
+            case UnspecifiedType(name=name) if name in _UNSPECIFIED:
+                return _UNSPECIFIED[name]
             case BaseType(encoding=Encoding.COMPLEX_FLOAT):
                 name = found.name.replace("complex", "").strip()
                 return complex_of(_number(name, Encoding.FLOAT, size // 2), found.name)
@@ -118,10 +122,22 @@ class _Types:
                 return CType(text="", kind=TypeKind.AGGREGATE, size=size, members=self._members(found, depth))
             case ArrayType(vector=False):
                 return CType(text="", kind=TypeKind.AGGREGATE, size=size, members=self._elements(found, size, depth))
+            case FunctionType(parameters=parameters) if len(parameters) <= _MAX_PARAMETERS:
+                return CType(text="", kind=TypeKind.OTHER, size=0, function=self._function(found, depth + 1))
             case MemberPointer() if size == self._side.word_size:
                 return CType(text="", kind=TypeKind.INTEGER, size=size)
             case _:
                 return CType(text="", kind=TypeKind.OTHER, size=size)
+
+    def _function(self, found: FunctionType, depth: int) -> Signature:
+        return Signature(
+            name="",
+            returns=self.of(found.result, depth),
+            parameters=tuple(SignatureParameter(name="", type=self.of(it.type, depth)) for it in found.parameters),
+            variadic=found.variadic,
+            source="DWARF",
+            prototyped=found.prototyped,
+        )
 
     def _pointer(self, pointer: DerivedType, size: int) -> CType:
         target = self._side.types[pointer.target]
@@ -135,23 +151,25 @@ class _Types:
         is_untyped = isinstance(target, UnspecifiedType) or (
             isinstance(target, BaseType | Enumeration) and target.size == 1
         )
+        led_to = self._led_to(pointer)
         return CType(
             text="",
             kind=TypeKind.POINTER,
             size=size,
             is_text=is_text,
             is_typed=not is_untyped,
-            target=self._target(pointer),
+            target=led_to if led_to and led_to.members else None,
+            function=led_to.function if led_to else None,
         )
 
-    def _target(self, pointer: DerivedType) -> CType | None:
-        """The structure that a pointer leads to. Where its own pointers lead is not asked: that may be back to it."""
+    def _led_to(self, pointer: DerivedType) -> CType | None:
+        """What a pointer leads to. Where the pointers in that lead is not asked: that may be back to it."""
         if not self._follows:
             return None
         parts, self._parts, self._follows = self._parts, 0, False
         kind = self.of(pointer.target)
         self._parts, self._follows = parts, True
-        return kind if kind.members else None
+        return kind
 
     def _members(self, aggregate: Aggregate, depth: int) -> tuple[CMember, ...]:
         """The members, when values of the type are no more than them."""
@@ -179,7 +197,7 @@ class _Types:
         """The parts as members, or none when one is of a type that a call cannot build, or lies outside."""
         members = []
         for name, offset, index in parts:
-            kind = replace(self._read(index, depth + 1), text=type_text(self._side, index))
+            kind = self.of(index, depth + 1)
             is_built = kind.members if kind.kind is TypeKind.AGGREGATE else kind.kind is not TypeKind.OTHER
             if not is_built or not kind.size or offset + kind.size > size:
                 return ()

@@ -34,10 +34,10 @@ class CType:
     """A type as C writes it, and what a call needs of it: ``size`` in bytes (0 when unknown), whether ``signed``.
 
     ``is_text`` marks pointers to char, ``is_typed`` those to other things than bytes, which a text cannot stand for.
-    ``members`` are those of a structure, union or array (whose elements have no
-    names), when they are all known and of plain C: without bit-fields, and with nothing that C++ adds. ``target`` is
-    what a pointer leads to, where that has members. ``enumerators`` are those of an enumeration, as far as their values
-    are known. ``is_complex`` tells a complex number from a structure of two.
+    ``members`` are those of a structure, union or array (whose elements have no names), when they are all known and of
+    plain C: without bit-fields, and with nothing that C++ adds. ``target`` is what a pointer leads to, where that has
+    members; ``function`` what a pointer to a function does. ``enumerators`` are those of an enumeration, as far as
+    their values are known. ``is_complex`` tells a complex number from a structure of two.
     """
 
     text: str
@@ -48,6 +48,7 @@ class CType:
     is_typed: bool = False
     members: tuple[CMember, ...] = ()
     target: CType | None = None
+    function: Signature | None = None
     enumerators: tuple[Enumerator, ...] = ()
     is_complex: bool = False
 

@@ -7,6 +7,7 @@ from struct import Struct
 from time import perf_counter
 
 from . import protocol
+from .callbacks import Callbacks
 from .memory import linked, places
 from .thunk import Returned, make_thunk
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from .protocol import Argument
 
 _WORD = Struct("<Q")
-_CALLBACK_REGISTERS = 6
 _NO_VECTOR = bytes(16)
 _MEMBERS = {
     (protocol.VECTOR, 4): ctypes.c_float,
@@ -32,12 +32,14 @@ _ALIGNED = (protocol.ALIGNED, protocol.WIDE)
 class Arguments:
     """The arguments of an action: their places in memory are made once, and filled anew before each call."""
 
-    def __init__(self, arguments: tuple[Argument, ...], callback: Callable[[int, int], int]) -> None:
+    def __init__(self, arguments: tuple[Argument, ...], callback: Callable[[int, bytes], int]) -> None:
         self._words: list[tuple[int, int | bytes, list[tuple[int, Place]]]] = []
         self.places: list[tuple[int, Guarded]] = []  # with the positions of the arguments
         for position, (kind, value, pointers) in enumerate(arguments):
+            if isinstance(value, bytes) and kind == protocol.CALLBACK:
+                value = callback(position, value)
             if isinstance(value, int):
-                self._words.append((kind, callback(position, value) if kind == protocol.CALLBACK else value, []))
+                self._words.append((kind, value, []))
                 continue
             inner = places(((0, value, pointers),) if kind in _IN_MEMORY else pointers)
             self._words.append((kind, value, inner))
@@ -58,21 +60,15 @@ class Arguments:
 
 
 class Caller:
-    """Made once a process, before foreign code can interfere.
+    """Made once a process, before foreign code can interfere; ``on_callback`` is that of :class:`Callbacks`."""
 
-    ``on_callback`` is told of each call of a callback, unless ``quiet`` is set: the position of the argument, and the
-    integer registers.
-    """
-
-    def __init__(self, on_callback: Callable[[int, tuple[int, ...]], None]) -> None:
+    def __init__(self, on_callback: Callable[[tuple[int, int], bytes], None]) -> None:
         self._thunk = make_thunk()
-        self._on_callback = on_callback
-        self.quiet = False
-        self._callbacks: list[object] = []  # a callee may keep the address: they live as long as the process
+        self.callbacks = Callbacks(on_callback)
 
-    def place(self, arguments: tuple[Argument, ...]) -> Arguments:
+    def place(self, action: int, arguments: tuple[Argument, ...]) -> Arguments:
         """Memory for the arguments of an action."""
-        return Arguments(arguments, self._callback)
+        return Arguments(arguments, lambda position, value: self.callbacks.make((action, position), value))
 
     def call(
         self, address: int, arguments: Arguments, result: Guarded | None, *, with_lock: bool
@@ -101,17 +97,6 @@ class Caller:
         if result and returned.violations is not None and self._thunk.has_lost(result.address, returned):
             returned.violations.append("the return register does not hold the address of the result")
         return returned, errno, seconds
-
-    def _callback(self, position: int, value: int) -> int:
-        def called(*registers: int) -> int:
-            if not self.quiet:
-                self._on_callback(position, registers)
-            return value
-
-        prototype = ctypes.CFUNCTYPE(ctypes.c_uint64, *[ctypes.c_uint64] * _CALLBACK_REGISTERS)
-        function = prototype(called)
-        self._callbacks.append(function)
-        return ctypes.cast(function, ctypes.c_void_p).value or 0
 
     def _place(self, address: int, words: list[tuple[int, int | bytes]], result: Guarded | None) -> None:
         """Distribute the arguments: registers of their class as long as there are some, then the stack."""

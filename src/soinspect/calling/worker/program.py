@@ -9,7 +9,7 @@ from time import perf_counter
 from . import protocol
 from .caller import Caller
 from .limits import limit
-from .memory import Guarded, linked, map_pages, places
+from .memory import Guarded, linked, map_pages, peek, places
 from .protocol import Action, Request
 from .sandbox import build_walls
 
@@ -123,8 +123,8 @@ def main() -> None:
     loader = _Loader(namespace=request.namespace)
     current = 0  # the action that is going on
     caller = Caller(
-        lambda position, registers: log.write(
-            protocol.CALLED_BACK, current, protocol.CALLED_BACK_PAYLOAD.pack(position, *registers)
+        lambda callback, arguments: log.write(
+            protocol.CALLED_BACK, current, protocol.CALLBACK_PLACE.pack(*callback) + arguments
         )
     )
     os.chdir(request.folder)
@@ -196,13 +196,14 @@ def _act(loader: _Loader, caller: Caller, log: _Log, index: int, action: Action)
 
 def _call(caller: Caller, log: _Log, index: int, action: Action, address: int) -> None:
     with_lock = action.kind == protocol.CALL_WITH_INTERPRETER_LOCK
-    arguments = caller.place(action.arguments)
+    arguments = caller.place(index, action.arguments)
     for position, place in arguments.places:
         log.write(protocol.PLACED, index, protocol.PLACED_PAYLOAD.pack(position, place.address, place.size))
     result = Guarded(action.result_room) if action.result_room else None
     times = []
     for number in range(action.repeat):
-        caller.quiet = number < action.repeat - 1
+        caller.callbacks.calls.clear()
+        caller.callbacks.quiet = number < action.repeat - 1
         returned, errno, seconds = caller.call(address, arguments, result, with_lock=with_lock)
         times.append(seconds)
         if returned.violations:
@@ -212,6 +213,8 @@ def _call(caller: Caller, log: _Log, index: int, action: Action, address: int) -
         log.write(protocol.TIMED, index, protocol.TIMED_PAYLOAD.pack(len(times), times[len(times) // 2], times[0]))
     if returned.violations is not None:
         log.write(protocol.CONVENTION, index, "\n".join(returned.violations).encode())
+    for callback, calls in list(caller.callbacks.calls.items()):  # threads of the library may go on calling
+        log.write(protocol.CALLBACK_CALLS, index, protocol.CALLBACK_CALLS_PAYLOAD.pack(*callback, calls))
     for position, place in arguments.places:
         if place.changed:
             log.write(protocol.BUFFER, index, protocol.BUFFER_PAYLOAD.pack(position) + place.contents())
@@ -238,17 +241,3 @@ def _unload(loader: _Loader, log: _Log) -> None:
     log.write(protocol.UNLOADING)
     loader.close()
     loader.flush()
-
-
-def peek(address: int, size: int) -> bytes:
-    """Up to ``size`` bytes at ``address``, as many as are mapped; read by the kernel, which does not fault."""
-    try:
-        memory = os.open("/proc/self/mem", os.O_RDONLY)
-    except OSError:
-        return b""
-    try:
-        return os.pread(memory, size, address)
-    except (OSError, OverflowError):
-        return b""
-    finally:
-        os.close(memory)

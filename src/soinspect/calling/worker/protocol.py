@@ -50,7 +50,7 @@ LOAD_FAILED = 7  # payload: the text of dlerror
 BEGUN = 8  # an action begins
 NO_SYMBOL = 9  # payload: the text of dlerror
 CONVENTION = 10  # the calling convention was checked; payload: one violation a line, empty when it was kept
-CALLED_BACK = 11  # a callback was called; payload: CALLED_BACK_PAYLOAD
+CALLED_BACK = 11  # one of the first calls of a callback; payload: CALLBACK_PLACE, then CALLBACK_ARGUMENT records
 BUFFER = 12  # a buffer was changed; payload: BUFFER_PAYLOAD, then what it holds after the call
 RETURNED = 13  # payload: RETURNED_PAYLOAD, then the result where it came back in memory
 CONTENTS = 14  # payload: CONTENTS_PAYLOAD, then the bytes of the variable
@@ -59,8 +59,9 @@ TIMED = 16  # the function was called several times; payload: TIMED_PAYLOAD
 PLACED = 17  # a buffer is in memory; payload: PLACED_PAYLOAD
 OVERRUN = 18  # something was written around a buffer; payload: OVERRUN_PAYLOAD
 FOLLOWED = 19  # payload: FOLLOWED_PAYLOAD, then what a pointer in the result leads to
-UNLOADING = 20  # dlclose begins
-DONE = 21  # everything ended; the process leaves
+CALLBACK_CALLS = 20  # how often a callback was called; payload: CALLBACK_CALLS_PAYLOAD
+UNLOADING = 21  # dlclose begins
+DONE = 22  # everything ended; the process leaves
 
 LOADED_PAYLOAD = Struct("<Qd")  # load address, seconds that dlopen took
 RETURNED_INTEGERS = Struct("<QQ")
@@ -70,7 +71,9 @@ BUFFER_PAYLOAD = Struct("<H")  # position of the argument, from 0
 PLACED_PAYLOAD = Struct("<HQQ")  # position of the argument, address, size
 OVERRUN_PAYLOAD = Struct("<HHH")  # position of the argument, how many bytes in front, how many behind
 FOLLOWED_PAYLOAD = Struct("<H")  # where in the result the pointer is
-CALLED_BACK_PAYLOAD = Struct("<H6Q")  # position of the argument, the integer registers
+CALLBACK_PLACE = Struct("<HH")  # which callback: the index of the action and the position of the argument that made it
+CALLBACK_ARGUMENT = Struct("<H")  # how many bytes follow: 8, of which a float takes half, and what a text says
+CALLBACK_CALLS_PAYLOAD = Struct("<HHQ")  # which callback, how many calls
 TIMED_PAYLOAD = Struct("<Qdd")  # how many calls, the median and the least of their seconds
 
 # Kinds of actions.
@@ -84,7 +87,7 @@ ASSIGN = 4
 INTEGER = 1  # a number of 64 bits
 VECTOR = 2  # the 8 low bytes of a vector register: a double, or a float and padding
 BYTES = 3  # bytes that the worker places in memory; the address is passed
-CALLBACK = 4  # a number that a function of the worker returns; its address is passed
+CALLBACK = 4  # CALLBACK_RESULT and a byte a parameter of a function of the worker; its address is passed
 PIECES = 5  # PIECE records: a structure that travels in registers, or, if they are not all free, on the stack
 STACKED = 6  # bytes that go to the stack, a multiple of 8
 COPIED = 7  # bytes that the worker places in memory for the callee to keep; the address is passed
@@ -93,6 +96,8 @@ ALIGNED = 9  # bytes that go to the stack at a multiple of 16: a long double of 
 WIDE = 10  # 16 bytes, for two integer registers or, if they are not both free, as ALIGNED: an __int128 of x86-64
 
 PIECE = Struct("<BB8s")  # INTEGER or VECTOR, how many bytes its register holds, and these
+CALLBACK_RESULT = Struct("<B8s")  # INTEGER or VECTOR, and what the register holds; parameters may be BYTES: texts
+SHOWN_CALLBACKS = 4  # the calls of a callback that are told in full
 
 
 class Action:
