@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -220,3 +221,72 @@ def test_a_result_in_memory_whose_address_is_not_returned(cc: Compile, tmp_path:
     assert step.outcome is Outcome.VIOLATED
     assert step.abi is not None
     assert step.abi.violations == ("the return register does not hold the address of the result",)
+
+
+NAMELESS = """
+struct parts {
+    int tag;
+    union { int whole; float part; };
+    struct { short code; struct { char low, high; }; } in;
+    struct { struct { long last; }; };
+};
+typedef struct { union { double d; int i; } u; int t; } tagged;
+typedef struct { struct { int a; int b; } in[2]; } pair;
+"""
+NAMELESS_CALLS = {
+    "parts({tag=1, whole=2, in={code=3, low=4, high=5}, last=6})": "612345",
+    "parts({1, {2}, {3, {4, 5}}, {{6}}})": "612345",
+    "parts({last=6, part=0})": "600000",
+    "parts_at(&{in={high=5}, last=1})": "100005",
+    "tagged_sum({u={d=1.5}, t=1})": "2.5",
+    "pair_sum({in={{a=1, b=2}, {3}}})": "6",
+}
+NAMELESS_CODE = """
+long parts(struct parts p) {
+    return p.tag * 10000 + p.whole * 1000 + p.in.code * 100 + p.in.low * 10 + p.in.high + p.last * 100000;
+}
+long parts_at(struct parts *p) { return parts(*p); }
+double tagged_sum(tagged t) { return t.u.d + t.t; }
+int pair_sum(pair p) { return p.in[0].a + p.in[0].b + p.in[1].a + p.in[1].b; }
+"""
+NAMELESS_PROTOTYPES = tuple(line.partition(" {")[0] + ";" for line in NAMELESS_CODE.splitlines() if ") {" in line)
+
+
+@pytest.fixture
+def nameless(cc: Compile) -> Path:
+    return cc(NAMELESS + NAMELESS_CODE, "-g")
+
+
+def test_members_of_nameless_structures_go_by_their_names(
+    nameless: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    header = tmp_path / "nameless.h"
+    header.write_text(NAMELESS + "\n".join(NAMELESS_PROTOTYPES))
+    bare = nameless.with_name("bare.so")
+    subprocess.run(["strip", "-g", "-o", bare, nameless], check=True)
+    for step, value in NAMELESS_CALLS.items():
+        declared = next(it for it in NAMELESS_PROTOTYPES if f" {step.partition('(')[0]}(" in it)
+        assert call(nameless, step).steps[0].value == value
+        assert call(bare, step, signatures=(NAMELESS + declared,)).steps[0].value == value
+    for reader in ("libclang", "preprocessor"):
+        answers = call(nameless, *NAMELESS_CALLS, headers=(str(header),)).steps
+        assert [answer.value for answer in answers] == [*NAMELESS_CALLS.values()], reader
+        assert not any("disagree" in answer.detail for answer in answers)
+        assert [it.value for it in call(bare, *NAMELESS_CALLS, headers=(str(header),)).steps] == [
+            *NAMELESS_CALLS.values()
+        ]
+        monkeypatch.setitem(sys.modules, "soinspect.calling.clangheader", None)
+
+
+@pytest.mark.parametrize(
+    ("step", "why"),
+    [
+        ("parts({nothing=1})", "'nothing=1' has no place in struct parts, which has tag, whole, part, in, last"),
+        ("parts({low=1})", "'low=1' has no place in struct parts"),
+        ("parts({whole=2, 3})", "'3' has no place in struct parts"),
+        ("pair_sum({in={a=1}})", "'a=1' has no place in .*, which has 2 elements"),
+    ],
+)
+def test_members_that_are_not_there(nameless: Path, step: str, why: str) -> None:
+    with pytest.raises(UsageError, match=why):
+        call(nameless, step)

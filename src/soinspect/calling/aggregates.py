@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 
 from soinspect.calling.arguments import Argument, parse_argument, split_parts
@@ -134,12 +135,15 @@ def value_bytes(text: str, kind: CType, where: str) -> tuple[bytes, protocol.Poi
     position = 0
     for part in split_parts(text[1:-1]):
         named = _NAMED_MEMBER.fullmatch(part.strip())
-        if named:
-            position = next((i for i, member in enumerate(kind.members) if member.name == named["name"]), -1)
-        if not 0 <= position < len(kind.members):
-            raise UsageError(f"{part.strip()!r} has no place in {kind.text}, which has {_names(kind.members)}: {where}")
-        member = kind.members[position]
-        position += 1
+        if named:  # elements of an array may have several members of that name
+            found = tuple(member for member in _all_members(kind) if member.name == named["name"])
+        else:
+            found = kind.members[position : position + 1]
+        if len(found) != 1:
+            raise UsageError(f"{part.strip()!r} has no place in {kind.text}, which has {_names(kind)}: {where}")
+        member = found[0]
+        # What comes after a member of a nameless structure needs a name, too.
+        position = kind.members.index(member) + 1 if member in kind.members else len(kind.members)
         value, inner = value_bytes((named["value"] if named else part).strip(), member.type, where)
         data[member.offset : member.offset + member.type.size] = value
         pointers += ((member.offset + at, target, more) for at, target, more in inner)
@@ -152,5 +156,16 @@ def _is_characters(kind: CType) -> bool:
     return first is not None and not first.name and first.type.text.removeprefix("const ") == "char"
 
 
-def _names(members: tuple[CMember, ...]) -> str:
-    return ", ".join(member.name for member in members) if members[0].name else f"{len(members)} elements"
+def _all_members(kind: CType, start: int = 0) -> Iterator[CMember]:
+    """The members that have names, at their offsets; those of nameless structures are the outer one's, too."""
+    for member in kind.members:
+        if member.name:
+            yield replace(member, offset=start + member.offset)
+        else:
+            yield from _all_members(member.type, start + member.offset)
+
+
+def _names(kind: CType) -> str:
+    names = [member.name for member in _all_members(kind)]
+    is_structure = names and len({*names}) == len(names)
+    return ", ".join(names) if is_structure else f"{len(kind.members)} elements"

@@ -199,7 +199,8 @@ class _Types:
 
     def _fields(self, record: Type) -> Iterator[CMember]:
         for field in record.get_fields():
-            name = "" if field.is_anonymous() else field.spelling
+            # Nameless members are called after their type: "union A::(anonymous at ...)".
+            name = "" if "(" in field.spelling else field.spelling
             kind = _UNKNOWN if field.is_bitfield() else self.of(field.type)
             yield CMember(name=name, offset=field.get_field_offsetof() // 8, type=kind)
 

@@ -15,10 +15,11 @@ from soinspect.elf.file import ElfFile
 from soinspect.elf.symtab import SymbolTable
 from soinspect.errors import InputError
 from soinspect.go.binary import GoBinary
-from soinspect.model.constants import SectionIndex, SegmentType, SymbolType
+from soinspect.model.constants import SectionIndex, SegmentType, SymbolBinding, SymbolType
 
 _NAMED = (SymbolType.FUNC, SymbolType.IFUNC, SymbolType.OBJECT, SymbolType.NOTYPE)
 _FUNCTIONS = (SymbolType.FUNC, SymbolType.IFUNC)
+_LOCAL = SymbolBinding.LOCAL
 
 
 class MappedFile:
@@ -31,10 +32,14 @@ class MappedFile:
         self._rows = sorted(self._symbols())
         self._starts = [row[0] for row in self._rows]
 
-    def _symbols(self) -> list[tuple[int, bool, int, str, int]]:
-        """All named places: address, whether a function, size, raw name, type; sorted so that functions win."""
+    def _symbols(self) -> list[tuple[int, tuple[bool, int, bool, bool], int, str, int]]:
+        """All named places: address, rank, size, raw name, type; sorted so that the best name of an address is last.
+
+        That is one of a function, of the largest, one that other files see, and one without a suffix that compilers
+        give (``f.localalias``).
+        """
         return [
-            (value, info & 0xF in _FUNCTIONS, size, name, info & 0xF)
+            (value, (info & 0xF in _FUNCTIONS, size, info >> 4 != _LOCAL, "." not in name), size, name, info & 0xF)
             for table in (self.elf.static_symbols, self.elf.dynamic_symbols)
             if isinstance(table, SymbolTable)
             for value, size, info, index, name in zip(

@@ -57,12 +57,14 @@ def backtrace(stopped: Stopped, locator: Locator) -> tuple[str, ...]:
     return tuple(_Walk(stopped, locator, machine).frames())
 
 
-def _folded(frames: list[str]) -> list[str]:
-    """Runs of the same frame, as recursion makes them, as one line."""
+def _folded(frames: list[str], *, is_whole: bool) -> list[str]:
+    """Runs of the same frame, as recursion makes them, as one line; unless ``is_whole``, the last may go on."""
     folded = []
     for frame, run in groupby(frames):
         times = len(list(run))
         folded.append(frame if times == 1 else f"{frame} ({times} times)")
+    if times > 1 and not is_whole:
+        folded[-1] = f"{frame} (at least {times} times)"
     return folded
 
 
@@ -79,6 +81,7 @@ class _Walk:
             number: self._stopped.registers[name] for number, name in enumerate(machine.registers)
         }
         pc, exact, found = self._stopped.registers.pc, True, []
+        is_whole = False
         for _ in range(_MAX_FRAMES):
             found.append(self._locator.locate(pc, called_from=not exact))
             sp = registers[machine.stack_pointer]
@@ -89,14 +92,19 @@ class _Walk:
             # Go's signal handler has this function called as if by the instruction that faulted.
             exact = exact or found[-1].startswith("runtime.sigpanic+")
             mapping = self._stopped.mapping_of(pc)
+            if mapping is None or "x" not in mapping.permissions:
+                break
             # Anonymous executable memory is the worker's own thunk: whoever called that is of no interest.
-            if mapping is None or "x" not in mapping.permissions or not mapping.path:
+            is_whole = not mapping.path
+            if is_whole:
                 break
             # A function without a frame, which only the innermost can be, leaves its return address in a register.
             higher = 0 if len(found) == 1 and machine.has_link_register else 1
             if registers[machine.stack_pointer] < sp + higher:
                 break
-        return _folded(found)
+        else:
+            return [*_folded(found, is_whole=False), f"... (unwound no further than {_MAX_FRAMES} frames)"]
+        return _folded(found, is_whole=is_whole)
 
     def _step(self, registers: dict[int, int], pc: int, *, exact: bool) -> tuple[dict[int, int], int, bool] | None:
         """The registers of the caller, its program counter, and whether that is exact (not a return address)."""
