@@ -7,8 +7,11 @@ import sys
 # Values have no cycles, modules and tables are made to stay: looking for garbage as often as Python does by default
 # (every 700 objects) would be a tenth of a run.
 _OBJECTS_BETWEEN_COLLECTIONS = 100_000
-# What typer imports to install shell completion and to show help, tracebacks and documentation: a sixth of its time.
-_OF_TYPER = ("bz2", "linecache", "locale", "lzma", "shellingham", "subprocess", "textwrap", "tokenize", "zlib")
+# What typer and what it builds on import for shell completion, help, tracebacks and documentation: a fifth of its time.
+_OF_TYPER = (
+    "ast", "bz2", "ipaddress", "linecache", "locale", "lzma", "platform", "shellingham", "subprocess", "textwrap",
+    "tokenize", "zlib",
+)  # fmt: skip
 
 
 def main() -> None:

@@ -145,7 +145,7 @@ def test_symbols_by_version_and_by_demangled_name(cc: Compile, tmp_path: Path) -
     )
     library = cc(source)
     assert call(library, "ns::seven").steps[0].value == "0x7 (7)"
-    assert call(library, "ns::twice(long)").steps[0].value == "0x2 (2)"
+    assert call(library, "ns::twice(long)(0)").steps[0].value == "0x2 (2)"
     with pytest.raises(UsageError, match="ambiguous"):
         call(library, "ns::twice")
     with pytest.raises(UsageError, match="near names: ns::seven"):

@@ -107,3 +107,12 @@ def test_what_is_wider_than_a_register_is_pointed_to(cc: Compile) -> None:
     library = cc("long double twice(long double *x) { return *x *= 2; }", "-g")
     answer = call(library, "twice(&{1.25})").steps[0]
     assert (answer.value, [change.text for change in answer.changed]) == ("2.5", ["{2.5}"])
+
+
+def test_the_name_of_a_c_plus_plus_function_tells_it_too(cc: Compile) -> None:
+    library = cc(
+        'int sum(const int *a, int n) __asm__("_Z3sumPKii"); int sum(const int *a, int n) { return a[n - 1]; }'
+    )
+    answer = call(library, "sum(&{1, 2, -3}, 3)").steps[0]
+    assert "return type unknown" in answer.detail
+    assert str(answer.value).endswith("-3 if it is an int)")

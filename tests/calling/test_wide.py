@@ -62,6 +62,16 @@ CALLS = {
     "scaled({1.5, im=-2}, 3)": "{re=4.5, im=-6.0}",
     "first({{1, 2}, {3, 4}})": "{re=1.0, im=2.0}",
     "waves": "{one={re=1.0, im=2.0}, two={re=3.0, im=4.0}}",
+    "half({1})": "{x=0.5}",
+    "swapped({1, 2})": "{re=2.0, im=1.0}",
+    f"following({{{MOST - 1}}})": f"{{x={MOST}}}",
+    'changed(1, {64, -3, 1.5, "text"})': '{c=65, x=-2, y=3.0, text="text"}',
+    "twice_any({x=5})": "{x=10, parts={5e-323, 0.0}}",
+    "thrice({x=0.5})": "{x=1.5, y=-2.0}",
+    "negated({1, 2.5})": "{c=1, x=-2.5}",
+    "behind_five_struct(1, 2, 3, 4, 5, {-7}, 9)": "-46",
+    "behind_seven_struct(1, 2, 3, 4, 5, 6, 7, {0.5}, 8)": "41.0",
+    "of_pointed_to(&{1, 2, 3.5, null})": "6",
     "ratio": "1.5",
     "number": "-5",
 }
@@ -85,6 +95,11 @@ DECLARATIONS = {
     "__int128 next(__int128 a)": ("next(-2)", "-1"),
     "unsigned __int128 same_wide(__uint128_t)": (f"same_wide({1 << 127})", f"{1 << 127}"),
     "float _Complex times(float _Complex, _Complex float)": ("times({1, 2}, {3, 4})", "{re=-5.0, im=10.0}"),
+    "struct w { char c; __int128 x; long double y; const char *text; }; struct w changed(long, struct w)": (
+        "changed(1, {64, -3, 1.5, null})",
+        "{c=65, x=-2, y=3.0, text=NULL}",
+    ),
+    "struct w { long double x; }; struct w half(struct w)": ("half({1})", "{x=0.5}"),
     "long double _Complex scaled(long double _Complex, int)": ("scaled({1, 2}, 3)", "{re=3.0, im=6.0}"),
 }
 
@@ -108,7 +123,6 @@ def test_declarations_name_them(declaration: str, wide: Path, tmp_path: Path) ->
         ('extended("1", 2, 3)', "cannot be passed as long double"),
         ("extended(1e5000, 2, 3)", "1e5000 does not fit into long double"),
         ("extended(1e999999999, 2, 3)", "1e999999999 does not fit into long double"),
-        ("refused({1})", "cannot be made"),
         (f"bits_of({1 << 64}, null)", "cannot be passed as const char"),
         (f"+0x1100({1 << 64})", "does not fit into 64 bits"),
     ],
@@ -168,6 +182,9 @@ PRELUDE = """
 #include <complex.h>
 #include <stdio.h>
 struct pair { long a, b; };
+struct one { long double x; };
+struct two { long double x, y; };
+struct wide { __int128 x; };
 char said[1000];
 const char *text = said;
 """
@@ -182,19 +199,28 @@ SHOWN = {  # how the callee prints a parameter of a type
     "double _Complex": ('"%.2f %.2f "', "creal({0}), cimag({0})"),
     "long double _Complex": ('"%.2Lf %.2Lf "', "creall({0}), cimagl({0})"),
     "struct pair": ('"%ld %ld "', "{0}.a, {0}.b"),
+    "struct one": ('"%.2Lf "', "{0}.x"),
+    "struct two": ('"%.2Lf %.2Lf "', "{0}.x, {0}.y"),
+    "struct wide": ('"%016lx%016lx "', "(long)((unsigned __int128){0}.x >> 64), (long){0}.x"),
 }
 
 
 def value_of(kind: str, choose: random.Random) -> tuple[str, str, str]:
     """A value as it is written, as the callee prints it, and as it is shown when it comes back."""
-    bits = {"int": 32, "long": 64, "__int128": 128}.get(kind)
+    bits = {"int": 32, "long": 64, "__int128": 128, "struct wide": 128}.get(kind)
     if bits:
         number = choose.randrange(-(1 << (bits - 1)), 1 << (bits - 1))
+        if kind == "struct wide":
+            return f"{{{number}}}", f"{number % (1 << bits):032x} ", f"{{x={number}}}"
         return str(number), f"{number % (1 << bits):032x} " if bits == 128 else f"{number} ", str(number)
     if kind == "struct pair":
         a, b = choose.randint(-9, 9), choose.randint(-9, 9)
         return f"{{{a}, {b}}}", f"{a} {b} ", f"{{a={a}, b={b}}}"
     one, two = choose.randint(-400, 400) / 4, choose.randint(-400, 400) / 4
+    if kind == "struct one":
+        return f"{{{one}}}", f"{one:.2f} ", f"{{x={one}}}"
+    if kind == "struct two":
+        return f"{{{one}, {two}}}", f"{one:.2f} {two:.2f} ", f"{{x={one}, y={two}}}"
     if kind.endswith("_Complex"):
         return f"{{{one}, {two}}}", f"{one:.2f} {two:.2f} ", f"{{re={one}, im={two}}}"
     return str(one), f"{one:.2f} ", str(one)

@@ -9,7 +9,7 @@ from itertools import islice
 
 from soinspect.calling.arguments import Argument, parse_argument, split_parts
 from soinspect.calling.cgotypes import GoKind, go_bytes, go_kind, go_text
-from soinspect.calling.passing import is_in_x87, is_known_here, pieces_of, travels_by_reference
+from soinspect.calling.passing import is_aligned, is_in_x87, is_known_here, pieces_of, travels_by_reference
 from soinspect.calling.scalars import scalar_bytes, scalar_text
 from soinspect.calling.values import quoted
 from soinspect.calling.worker import protocol
@@ -47,13 +47,14 @@ def fit_aggregate(argument: Argument, wanted: CType, where: str) -> Argument:
     check_aggregate(wanted, where)
     data, pointers = value_bytes(argument.text, wanted, where)
     pieces = pieces_of(wanted)
-    if is_in_x87(wanted):
-        return Argument(text=argument.text, kind=protocol.ALIGNED, value=data)
     if pieces is None and travels_by_reference():
         return Argument(text=argument.text, kind=protocol.COPIED, value=data, pointers=pointers)
     if pieces is None:
         padded = data + bytes(-len(data) % _WORD)
-        return Argument(text=argument.text, kind=protocol.STACKED, value=padded, pointers=pointers)
+        placed_at = protocol.ALIGNED if is_aligned(wanted) else protocol.STACKED
+        return Argument(text=argument.text, kind=placed_at, value=padded, pointers=pointers)
+    if wanted.is_wide:
+        return Argument(text=argument.text, kind=protocol.WIDE, value=data, pointers=pointers)
     records = (protocol.PIECE.pack(p.register, p.size, data[p.offset : p.offset + p.size]) for p in pieces)
     # The address goes into the record of its eight bytes, behind class and size.
     placed = ((at // _WORD * protocol.PIECE.size + 2, target, more) for at, target, more in pointers)
@@ -79,7 +80,7 @@ def returned_bytes(kind: CType, integers: Sequence[int], vectors: Sequence[bytes
     """A returned structure, from the return registers, or from memory where it came back there."""
     pieces = pieces_of(kind)
     if is_in_x87(kind):
-        return b"".join(vectors[2:4])
+        return b"".join(vectors[2:4])[: kind.size]
     if pieces is None:
         return pointed_to[: kind.size]
     free = {

@@ -28,7 +28,8 @@ INTEGER = re.compile(r"[+-]?(?:0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO][0-7]+|\d+)")
 _FLOAT = re.compile(r"[+-]?(?:\d+\.\d*|\.\d+|\d+(?=[eE]))(?:[eE][+-]?\d+)?|[+-]?(?:inf|nan)")
 _CALLBACK = re.compile(r"cb:(?:ret=(?P<value>.+))?")
 _UNKNOWN_PARAMETERS = bytes([protocol.INTEGER] * 6)  # all integer registers of x86-64
-_STEP = re.compile(r"(?P<name>[^=(]+?)\s*(?:\((?P<arguments>.*)\)|=(?P<value>.*))?", re.DOTALL)
+_ASSIGNMENT = re.compile(r"(?P<name>[^=(]+?)\s*=(?P<value>.*)", re.DOTALL)
+_OPERATOR = re.compile(r"\boperator\W*")  # whose name may end with what looks like an assignment
 _FORMATS = {
     "i8": "b", "u8": "B", "i16": "h", "u16": "H", "i32": "i", "u32": "I", "i64": "q", "u64": "Q", "ptr": "Q",
     "f32": "f", "f64": "d",
@@ -79,15 +80,21 @@ def parse_step(text: str) -> NativeStep:
     :raises UsageError: it does not follow the grammar.
     :raises InputError: a file that an argument names cannot be read.
     """
-    match = _STEP.fullmatch(text.strip())
-    if match is None:
+    text = text.strip()
+    assignment = _ASSIGNMENT.fullmatch(text)
+    if assignment and not _OPERATOR.search(assignment["name"]):
+        return NativeStep(name=assignment["name"], arguments=None, assigned=assignment["value"])
+    groups = _groups(text)
+    if not text or groups[:1] == [0]:
         raise UsageError(f"{text!r} is not a step: expected name, name(arguments) or name=value")
-    arguments = None
-    if match["arguments"] is not None:
-        arguments = tuple(parse_argument(part) for part in split_parts(match["arguments"]))
-        if len(arguments) > _MAX_ARGUMENTS:
-            raise UsageError(f"{len(arguments)} arguments are too many: at most {_MAX_ARGUMENTS}")
-    return NativeStep(name=match["name"].strip(), arguments=arguments, assigned=match["value"])
+    if not text.endswith(")"):
+        return NativeStep(name=text, arguments=None, assigned=None)
+    # The last parentheses: those of a C++ name stand in front of them.
+    start = groups[-1]
+    arguments = tuple(parse_argument(part) for part in split_parts(text[start + 1 : -1]))
+    if len(arguments) > _MAX_ARGUMENTS:
+        raise UsageError(f"{len(arguments)} arguments are too many: at most {_MAX_ARGUMENTS}")
+    return NativeStep(name=text[:start].strip(), arguments=arguments, assigned=None)
 
 
 def parse_argument(text: str) -> Argument:
@@ -245,7 +252,25 @@ def split_parts(text: str) -> Iterator[str]:
     """The parts between the commas that stand outside of quotes and braces."""
     if not text.strip():
         return
-    start = depth = at = 0
+    start = 0
+    for at, character, depth in _marks(text):
+        if character == "," and not depth:
+            yield text[start:at]
+            start = at + 1
+    yield text[start:]
+
+
+def _groups(text: str) -> list[int]:
+    """Where the outermost parentheses of a step open."""
+    return [at for at, character, depth in _marks(text) if character == "(" and depth == 1]
+
+
+def _marks(text: str) -> Iterator[tuple[int, str, int]]:
+    """The commas and brackets outside of quotes, with how many brackets are open there.
+
+    :raises UsageError: a quote or a bracket is not closed.
+    """
+    at = depth = 0
     quote = ""
     while at < len(text):
         character = text[at]
@@ -256,12 +281,11 @@ def split_parts(text: str) -> Iterator[str]:
             quote = character
         elif character in "{([":
             depth += 1
+            yield at, character, depth
         elif character in "})]":
             depth -= 1
-        elif character == "," and not depth:
-            yield text[start:at]
-            start = at + 1
+        elif character == ",":
+            yield at, character, depth
         at += 1
     if quote or depth:
         raise UsageError(f"{text!r}: a quote or a brace is not closed")
-    yield text[start:]

@@ -28,6 +28,7 @@ from soinspect.model.signature import CMember, CType, Signature, SignatureParame
 
 _MAX_PARTS = 1000  # of a structure that is passed by value
 _LARGEST_ALIGNMENT = 8
+_LARGEST_OF_WIDE = 16
 _POINTER_SIZE = 8
 _ARRAYS = frozenset({Kind.CONSTANTARRAY, Kind.INCOMPLETEARRAY, Kind.VARIABLEARRAY})
 _FUNCTIONS = frozenset({Kind.FUNCTIONPROTO, Kind.FUNCTIONNOPROTO})
@@ -142,8 +143,9 @@ class _Types:
             named = tuple(Enumerator(name=it.spelling, value=it.enum_value) for it in constants)
             return CType(text=words, kind=TypeKind.INTEGER, size=size, signed=signed, enumerators=named)
         if plain.kind is Kind.RECORD:
-            obstacle = _obstacle(plain)
-            members = () if obstacle else _whole(size, self._fields(plain))
+            members = _whole(size, self._fields(plain))
+            obstacle = _obstacle(plain, members)
+            members = () if obstacle else members
             return CType(text=words, kind=TypeKind.AGGREGATE, size=size, members=members, obstacle=obstacle)
         if plain.kind is Kind.CONSTANTARRAY:
             return CType(text=words, kind=TypeKind.AGGREGATE, size=size, members=self._elements(plain))
@@ -174,6 +176,7 @@ class _Types:
             kind=TypeKind.POINTER,
             size=_POINTER_SIZE,
             is_text=plain.kind in _CHARACTERS,
+            is_typed=plain.kind is not Kind.VOID and plain.get_size() != 1,
             target=led_to,
             function=function,
         )
@@ -202,9 +205,10 @@ class _Types:
         return _whole(max(array.get_size(), 0), (CMember(name="", offset=place, type=element) for place in places))
 
 
-def _obstacle(record: Type) -> str:
+def _obstacle(record: Type, members: tuple[CMember, ...]) -> str:
     """What keeps values of the type from being no more than their members; empty where nothing does."""
-    if record.get_align() > _LARGEST_ALIGNMENT:
+    largest = _LARGEST_OF_WIDE if any(member.type.is_wide for member in members) else _LARGEST_ALIGNMENT
+    if record.get_align() > largest:
         return f"it is aligned to {record.get_align()} bytes"
     return "it has bit-fields" if any(field.is_bitfield() for field in record.get_fields()) else ""
 
@@ -217,7 +221,7 @@ def _whole(size: int, parts: Iterator[CMember]) -> tuple[CMember, ...]:
         kind = part.type
         is_built = kind.members if kind.kind is TypeKind.AGGREGATE else kind.kind is not TypeKind.OTHER
         leaves += sum(1 for _ in islice(kind.leaves(), _MAX_PARTS + 1))
-        if not is_built or kind.is_wide or not kind.size or part.offset + kind.size > size or leaves > _MAX_PARTS:
+        if not is_built or not kind.size or part.offset + kind.size > size or leaves > _MAX_PARTS:
             return ()
         members.append(part)
     return tuple(members)

@@ -36,7 +36,7 @@ _UNSIGNED_INTEGERS = {
     "unsigned char": 1, "unsigned short": 2, "unsigned": 4, "unsigned int": 4, "unsigned long": 8,
     "unsigned long long": 8, "uint8_t": 1, "uint16_t": 2, "uint32_t": 4, "uint64_t": 8, "uintptr_t": 8,
     "uintmax_t": 8, "size_t": 8, "uid_t": 4, "gid_t": 4, "mode_t": 4, "dev_t": 8, "ino_t": 8, "socklen_t": 4,
-    "char16_t": 2, "char32_t": 4, "wint_t": 4, "uint_fast8_t": 1, "uint_fast16_t": 8, "uint_fast32_t": 8,
+    "char8_t": 1, "char16_t": 2, "char32_t": 4, "wint_t": 4, "uint_fast8_t": 1, "uint_fast16_t": 8, "uint_fast32_t": 8,
     "uint_fast64_t": 8, "GoUint": 8, "GoUint8": 1, "GoUint16": 2, "GoUint32": 4, "GoUint64": 8, "GoUintptr": 8,
     "__uint128_t": 16,
 }  # fmt: skip
@@ -138,7 +138,7 @@ class Declarations:
         name = _canonical(words)
         if name in self._typedefs:
             return self._typedefs[name]
-        return _known_type(name, words)
+        return known_type(name, words)
 
     def _enumeration(self, node: Node, head: str) -> CType:
         body = node.child_by_field_name("body")
@@ -251,7 +251,7 @@ class Declarations:
             )
 
 
-def _known_type(name: str, words: str) -> CType:
+def known_type(name: str, words: str) -> CType:
     """The type that ``name`` means everywhere, in the user's ``words``."""
     if name == "void":
         return CType(text=name, kind=TypeKind.VOID, size=0)
@@ -275,7 +275,7 @@ def _known_type(name: str, words: str) -> CType:
         return CType(text=name, kind=TypeKind.POINTER, size=8)
     if name in _COMPLEX_NAMES:
         part = _COMPLEX_NAMES[name]
-        return complex_of(_known_type(part, part), f"{part} _Complex")
+        return complex_of(known_type(part, part), f"{part} _Complex")
     if name in _UNCALLABLE:
         return CType(text=name, kind=TypeKind.OTHER, size=_UNCALLABLE[name])
     # Unknown: good enough to point to, and refused when it is passed by value.
@@ -303,7 +303,6 @@ def _canonical(words: str) -> str:
 
 def _pointer_to(base: CType) -> CType:
     function = base.function if _is_function(base) else None
-    plain = _canonical(base.text)
     space = "" if base.text.endswith("*") else " "
     text = f"{base.text}{space}*"
     if function and not base.text:
@@ -313,7 +312,8 @@ def _pointer_to(base: CType) -> CType:
         text=text,
         kind=TypeKind.POINTER,
         size=8,
-        is_text=plain in _CHARACTERS,
+        is_text=_canonical(base.text) in _CHARACTERS,
+        is_typed=bool(function) or (base.kind not in (TypeKind.VOID, TypeKind.OTHER) and base.size != 1),
         target=base,
         function=function,
     )
@@ -347,8 +347,8 @@ def _is_array(kind: CType) -> bool:
 def _is_built(kind: CType) -> bool:
     """Whether the size and all parts of values of the type are known."""
     if kind.kind is TypeKind.AGGREGATE:
-        return bool(kind.members) and not kind.is_wide
-    return kind.kind not in (TypeKind.OTHER, TypeKind.VOID) and not kind.is_wide
+        return bool(kind.members)
+    return kind.kind not in (TypeKind.OTHER, TypeKind.VOID)
 
 
 def _laid_out(head: str, fields: list[tuple[str, CType]], *, union: bool) -> CType:

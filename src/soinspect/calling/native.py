@@ -84,7 +84,7 @@ def call_native(request: CallRequest, facts: NativeFacts, environment: CallEnvir
 def _descriptions(
     request: CallRequest, symbols: Sequence[ExplainedSymbol], environment: CallEnvironment
 ) -> Iterator[Described]:
-    """What is known of functions and variables: what the user declared, debug information, and headers say."""
+    """What is known of functions and variables: what the user declared, debug information, headers, and names say."""
     # Most calls need no reader of declarations.
     declared: dict[str, Signature] = {}
     headers: list[Header] = []
@@ -117,12 +117,22 @@ def _descriptions(
             next((declared[n] for n in _names(symbol) if n in declared), None),
             recorded.functions.get(key),
             *(header.functions.get(name) for header in headers),
+            _told_by(name),
         )
         known = [signature for signature in sources if signature]
         differing = _differing(known) if len(known) > 1 else []
         lacking = [f"{header.name} {header.why_without(name)}" for header in headers if name not in header.functions]
         disagreement = (f"the prototypes disagree: {'; '.join(differing)}",) if differing else ()
         yield Described(prototype=known[0] if known else None, variable=None, notes=(*damage, *lacking, *disagreement))
+
+
+def _told_by(name: str) -> Signature | None:
+    """The prototype that a mangled name tells."""
+    if not name.startswith("_Z"):
+        return None
+    from soinspect.calling.mangled import prototype_of
+
+    return prototype_of(name)
 
 
 def _differing(known: Sequence[Signature]) -> list[str]:

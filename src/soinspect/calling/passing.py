@@ -44,8 +44,19 @@ def passes_wide() -> bool:
 
 
 def is_in_x87(kind: CType) -> bool:
-    """Whether results of the type come back in x87 registers; as arguments they lie in memory."""
-    return any(leaf.kind is TypeKind.EXTENDED for _, leaf in kind.leaves())
+    """Whether results of the type come back in x87 registers; as arguments they lie in memory.
+
+    Those are a long double alone, and a complex number of two: a structure of two is too large for registers.
+    """
+    leaves = list(islice(kind.leaves(), kind.size))
+    return all(leaf.kind is TypeKind.EXTENDED for _, leaf in leaves) and (
+        kind.is_complex or kind.size <= _LARGEST_IN_REGISTERS
+    )
+
+
+def is_aligned(kind: CType) -> bool:
+    """Whether copies of the value on the stack lie at multiples of 16, as wide numbers that are not packed do."""
+    return kind.is_wide and not any(offset % leaf.size for offset, leaf in kind.leaves())
 
 
 def pieces_of(kind: CType) -> tuple[Piece, ...] | None:
@@ -54,14 +65,15 @@ def pieces_of(kind: CType) -> tuple[Piece, ...] | None:
 
 
 def _pieces_on_x86_64(kind: CType) -> tuple[Piece, ...] | None:
-    if kind.size > _LARGEST_IN_REGISTERS or is_in_x87(kind):
+    if kind.size > _LARGEST_IN_REGISTERS:
         return None
     classes = [protocol.VECTOR] * -(-kind.size // _WORD)
     for offset, leaf in kind.leaves():
-        if offset % leaf.size:
-            return None  # packed
+        if offset % leaf.size or leaf.kind is TypeKind.EXTENDED:
+            return None  # packed, or of a class that no argument may have
         if leaf.kind is not TypeKind.FLOAT:
-            classes[offset // _WORD] = protocol.INTEGER
+            for word in range(offset // _WORD, -(-(offset + leaf.size) // _WORD)):
+                classes[word] = protocol.INTEGER
     return _words(kind.size, classes)
 
 

@@ -13,6 +13,7 @@ from soinspect.calling.arguments import Argument, encode_scalar, parse_step
 from soinspect.calling.cgotypes import holds_go_memory
 from soinspect.calling.typed import check_untyped, fit_arguments, result_room
 from soinspect.calling.worker import protocol
+from soinspect.demangle.cxxname import read_function
 from soinspect.errors import UsageError
 from soinspect.kinds.catalogue import Convention, convention_of
 from soinspect.model.calling import CallRequest, NativeFacts
@@ -24,11 +25,14 @@ _FUNCTIONS = (SymbolType.FUNC, SymbolType.IFUNC)
 _VARIABLES = (SymbolType.OBJECT, SymbolType.TLS, SymbolType.COMMON)
 _CODE_SECTIONS = (".text", ".plt", ".init", ".fini")
 _VERBS = {protocol.READ: "reading", protocol.ASSIGN: "assigning to"}
+_WORD = re.compile(r"\w+")
 _ABI_TAG = re.compile(r"\[abi:\w+\]")
 _NEAR = 3
+_SHOWN_CHOICES = 5
 _MAX_NAMES = 20_000  # above this the search for near names takes seconds
 _MAX_READ = 4096
 _UNKNOWN_SIZE = 8
+_NO_OBJECT = "called without an object: its name does not tell whether it is a member function, which needs one first"
 _CGOCHECK = "called with GODEBUG=cgocheck=0, for Go's runtime otherwise refuses to return memory of its own to C"
 
 
@@ -172,12 +176,21 @@ def _with_types(planned: PlannedAction, described: Mapping[str, Described]) -> P
     if known is None or known.prototype is None or planned.convention:
         check_untyped(planned.arguments)
         return replace(planned, notes=known.notes if known else ())
-    prototype = known.prototype
+    prototype, notes = known.prototype, known.notes
+    untold = [parameter.type.text for parameter in prototype.parameters if parameter.type.kind is TypeKind.UNTOLD]
+    if untold:
+        notes = (*notes, f"passed as written: {', '.join(untold)}, of which its name does not tell what it is")
+    if prototype.this and len(planned.arguments) == len(prototype.parameters) + 1:
+        prototype = prototype.as_member()
+    elif prototype.this:
+        notes = (*notes, _NO_OBJECT)
     planned.action.result_room = result_room(prototype.returns, prototype.text)
     arguments = fit_arguments(planned.arguments, prototype)
     planned.action.arguments = tuple(argument.wire for argument in arguments)
-    planned.action.followed = tuple(returned_at(prototype.returns, at) for at in text_places(prototype.returns))
-    notes = (*known.notes, _CGOCHECK) if holds_go_memory(prototype) else known.notes
+    if prototype.returns.kind is not TypeKind.UNTOLD:
+        planned.action.followed = tuple(returned_at(prototype.returns, at) for at in text_places(prototype.returns))
+    if holds_go_memory(prototype):
+        notes = (*notes, _CGOCHECK)
     return replace(planned, arguments=arguments, prototype=prototype, notes=notes)
 
 
@@ -206,31 +219,45 @@ def find_symbol(path: str, wanted: str, symbols: list[ExplainedSymbol]) -> Expla
     if len(found) == 1:
         return found[0]
     if found:
-        choices = ", ".join(sorted(s.symbol.versioned_name for s in found)[:_NEAR])
-        raise UsageError(f"{path}: {wanted!r} is ambiguous: {choices}, ...; give the raw name")
+        choices = sorted(_with_raw_name(s) for s in found)
+        more = f" and {len(choices) - _SHOWN_CHOICES} more" if len(choices) > _SHOWN_CHOICES else ""
+        raise UsageError(
+            f"{path}: {wanted!r} is ambiguous: {', '.join(choices[:_SHOWN_CHOICES])}{more}; give the name with its "
+            "parameters, or the raw one"
+        )
     near = _near(wanted, symbols)
     hint = f"; near names: {', '.join(near)}" if near else "; soinspect symbols --exports lists what it has"
     raise UsageError(f"{path} exports no symbol {wanted!r}{hint}")
 
 
+def _with_raw_name(symbol: ExplainedSymbol) -> str:
+    readable, raw = symbol.explained.text, symbol.symbol.versioned_name
+    return raw if readable == symbol.symbol.name else f"{readable} ({raw})"
+
+
 def _near(wanted: str, symbols: list[ExplainedSymbol]) -> list[str]:
     """A few names that may be meant: those that ``wanted`` is a whole word of, as ``f`` of ``ns::f<int>``."""
     word = re.compile(rf"(?<!\w){re.escape(wanted)}(?!\w)")
-    within = sorted({name for s in symbols if word.search(name := _short_names(s)[0])}, key=len)
+    like = [s for s in symbols if wanted in s.explained.text]
+    within = sorted({name for s in like if word.search(name := _short_names(s)[0])}, key=len)
     if within or len(symbols) > _MAX_NAMES:
         return within[:_NEAR]
-    names_there = {name for s in symbols for name in (*_raw_names(s), *_readable_names(s), *_short_names(s))}
+    names_there = {name for s in symbols for name in (*_raw_names(s), s.explained.text, *_short_names(s))}
     return get_close_matches(wanted, names_there, n=_NEAR)
 
 
 def _matches(wanted: str, symbols: list[ExplainedSymbol]) -> list[ExplainedSymbol]:
     """The symbols of this name, by the strictest reading that has any; one alone where a default version decides."""
-    for names in (_raw_names, _readable_names, _short_names):
-        found = list({s.symbol.value: s for s in symbols if wanted in names(s)}.values())
-        default = [s for s in found if s.symbol.default_version or s.symbol.version is None]
-        if found:
-            return default if len(default) == 1 else found
-    return []
+    found = [s for s in symbols if wanted in _raw_names(s)] or [s for s in symbols if wanted == s.explained.text]
+    if not found:
+        # Short names take long to make, and may be written with other spaces.
+        word = (_WORD.findall(wanted) or [wanted])[-1]
+        like = (s for s in symbols if word in s.explained.text)
+        wanted = wanted.replace(" ", "")
+        found = [s for s in like if any(wanted == name.replace(" ", "") for name in _short_names(s))]
+    found = list({s.symbol.value: s for s in found}.values())
+    default = [s for s in found if s.symbol.default_version or s.symbol.version is None]
+    return default if len(default) == 1 else found
 
 
 def _raw_names(symbol: ExplainedSymbol) -> tuple[str, ...]:
@@ -240,14 +267,18 @@ def _raw_names(symbol: ExplainedSymbol) -> tuple[str, ...]:
     return (plain.name, f"{plain.name}@{plain.version}", f"{plain.name}@@{plain.version}")
 
 
-def _readable_names(symbol: ExplainedSymbol) -> tuple[str, ...]:
-    return (symbol.explained.text,)
-
-
 def _short_names(symbol: ExplainedSymbol) -> tuple[str, ...]:
-    """The demangled name without parameters, and without ABI tags: ``ns::f`` of ``ns::f[abi:cxx11](int)``."""
-    short = symbol.explained.text.partition("(")[0]
-    return (short, _ABI_TAG.sub("", short), _ABI_TAG.sub("", symbol.explained.text))
+    """The demangled name without result and parameters, and without ABI tags: ``ns::f`` of ``ns::f[abi:cxx11](int)``.
+
+    With parameters, but without the result that the names of templates have, it is short enough, too.
+    """
+    text = symbol.explained.text
+    function = read_function(text) if symbol.symbol.name.startswith("_Z") else None
+    if function is None:
+        short = text.partition("(")[0]
+        return (short, _ABI_TAG.sub("", short), _ABI_TAG.sub("", text))
+    short, whole = function.full_name, text.removeprefix(function.result).lstrip()
+    return (short, whole, _ABI_TAG.sub("", short), _ABI_TAG.sub("", whole), _ABI_TAG.sub("", text))
 
 
 def _action(wanted: str, symbol: ExplainedSymbol) -> protocol.Action:

@@ -68,6 +68,9 @@ def report_return(
     check = next((e for e in events if e.kind == protocol.CONVENTION), None)
     if prototype and not check and (prototype.returns.is_wide or prototype.returns.kind in _VECTORS):
         shown, detail = None, f"{prototype.text}: where it returns its value cannot be read on this machine"
+    elif prototype and prototype.returns.kind is TypeKind.UNTOLD:
+        shown, unknown = _untyped(value, vectors[0], followed.get(0, b""), convention)
+        detail = f"{prototype.text} (from {prototype.source}); {unknown}"
     elif prototype:
         kind = prototype.returns
         pointed_to = {at: followed.get(returned_at(kind, at), b"") for at in text_places(kind)}
@@ -101,7 +104,7 @@ def report_return(
         step=step,
         outcome=outcome,
         value=shown,
-        type=prototype.returns.text if prototype else None,
+        type=(prototype.returns.text or None) if prototype else None,
         detail=detail,
         seconds=seconds,
         abi=abi,

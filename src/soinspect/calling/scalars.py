@@ -7,6 +7,7 @@ import struct
 from difflib import get_close_matches
 
 from soinspect.calling.arguments import INTEGER, NAME, Argument
+from soinspect.calling.passing import passes_wide
 from soinspect.calling.values import quoted_c_string
 from soinspect.calling.worker import protocol
 from soinspect.errors import UsageError
@@ -36,16 +37,17 @@ def fit_scalar(argument: Argument, wanted: CType, where: str) -> Argument:
             raise UsageError(f"{argument.text} does not fit into {wanted.text}: {where}") from None
         return Argument(text=argument.text, kind=protocol.VECTOR, value=packed.ljust(8, b"\0"))
     if wanted.kind is TypeKind.POINTER and kind in (protocol.INTEGER, protocol.BYTES, protocol.CALLBACK):
+        if wanted.is_typed and _is_text(argument):
+            raise UsageError(f"{argument.text} is a text, which {wanted.text} does not lead to: {where}")
+        return argument
+    if wanted.kind is TypeKind.UNTOLD:
+        if kind == protocol.LITERAL or _is_text(argument):
+            raise UsageError(f"{argument.text}: what {wanted.text} is, its name does not tell; --sig can: {where}")
         return argument
     is_integer = kind == protocol.INTEGER or INTEGER.fullmatch(argument.text)
     if wanted.kind is TypeKind.EXTENDED and (is_integer or kind == protocol.VECTOR):
-        from soinspect.calling.extended import extended_bytes
-
         text = str(_integer_of(argument)) if is_integer else argument.text.rpartition(":")[2]
-        try:
-            return Argument(text=argument.text, kind=protocol.ALIGNED, value=extended_bytes(text))
-        except OverflowError:
-            raise UsageError(f"{argument.text} does not fit into {wanted.text}: {where}") from None
+        return Argument(text=argument.text, kind=protocol.ALIGNED, value=_extended(text, wanted, where))
     if wanted.kind in (TypeKind.INTEGER, TypeKind.BOOLEAN) and is_integer:
         number = _integer_of(argument)
         _check_range(argument.text, number, wanted, where)
@@ -56,12 +58,28 @@ def fit_scalar(argument: Argument, wanted: CType, where: str) -> Argument:
     raise UsageError(f"{argument.text} cannot be passed as {wanted.text}: {where}")
 
 
+def _extended(text: str, wanted: CType, where: str) -> bytes:
+    """The long double that a text stands for."""
+    from soinspect.calling.extended import extended_bytes
+
+    if not passes_wide():
+        raise UsageError(f"{wanted.text} is passed on x86-64 only: {where}")
+    try:
+        return extended_bytes(text)
+    except OverflowError:
+        raise UsageError(f"{text} does not fit into {wanted.text}: {where}") from None
+
+
 def _integer_of(argument: Argument) -> int:
     """The integer that is meant, which may have more than 64 bits."""
     if INTEGER.fullmatch(argument.text):
         return int(argument.text, 0)
     assert isinstance(argument.value, int)  # noqa: S101
     return argument.value - _WORD if _SIGNED.match(argument.text) and argument.value >= _WORD >> 1 else argument.value
+
+
+def _is_text(argument: Argument) -> bool:
+    return argument.text.startswith(('"', "str:"))
 
 
 def _check_range(text: str, number: int, wanted: CType, where: str) -> None:
@@ -132,7 +150,7 @@ def scalar_text(kind: CType, data: bytes, pointed_to: bytes = b"") -> str | None
         return str(integer - (1 << (8 * kind.size)) if kind.signed and integer >> (8 * kind.size - 1) else integer)
     if kind.kind is TypeKind.FLOAT:
         return repr(struct.unpack_from("<f" if kind.size == 4 else "<d", data)[0])
-    if kind.kind is TypeKind.EXTENDED:
+    if kind.kind is TypeKind.EXTENDED and passes_wide():
         from soinspect.calling.extended import extended_text  # few need what it needs
 
         return extended_text(data)

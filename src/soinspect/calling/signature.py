@@ -40,6 +40,11 @@ def parse_signature(text: str) -> Signature:
 def differences(one: Signature, other: Signature) -> tuple[str, ...]:
     """Where two prototypes of a function disagree for a caller; names and spelling do not matter."""
     found = []
+    # Whether a function takes an object is not a difference where one source does not tell.
+    if len(one.parameters) < len(other.parameters):
+        one = one.as_member()
+    elif len(other.parameters) < len(one.parameters):
+        other = other.as_member()
     if len(one.parameters) != len(other.parameters) and one.prototyped and other.prototyped:
         found.append(f"{len(one.parameters)} parameters in {one.source}, {len(other.parameters)} in {other.source}")
     if one.variadic != other.variadic:
@@ -51,7 +56,7 @@ def differences(one: Signature, other: Signature) -> tuple[str, ...]:
     )
     for what, a, b in pairs:
         differ_as_callbacks = a.function and b.function and not _are_called_alike(a.function, b.function)
-        if _shape(a) != _shape(b) or differ_as_callbacks:
+        if _differ(a, b) or differ_as_callbacks:
             found.append(f"{what} is {a.text} in {one.source}, {b.text} in {other.source}")
         elif a.members and b.members and _layout(a) != _layout(b):
             found.append(f"{what} is {a.text} in {one.source}, {b.text} of another layout in {other.source}")
@@ -63,11 +68,17 @@ def _shape(kind: CType) -> tuple[TypeKind, int, bool]:
     return kind.kind, size, kind.signed and kind.kind is TypeKind.INTEGER
 
 
+def _differ(one: CType, other: CType) -> bool:
+    """Whether values travel in different ways, as far as both sources tell."""
+    return TypeKind.UNTOLD not in (one.kind, other.kind) and _shape(one) != _shape(other)
+
+
 def _are_called_alike(one: Signature, other: Signature) -> bool:
     """Whether callbacks of both types are called in the same way. What is pointed to is not compared."""
-    shapes = [[_shape(parameter.type) for parameter in it.parameters] for it in (one, other)]
+    listed = [[parameter.type for parameter in it.parameters] for it in (one, other)]
     is_vague = not (one.prototyped and other.prototyped)
-    return _shape(one.returns) == _shape(other.returns) and (is_vague or shapes[0] == shapes[1])
+    are_alike = len(listed[0]) == len(listed[1]) and not any(map(_differ, *listed))
+    return not _differ(one.returns, other.returns) and (is_vague or are_alike)
 
 
 def _layout(kind: CType) -> list[tuple[int, tuple[TypeKind, int, bool]]]:

@@ -30,7 +30,8 @@ def fit_arguments(arguments: tuple[Argument, ...], prototype: Signature) -> tupl
     if prototype.prototyped and (len(arguments) < expected or (len(arguments) > expected and not prototype.variadic)):
         least = "at least " if prototype.variadic else ""
         plural = "" if expected == 1 else "s"
-        raise UsageError(f"{prototype.text} takes {least}{expected} argument{plural}, not {len(arguments)}")
+        first = ", and one in front if it is a member function, the address of its object" if prototype.this else ""
+        raise UsageError(f"{prototype.text} takes {least}{expected} argument{plural}{first}, not {len(arguments)}")
     pairs = enumerate(zip(arguments, prototype.parameters, strict=False), 1)
     fitted = [_fit(a, p.type, f"parameter {p.name or number} of {prototype.text}") for number, (a, p) in pairs]
     return (*fitted, *(_promote(argument) for argument in arguments[expected:]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+from soinspect.comparing.tailpadding import end_of, may_hold_members_of_others, tail_start
 from soinspect.dwarf.declare import type_text
 from soinspect.model.finding import Severity
 from soinspect.model.prototype import Aggregate, Enumeration, Member, Prototypes
@@ -75,14 +76,8 @@ def aggregate_changes(
             evidence=_summary(gone, fresh, moved),
             shift=not (gone or fresh or retyped or renamed),
         )
-    elif fresh and grown_only:
-        yield LayoutChange(
-            rule="dwarf.member-added",
-            severity_by_value=Severity.COMPATIBLE,
-            severity_by_pointer=Severity.COMPATIBLE,
-            after=_named(new_side, fresh),
-            evidence="it fills a hole",
-        )
+    elif fresh and not (gone or moved or retyped):
+        yield from _filled(old_side, old, new_side, fresh)
     if gone:
         places = {_place(member) for member in gone}
         instead = [member for member in fresh if _place(member) in places]
@@ -102,6 +97,26 @@ def aggregate_changes(
         before_text, after_text = (_bytes(it.alignment) if it.alignment else "its natural one" for it in (old, new))
         yield _breaking("dwarf.alignment-changed", before_text, after_text)
     yield from _class_changes(old_side, old, new_side, new)
+
+
+def _filled(old_side: Prototypes, old: Aggregate, new_side: Prototypes, fresh: list[Member]) -> Iterator[LayoutChange]:
+    """New members in bytes that were unused: harmless, unless others may have put theirs there."""
+    start = tail_start(old_side, old)
+    in_tail: list[Member] = []
+    if may_hold_members_of_others(old_side, old):
+        in_tail = [member for member in fresh if (end := end_of(new_side, member)) is not None and end > start]
+    within = [member for member in fresh if member not in in_tail]
+    if in_tail:
+        why = "a class derived from it may keep its own first member in these bytes"
+        yield _breaking("dwarf.tail-padding-filled", None, _named(new_side, in_tail), why)
+    if within:
+        yield LayoutChange(
+            rule="dwarf.member-added",
+            severity_by_value=Severity.COMPATIBLE,
+            severity_by_pointer=Severity.COMPATIBLE,
+            after=_named(new_side, within),
+            evidence="it fills a hole",
+        )
 
 
 def _bytes(size: int | None) -> str:

@@ -8,11 +8,13 @@ from typing import Protocol
 from soinspect.dwarf.constants import At, Tag
 from soinspect.dwarf.entry import Entry, Place
 from soinspect.dwarf.expressions import constant
+from soinspect.dwarf.index import Index
 from soinspect.model.prototype import (
     Aggregate,
     AggregateKind,
     Base,
     CallingConvention,
+    Language,
     Member,
     VirtualMethod,
 )
@@ -25,7 +27,10 @@ AGGREGATES: dict[int, AggregateKind] = {
 }
 _PURE = 2
 _DEFAULTED_IN_CLASS = 1
-_REFERENCES = {Tag.REFERENCE_TYPE: "copy constructor", Tag.RVALUE_REFERENCE_TYPE: "move constructor"}
+_PUBLIC, _PRIVATE = 1, 3
+_ASSIGNMENT = "operator="
+_COPY, _MOVE = "copy constructor", "move constructor"
+_REFERENCES = {Tag.REFERENCE_TYPE: _COPY, Tag.RVALUE_REFERENCE_TYPE: _MOVE}
 _MAX_CHAIN = 16
 
 
@@ -45,6 +50,8 @@ class Parts:
         self.virtual_methods: list[Entry] = []
         self.user_provided: list[str] = []
         self.variants = False
+        self.constructed = False
+        self.copied_by_assignment = False
 
     @property
     def outline(self) -> Hashable:
@@ -71,7 +78,16 @@ class Parts:
             convention=None if convention is None else CallingConvention(convention),
             user_provided=tuple(dict.fromkeys(self.user_provided)),
             variants=self.variants,
+            plain=self._is_plain(entry),
         )
+
+    def _is_plain(self, entry: Entry) -> bool:
+        otherwise = _PRIVATE if entry.tag == Tag.CLASS_TYPE else _PUBLIC
+        named = (member for member in self.members if not member.flag(At.ARTIFICIAL))
+        hidden = any((member.number(At.ACCESSIBILITY) or otherwise) != _PUBLIC for member in named)
+        special = self.constructed or self.copied_by_assignment or "destructor" in self.user_provided
+        # Rust hides members too, and nothing is derived from its structures.
+        return not (hidden or special) or Index.language(entry.unit) is Language.RUST
 
 
 def read_aggregate(entry: Entry) -> Parts:
@@ -97,7 +113,7 @@ def read_aggregate(entry: Entry) -> Parts:
                 parts.variants = True
             case Tag.SUBPROGRAM:
                 name = info.name_at(unit, abbreviation, at, At.NAME)
-                special = name is None or name == own_name or name.startswith("~")
+                special = name is None or name in (own_name, _ASSIGNMENT) or name.startswith("~")
                 if special or At.VIRTUALITY in abbreviation.forms:
                     _add_method(parts, info.entry(unit, position), own_name, entry.place)
             case _:
@@ -171,19 +187,29 @@ def _base(types: Types, entry: Entry) -> Base:
 def _add_method(parts: Parts, entry: Entry, own_name: str, owner: Place) -> None:
     if entry.number(At.VIRTUALITY):
         parts.virtual_methods.append(entry)
-    provided = not entry.flag(At.ARTIFICIAL) and not entry.flag(At.DELETED)
+    name = entry.text(At.NAME) or ""
+    artificial = entry.flag(At.ARTIFICIAL)
+    if name == own_name:
+        # With C++20 a constructor that is only declared counts; one that compilers add runs what initialises members.
+        parts.constructed = parts.constructed or not artificial or not _written_parameters(entry)
+    provided = not artificial and not entry.flag(At.DELETED)
     if provided and entry.number(At.DEFAULTED) != _DEFAULTED_IN_CLASS:
-        name = entry.text(At.NAME) or ""
         if name.startswith("~"):
             parts.user_provided.append("destructor")
         elif name == own_name:
             parts.user_provided += filter(None, [_kind_of_constructor(entry, owner)])
+        elif name == _ASSIGNMENT:
+            parts.copied_by_assignment = parts.copied_by_assignment or _kind_of_constructor(entry, owner) == _COPY
+
+
+def _written_parameters(entry: Entry) -> list[Entry]:
+    parameters = (child for child in entry.children() if child.tag == Tag.FORMAL_PARAMETER)
+    return [parameter for parameter in parameters if not parameter.flag(At.ARTIFICIAL)]
 
 
 def _kind_of_constructor(entry: Entry, owner: Place) -> str | None:
-    """What a constructor is, if it takes a reference to its own class and nothing else."""
-    parameters = [child for child in entry.children() if child.tag == Tag.FORMAL_PARAMETER]
-    written = [parameter for parameter in parameters if not parameter.flag(At.ARTIFICIAL)]
+    """What a constructor, or an assignment, is, if it takes a reference to its own class and nothing else."""
+    written = _written_parameters(entry)
     reference = written[0].reference(At.TYPE) if len(written) == 1 else None
     if reference is None or reference.tag not in _REFERENCES:
         return None

@@ -37,6 +37,10 @@ _SIGNED = frozenset({Encoding.SIGNED, Encoding.SIGNED_CHAR})
 _INTEGERS = _SIGNED | {Encoding.UNSIGNED, Encoding.UNSIGNED_CHAR, Encoding.UTF}
 _CHARACTERS = frozenset({Encoding.SIGNED_CHAR, Encoding.UNSIGNED_CHAR})
 _EXTENDED = ("long double", "_Float64x")  # others of 16 bytes have another format
+_UNSPECIFIED = {
+    "void": CType(text="void", kind=TypeKind.VOID, size=0),
+    "decltype(nullptr)": CType(text="", kind=TypeKind.POINTER, size=8, is_typed=True),
+}
 _PLAIN_CONVENTIONS = (None, CallingConvention.NORMAL, CallingConvention.PASS_BY_VALUE)
 
 
@@ -101,23 +105,15 @@ class _Types:
         found = self._side.types[index]
         size = self._side.size_of(index) or 0
         match found:
-            case UnspecifiedType(name="void"):
-                return CType(text="void", kind=TypeKind.VOID, size=0)
+            case UnspecifiedType(name=name) if name in _UNSPECIFIED:
+                return _UNSPECIFIED[name]
             case BaseType(encoding=Encoding.COMPLEX_FLOAT):
                 name = found.name.replace("complex", "").strip()
                 return complex_of(_number(name, Encoding.FLOAT, size // 2), found.name)
             case BaseType(encoding=encoding):
                 return _number(found.name, encoding, size)
             case DerivedType(derivation=derivation) if not derivation.qualifies:
-                led_to = self._led_to(found)
-                return CType(
-                    text="",
-                    kind=TypeKind.POINTER,
-                    size=size,
-                    is_text=self._is_text(found),
-                    target=led_to,
-                    function=led_to.function if led_to else None,
-                )
+                return self._pointer(found, size)
             case DerivedType(target=target) | Typedef(target=target, alignment=None):
                 return self._read(target, depth + 1)
             case Enumeration(underlying=underlying, enumerators=named):
@@ -146,6 +142,29 @@ class _Types:
             variadic=found.variadic,
             source="DWARF",
             prototyped=found.prototyped,
+        )
+
+    def _pointer(self, pointer: DerivedType, size: int) -> CType:
+        target = self._side.types[pointer.target]
+        for _ in range(_MAX_DEPTH):
+            if not isinstance(target, Typedef | DerivedType) or (
+                isinstance(target, DerivedType) and not target.derivation.qualifies
+            ):
+                break
+            target = self._side.types[target.target]
+        is_text = isinstance(target, BaseType) and target.encoding in _CHARACTERS and target.size == 1
+        is_untyped = isinstance(target, UnspecifiedType) or (
+            isinstance(target, BaseType | Enumeration) and target.size == 1
+        )
+        led_to = self._led_to(pointer)
+        return CType(
+            text="",
+            kind=TypeKind.POINTER,
+            size=size,
+            is_text=is_text,
+            is_typed=not is_untyped,
+            target=led_to,
+            function=led_to.function if led_to else None,
         )
 
     def _led_to(self, pointer: DerivedType) -> CType | None:
@@ -180,20 +199,10 @@ class _Types:
         for name, offset, index in parts:
             kind = self.of(index, depth + 1)
             is_built = kind.members if kind.kind is TypeKind.AGGREGATE else kind.kind is not TypeKind.OTHER
-            if not is_built or not kind.size or offset + kind.size > size or kind.is_wide:
+            if not is_built or not kind.size or offset + kind.size > size:
                 return ()
             members.append(CMember(name=name, offset=offset, type=kind))
         return tuple(members)
-
-    def _is_text(self, pointer: DerivedType) -> bool:
-        target = self._side.types[pointer.target]
-        for _ in range(_MAX_DEPTH):
-            if not isinstance(target, Typedef | DerivedType) or (
-                isinstance(target, DerivedType) and not target.derivation.qualifies
-            ):
-                break
-            target = self._side.types[target.target]
-        return isinstance(target, BaseType) and target.encoding in _CHARACTERS and target.size == 1
 
 
 def _obstacle(aggregate: Aggregate) -> str:

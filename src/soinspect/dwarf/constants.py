@@ -48,6 +48,7 @@ class Tag(IntEnum):
     ATOMIC_TYPE = 0x47
     SKELETON_UNIT = 0x4A
     IMMUTABLE_TYPE = 0x4B
+    GNU_FORMAL_PARAMETER_PACK = 0x4108
 
 
 class At(IntEnum):
@@ -70,6 +71,7 @@ class At(IntEnum):
     PROTOTYPED = 0x27
     UPPER_BOUND = 0x2F
     ABSTRACT_ORIGIN = 0x31
+    ACCESSIBILITY = 0x32
     ARTIFICIAL = 0x34
     CALLING_CONVENTION = 0x36
     COUNT = 0x37

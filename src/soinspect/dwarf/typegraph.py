@@ -235,13 +235,22 @@ def _parameters(origins: list[Entry]) -> Iterator[Entry]:
             described = following
     taken: set[Place] = set()
     if described is not origins[0]:
-        children = [child for child in origins[0].children() if child.tag == _PARAMETER]
+        children = [child for child in _unpacked(origins[0]) if child.tag == _PARAMETER]
         taken = {origin.place for child in children for origin in child.origins()}
-    for child in described.children():
+    for child in _unpacked(described):
         if child.tag in (_PARAMETER, _ELLIPSIS):
             added = described is not origins[0] and child.flag(At.ARTIFICIAL)
             if not added or child.place in taken:
                 yield child
+
+
+def _unpacked(entry: Entry) -> Iterator[Entry]:
+    """The children of a function, those of a template's parameter pack among them."""
+    for child in entry.children():
+        if child.tag == Tag.GNU_FORMAL_PARAMETER_PACK:
+            yield from child.children()
+        else:
+            yield child
 
 
 def _base_type(entry: Entry) -> BaseType:

@@ -32,10 +32,13 @@ _PRIVATE = "GLIBC_PRIVATE"
 Find = Callable[[str], tuple[Dependency, Loaded | None]]
 
 
-def hints_for(unresolved: Sequence[str], scope: Sequence[Loaded], find: Find) -> Iterator[SymbolHint]:
+def hints_for(
+    unresolved: Sequence[str], scope: Sequence[Loaded], find: Find, local: Sequence[Loaded] = ()
+) -> Iterator[SymbolHint]:
     """Hints for the first unresolved symbols.
 
-    ``scope`` are the objects that were searched, the program first; ``find`` gives the library that a name stands for.
+    ``scope`` are the objects that were searched, the program first; ``find`` gives the library that a name stands for;
+    ``local`` are objects that are loaded and out of scope.
     """
     wanted = list(dict.fromkeys(unresolved))[:_MAX_HINTS]
     if not wanted:
@@ -47,7 +50,8 @@ def hints_for(unresolved: Sequence[str], scope: Sequence[Loaded], find: Find) ->
         twins = exports.twins(name)
         hidden_in = None if versions else next((it.path for it in scope if _hides(it, name)), None)
         library = None
-        if not (versions or twins or hidden_in):
+        kept = next((it for it in local if it.exports(name, None)), None)
+        if not (versions or twins or hidden_in or kept):
             if others is None:
                 others = [(it, _Exports([found])) for it in _OF_THE_COMPILER if (found := find(it)[1])]
             library = next((it for it, has in others if {*has.versions.get(name, ())} - {_PRIVATE}), None)
@@ -58,6 +62,8 @@ def hints_for(unresolved: Sequence[str], scope: Sequence[Loaded], find: Find) ->
             versions=tuple(dict.fromkeys(versions)),
             twins=tuple(sorted(twins)[:_FEW]),
             library=library,
+            local_in=kept.path if kept else None,
+            opened=list(kept.chain())[-1].path if kept else None,
         )
 
 

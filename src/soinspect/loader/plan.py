@@ -216,6 +216,8 @@ def _plan(process: Process, scope: Sequence[Loaded], users: Sequence[Loaded]) ->
     bindings = tuple(bindings_of(bound, process.libc))
     unresolved = [it for it in bindings if it.unresolved]
     static = {it.provider for it in bound if it.reference.static_tls}
+    searched = list(dict.fromkeys(scope))
+    local = [it for it in process.objects if it not in searched]
     return LoadPlan(
         path=users[0].path,
         libc=process.libc,
@@ -227,7 +229,7 @@ def _plan(process: Process, scope: Sequence[Loaded], users: Sequence[Loaded]) ->
         versions=tuple(_versions(process, users)) if process.libc is Libc.GLIBC else (),
         interpositions=tuple(interpositions_of(bound)),
         copies=tuple(_copies(process.objects)),
-        hints=tuple(hints_for([it.symbol for it in unresolved], list(dict.fromkeys(scope)), process.find)),
+        hints=tuple(hints_for([it.symbol for it in unresolved], searched, process.find, local)),
         unknown=tuple(
             f"{user.path}: {anomaly.where} {anomaly.what}"
             for user in users

@@ -148,7 +148,8 @@ class SymbolHint:
 
     ``hidden_in`` is an object that defines it without exporting it; ``versions`` are those in which it is exported;
     ``twins`` are exported names that are the same thing under another linkage or string ABI, or look alike.
-    ``library`` is a library of the C or C++ implementation that is not loaded, and exports it.
+    ``library`` is a library of the C or C++ implementation that is not loaded, and exports it. ``local_in`` is an
+    object that exports it and came with an earlier plugin, ``opened``: RTLD_LOCAL keeps it from the later ones.
     """
 
     symbol: str
@@ -156,6 +157,8 @@ class SymbolHint:
     versions: tuple[str, ...]
     twins: tuple[str, ...]
     library: str | None
+    local_in: str | None = None
+    opened: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -264,6 +264,8 @@ class Aggregate:
     compiler's word on how values are passed (clang), ``user_provided`` names the destructor and the copy and move
     constructors that the class has of its own: any of them makes values travel by address (Itanium C++ ABI 3.1.1).
     ``variants`` tells a type whose members depend on a discriminant (Rust enumerations): those are not listed.
+    ``plain`` is False where constructors, a copy assignment or members that are not public make it no POD of C++03,
+    whatever its members, bases and virtual methods are (Itanium C++ ABI 1.1, "POD for the purpose of layout").
     """
 
     kind: AggregateKind
@@ -276,6 +278,7 @@ class Aggregate:
     convention: CallingConvention | None = None
     user_provided: tuple[str, ...] = ()
     variants: bool = False
+    plain: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from soinspect.model.prototype import Enumerator
@@ -14,7 +14,8 @@ _WORD = 8
 class TypeKind(StrEnum):
     """How a value of a type travels in a call (System V ABI for x86-64, 3.2.3; AAPCS64, 6.8).
 
-    ``EXTENDED`` is the long double of x86-64: 80 bits in 16 bytes.
+    ``EXTENDED`` is the long double of x86-64: 80 bits in 16 bytes. ``OTHER`` are those that calls cannot pass,
+    ``UNTOLD`` those of which the source does not tell what they are.
     """
 
     VOID = "void"
@@ -25,17 +26,19 @@ class TypeKind(StrEnum):
     POINTER = "pointer"
     AGGREGATE = "aggregate"
     OTHER = "other"
+    UNTOLD = "untold"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CType:
     """A type as C writes it, and what a call needs of it: ``size`` in bytes (0 when unknown), whether ``signed``.
 
-    ``is_text`` marks pointers to char. ``members`` are those of a structure, union or array (whose elements have no
-    names), when they are all known and of plain C: without bit-fields, and with nothing that C++ adds. ``target`` is
-    what a pointer leads to, as far as that was asked; ``function`` what a pointer to a function does. ``enumerators``
-    are those of an enumeration, as far as their values are known. ``obstacle`` says why a structure has no members
-    here, where that is not the fault of their types.
+    ``is_text`` marks pointers to char, ``is_typed`` those to other things than bytes, which a text cannot stand for.
+    ``members`` are those of a structure, union or array (whose elements have no names), when they are all known and of
+    plain C: without bit-fields, and with nothing that C++ adds; ``obstacle`` says what else it has. ``target`` is what
+    a pointer leads to, as far as that was asked; ``function`` what a pointer to a function does. ``enumerators`` are
+    those of an enumeration, as far as their values are known. ``is_complex`` tells a complex number from a structure of
+    two.
     """
 
     text: str
@@ -43,10 +46,12 @@ class CType:
     size: int
     signed: bool = False
     is_text: bool = False
+    is_typed: bool = False
     members: tuple[CMember, ...] = ()
     target: CType | None = None
     function: Signature | None = None
     enumerators: tuple[Enumerator, ...] = ()
+    is_complex: bool = False
     obstacle: str = ""
 
     @property
@@ -85,11 +90,14 @@ def array_of(element: CType, count: int) -> CType:
 
 
 def complex_of(part: CType, text: str) -> CType:
-    """The complex type of two numbers like ``part``, which travels as a structure of them (x86-64: 3.2.3)."""
+    """The complex type of two numbers like ``part``, which travels as a structure of them (x86-64: 3.2.3).
+
+    Only a result of long doubles does not: it comes back in two x87 registers.
+    """
     if part.kind not in (TypeKind.FLOAT, TypeKind.EXTENDED):
         return CType(text=text, kind=TypeKind.OTHER, size=2 * part.size)
     members = (CMember(name="re", offset=0, type=part), CMember(name="im", offset=part.size, type=part))
-    return CType(text=text, kind=TypeKind.AGGREGATE, size=2 * part.size, members=members)
+    return CType(text=text, kind=TypeKind.AGGREGATE, size=2 * part.size, members=members, is_complex=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +120,8 @@ class SignatureParameter:
 class Signature:
     """What a function takes and returns; ``source`` says where it is known from (``"DWARF"``, ``"--sig"``).
 
-    ``prototyped`` is False for ``f()`` of old C, which says nothing about parameters.
+    ``prototyped`` is False for ``f()`` of old C, which says nothing about parameters. ``this`` is the type of the
+    parameter that comes first if it is a member function, where the source does not tell whether it is one.
     """
 
     name: str
@@ -121,13 +130,20 @@ class Signature:
     variadic: bool
     source: str
     prototyped: bool = True
+    this: CType | None = None
+
+    def as_member(self) -> Signature:
+        """The same of a member function."""
+        if self.this is None:
+            return self
+        return replace(self, parameters=(SignatureParameter(name="this", type=self.this), *self.parameters), this=None)
 
     @property
     def text(self) -> str:
-        """The declaration as C writes it."""
+        """The declaration as C writes it, without a result that is not told."""
         parameters = [parameter.text for parameter in self.parameters]
         if self.variadic:
             parameters.append("...")
         inside = ", ".join(parameters) or ("void" if self.prototyped else "")
-        space = "" if self.returns.text.endswith("*") else " "
+        space = "" if self.returns.text.endswith("*") or not self.returns.text else " "
         return f"{self.returns.text}{space}{self.name}({inside})"

@@ -134,15 +134,21 @@ def _lost_versions(binding: Binding) -> DlopenProblem:
 def _by_cause(plan: DlopenPlan, bindings: Iterable[Binding]) -> Iterator[_Group]:
     """The unresolved ones of ``bindings``, those together that have one cause and one fix."""
     hints = {hint.symbol: hint for hint in plan.plugin.hints}
-    groups: dict[tuple[str, str | None, str | None], list[Binding]] = {}
+    host = plan.host.path
+    groups: dict[tuple[str, str | None, str | None, str | None], list[Binding]] = {}
     for it in bindings:
         if it.unresolved:
             hint = hints.get(it.symbol)
-            cause, fix = explained(plan.host.path, it.user, hint) if hint else (None, None)
-            groups.setdefault((it.user, cause, fix), []).append(it)
-    for (_, cause, fix), members in groups.items():
-        text = f"neither {plan.host.path} nor any library that is loaded provides {_listed(members)}"
-        yield _Group(bindings=tuple(members), cause=cause, fix=fix, evidence=(text,))
+            cause, fix = explained(host, it.user, hint) if hint else (None, None)
+            groups.setdefault((it.user, cause, fix, hint.opened if hint else None), []).append(it)
+    for (user, cause, fix, opened), members in groups.items():
+        evidence: tuple[str, ...] = (f"neither {host} nor any library that is loaded provides {_listed(members)}",)
+        if opened is not None:
+            evidence = (
+                f"neither {host} nor any library that {user} is bound to provides {_listed(members)}",
+                f"{host} is taken to open {opened} with RTLD_LOCAL, as dlopen does by default",
+            )
+        yield _Group(bindings=tuple(members), cause=cause, fix=fix, evidence=evidence)
 
 
 def _listed(bindings: Sequence[Binding]) -> str:
@@ -163,6 +169,12 @@ def _said_by_dlopen(plan: DlopenPlan, binding: Binding) -> str:
 def explained(host: str, user: str, hint: SymbolHint) -> tuple[str | None, str | None]:
     """The cause that a hint gives for what ``user`` does not find, and the fix that follows from it."""
     symbol = hint.symbol
+    if hint.local_in is not None:
+        provider = hint.local_in if hint.opened == hint.local_in else f"{hint.local_in}, which came with {hint.opened},"
+        return (
+            f"{provider} exports it, and was opened with RTLD_LOCAL: what is opened later does not see it",
+            f'dlopen("{hint.opened}", RTLD_NOW | RTLD_GLOBAL)  (or link {user} with {hint.local_in})',
+        )
     if hint.hidden_in == host:
         return (
             f"{host} defines it, and does not export it",

@@ -137,6 +137,16 @@ RULES = (
         _REBUILD,
     ),
     _rule(
+        "dwarf.tail-padding-filled",
+        Severity.BREAKING,
+        "A member was put behind the last one of a class",
+        "The class is as large as before. But unless it is plain data as in C, a class derived from it keeps its own "
+        "first member in the padding at the end of its base, and so does the neighbour of a [[no_unique_address]] one: "
+        "both members then share these bytes.",
+        "Put the new member into a hole between others, or rebuild what derives from the class.",
+        _ITANIUM,
+    ),
+    _rule(
         "dwarf.bitfield-changed",
         Severity.BREAKING,
         "A bit-field has another width",
@@ -209,7 +219,8 @@ RULES = (
         "dwarf.member-added",
         Severity.COMPATIBLE,
         "A member fills what was padding",
-        "Size and offsets are as before; old callers leave the new member uninitialised.",
+        "Size and offsets are as before; old callers leave the new member uninitialised. At the end of a C++ structure "
+        "it is harmless as long as no member has an initialiser, which debug information need not tell.",
         "Do not rely on its value for objects that callers allocate.",
     ),
     _rule(
