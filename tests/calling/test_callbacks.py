@@ -170,6 +170,18 @@ def test_callbacks_of_another_type_are_a_finding(library: Path) -> None:
     assert differences(same, parse_signature("int f(char (*)())"))
 
 
+def test_errno_is_that_of_the_callee(cc: Compile) -> None:
+    source = """
+    #include <errno.h>
+    void keep(void (*f)(const char *)) { f(0); f((const char *)0x10); }
+    void set(void (*f)(const char *)) { errno = ENOENT; f(0); }
+    """
+    kept, set_before = call(cc(source, "-g"), "keep(cb:)", "set(cb:)").steps
+    assert "errno" not in kept.detail
+    assert "with (NULL), (0x10);" in kept.detail
+    assert "errno = 2 " in set_before.detail
+
+
 def test_any_number_of_calls(library: Path) -> None:
     answer = call(library, "each(cb:ret=1, 50000)").steps[0]
     assert answer.value == "50000"
