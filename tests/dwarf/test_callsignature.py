@@ -10,8 +10,26 @@ from typing import TYPE_CHECKING
 import pytest
 
 from soinspect import api
-from soinspect.dwarf.callsignature import read_descriptions
+from soinspect.dwarf.callsignature import descriptions_of, read_descriptions
 from soinspect.errors import FormatError
+from soinspect.model.prototype import (
+    Aggregate,
+    AggregateKind,
+    BaseType,
+    Derivation,
+    DerivedType,
+    Encoding,
+    Evidence,
+    ExportedFunction,
+    FunctionType,
+    Language,
+    Member,
+    Parameter,
+    Prototypes,
+    Type,
+    UnspecifiedType,
+)
+from soinspect.model.signature import CType
 
 if TYPE_CHECKING:
     from conftest import Compile
@@ -91,3 +109,44 @@ def test_separate_debug_information_is_found(cc: Compile) -> None:
     assert prototype_text(library, "f") is None
     subprocess.run(["objcopy", f"--add-gnu-debuglink={aside}", library], check=True)
     assert prototype_text(library, "f") == "int f(int a)"
+
+
+def test_functions_that_take_themselves_end() -> None:
+    """A function of a pointer (3) to a function (2), for types that no compiler writes."""
+    to_function = DerivedType(derivation=Derivation.POINTER, target=2)
+    number = BaseType(name="int", size=4, encoding=Encoding.SIGNED)
+
+    def described(*types: Type, taken: int = 3) -> CType:
+        function = ExportedFunction(
+            symbol="f",
+            version=None,
+            name="f",
+            signature=FunctionType(result=1, parameters=(Parameter(name=None, type=taken),)),
+            language=Language.C11,
+            unit="",
+            evidence=Evidence.NAME,
+        )
+        side = Prototypes(
+            functions=(function,),
+            variables=(),
+            types=(UnspecifiedType(name="void"), number, *types),
+            missing=(),
+            word_size=8,
+            source="",
+            producers=(),
+            remarks=(),
+        )
+        return descriptions_of(side).functions["f", None].parameters[0].type
+
+    def taking(*parameters: int) -> FunctionType:
+        return FunctionType(result=1, parameters=tuple(Parameter(name=None, type=it) for it in parameters))
+
+    for itself in (2, 3):
+        found = described(taking(itself, itself), to_function).function
+        assert found is not None
+        assert [it.type.function for it in found.parameters] == [None, None]
+    assert described(FunctionType(result=2, parameters=()), to_function).function is not None
+    assert described(taking(*[1] * 65), to_function).function is None
+    members = tuple(Member(name=f"m{i}", type=3, offset=8 * i) for i in range(900))
+    many = Aggregate(kind=AggregateKind.STRUCT, name="s", size=7200, members=members)
+    assert len(described(taking(*[3] * 64), to_function, many, taken=4).members) == 900

@@ -23,6 +23,7 @@ from soinspect.model.prototype import (
     Language,
     MemberPointer,
     Prototypes,
+    Type,
     Typedef,
     UnspecifiedType,
 )
@@ -92,12 +93,13 @@ class _Types:
         self._side = side
         self._parts = 0
         self._follows = True
+        self._targets: dict[int, CType] = {}  # of pointers, by index: a structure may have many to the same
 
     def of(self, index: int, depth: int = 0) -> CType:
         """The type at ``index``, ``depth`` types inside of what was asked for."""
         return replace(self._read(index, depth), text=type_text(self._side, index))
 
-    def _read(self, index: int, depth: int) -> CType:  # noqa: C901  (one case a form)
+    def _read(self, index: int, depth: int) -> CType:
         """The type without its text, which only the outermost needs in full."""
         self._parts += 1
         if depth > _MAX_DEPTH or self._parts > _MAX_PARTS:
@@ -127,22 +129,10 @@ class _Types:
                 return CType(text="", kind=TypeKind.AGGREGATE, size=size, obstacle=_ALIGNED)
             case ArrayType(vector=False):
                 return CType(text="", kind=TypeKind.AGGREGATE, size=size, members=self._elements(found, size, depth))
-            case FunctionType(parameters=parameters) if len(parameters) <= _MAX_PARAMETERS:
-                return CType(text="", kind=TypeKind.OTHER, size=0, function=self._function(found, depth + 1))
             case MemberPointer() if size == self._side.word_size:
                 return CType(text="", kind=TypeKind.INTEGER, size=size)
             case _:
                 return CType(text="", kind=TypeKind.OTHER, size=size)
-
-    def _function(self, found: FunctionType, depth: int) -> Signature:
-        return Signature(
-            name="",
-            returns=self.of(found.result, depth),
-            parameters=tuple(SignatureParameter(name="", type=self.of(it.type, depth)) for it in found.parameters),
-            variadic=found.variadic,
-            source="DWARF",
-            prototyped=found.prototyped,
-        )
 
     def _pointer(self, pointer: DerivedType, size: int) -> CType:
         target = self._side.types[pointer.target]
@@ -156,7 +146,7 @@ class _Types:
         is_untyped = isinstance(target, UnspecifiedType) or (
             isinstance(target, BaseType | Enumeration) and target.size == 1
         )
-        led_to = self._led_to(pointer)
+        led_to = self._led_to(pointer.target, target)
         return CType(
             text="",
             kind=TypeKind.POINTER,
@@ -167,14 +157,32 @@ class _Types:
             function=led_to.function if led_to else None,
         )
 
-    def _led_to(self, pointer: DerivedType) -> CType | None:
-        """What a pointer leads to. Where the pointers in that lead is not asked: that may be back to it."""
+    def _led_to(self, index: int, plain: Type) -> CType | None:
+        """What a pointer leads to; ``plain`` is that without names and qualifiers.
+
+        Where the pointers in that lead is not asked: that may be back to it.
+        """
         if not self._follows:
             return None
-        parts, self._parts, self._follows = self._parts, 0, False
-        kind = self.of(pointer.target)
-        self._parts, self._follows = parts, True
-        return kind
+        if index not in self._targets:
+            parts, self._parts, self._follows = self._parts, 0, False
+            if isinstance(plain, FunctionType) and len(plain.parameters) <= _MAX_PARAMETERS:
+                self._targets[index] = self._function(plain)
+            else:
+                self._targets[index] = self.of(index)
+            self._parts, self._follows = parts, True
+        return self._targets[index]
+
+    def _function(self, found: FunctionType) -> CType:
+        function = Signature(
+            name="",
+            returns=self.of(found.result),
+            parameters=tuple(SignatureParameter(name="", type=self.of(it.type)) for it in found.parameters),
+            variadic=found.variadic,
+            source="DWARF",
+            prototyped=found.prototyped,
+        )
+        return CType(text="", kind=TypeKind.OTHER, size=0, function=function)
 
     def _members(self, aggregate: Aggregate, depth: int) -> tuple[CMember, ...]:
         if (aggregate.kind is AggregateKind.UNION and not aggregate.size) or any(
