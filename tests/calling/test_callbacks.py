@@ -12,9 +12,12 @@ import pytest
 
 from calls import ENVIRONMENT, call
 from soinspect.calling.arguments import parse_argument
+from soinspect.calling.callbacks import callbacks_text
 from soinspect.calling.header import read_header
+from soinspect.calling.journal import Event
 from soinspect.calling.signature import differences, parse_signature
 from soinspect.calling.typed import fit_arguments
+from soinspect.calling.worker import protocol
 from soinspect.errors import UsageError
 from soinspect.model.calling import Outcome
 
@@ -253,3 +256,30 @@ def test_callbacks_of_types_at_random(cc: Compile, seed: int) -> None:
     for answer, (value, called) in zip(answers, expected, strict=True):
         assert answer.value == value
         assert called in answer.detail
+
+
+def test_what_a_callee_writes_into_the_log_is_bounded() -> None:
+    callback = fit_arguments((parse_argument("cb:"),), parse_signature("int f(int (*)(char *, double))"))[0]
+    made = {(0, 0): callback, (3, 1): parse_argument("cb:")}
+    place, other = protocol.CALLBACK_PLACE.pack(0, 0), protocol.CALLBACK_PLACE.pack(3, 1)
+    number = protocol.CALLBACK_ARGUMENT.pack(8) + bytes(range(8))
+    payloads = [
+        (protocol.CALLBACK_CALLS, b""),
+        *[(protocol.CALLBACK_CALLS, protocol.CALLBACK_CALLS_PAYLOAD.pack(0, 0, 1 << 63))] * 5000,
+        (protocol.CALLBACK_CALLS, protocol.CALLBACK_CALLS_PAYLOAD.pack(9, 9, 1)),
+        (protocol.CALLBACK_CALLS, protocol.CALLBACK_CALLS_PAYLOAD.pack(3, 1, 0)),
+        (protocol.CALLED_BACK, place[:3]),
+        (protocol.CALLED_BACK, place),
+        (protocol.CALLED_BACK, place + b"\0"),
+        (protocol.CALLED_BACK, place + number[:5]),
+        (protocol.CALLED_BACK, place + bytes(1 << 19)),
+        *[(protocol.CALLED_BACK, place + number)] * 5000,
+        (protocol.CALLED_BACK, other + b"\xff\xff" + b"x" * 20),
+    ]
+    events = tuple(Event(kind=kind, action=0, payload=payload) for kind, payload in payloads)
+    texts = list(callbacks_text(events, made))
+    zeros = ", ".join(["0x0"] * 64)
+    assert texts == [
+        f"argument 1 was called back 9,223,372,036,854,775,808 times, with (), (), (0x20100), ({zeros}), ...",
+        "argument 2 was called back 0 times, with the integer registers (0x7878787878787878)",
+    ]

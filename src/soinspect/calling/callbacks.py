@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import islice
 
 from soinspect.calling.arguments import Argument, callback_bytes, parse_argument
 from soinspect.calling.journal import Event
@@ -14,6 +15,7 @@ from soinspect.model.signature import CType, Signature, TypeKind
 
 _IN_ONE_REGISTER = (TypeKind.BOOLEAN, TypeKind.INTEGER, TypeKind.FLOAT, TypeKind.POINTER)
 _WORD = 8
+_MOST_ARGUMENTS = 64
 
 
 def fit_callback(argument: Argument, function: Signature, where: str) -> Argument:
@@ -28,7 +30,7 @@ def fit_callback(argument: Argument, function: Signature, where: str) -> Argumen
             raise UsageError(f"{argument.text} cannot return {returns.text}, only a number or a pointer: {where}")
         written = fit_scalar(written, returns, f"the result of {where}")
     listed = [it.type for it in function.parameters]
-    is_known = function.prototyped and all(map(_is_in_one_register, listed))
+    is_known = function.prototyped and len(listed) <= _MOST_ARGUMENTS and all(map(_is_in_one_register, listed))
     return replace(
         argument,
         kind=protocol.CALLBACK,
@@ -52,21 +54,18 @@ def callbacks_text(events: tuple[Event, ...], made: Mapping[tuple[int, int], Arg
 
     ``made`` are all callbacks, by the index of the action and the position of the argument.
     """
-    for event in events:
-        fields = event.fields(protocol.CALLBACK_CALLS_PAYLOAD) if event.kind == protocol.CALLBACK_CALLS else None
+    counted = [event for event in events if event.kind == protocol.CALLBACK_CALLS]
+    told = [event.payload for event in events if event.kind == protocol.CALLED_BACK]
+    for place, argument in made.items():
+        head = protocol.CALLBACK_PLACE.pack(*place)
+        counts = (event.fields(protocol.CALLBACK_CALLS_PAYLOAD) for event in counted if event.payload.startswith(head))
+        fields = next(counts, None)
         if not fields:
             continue
-        action, position, count = map(int, fields)
-        if (action, position) not in made:
-            continue
-        function = made[action, position].function
-        head = protocol.CALLBACK_PLACE.pack(action, position)
-        shown = [
-            _arguments_text(it.payload[len(head) :], function)
-            for it in events
-            if it.kind == protocol.CALLED_BACK and it.payload.startswith(head)
-        ]
-        which = f"argument {position + 1} was " if len(made) > 1 else ""
+        count, function = int(fields[-1]), argument.function
+        payloads = islice((it[len(head) :] for it in told if it.startswith(head)), protocol.SHOWN_CALLBACKS)
+        shown = [_arguments_text(payload, function) for payload in payloads]
+        which = f"argument {place[1] + 1} was " if len(made) > 1 else ""
         times = "once" if count == 1 else f"{count:,} times"
         registers = "" if function else "the integer registers "
         more = ", ..." if count > len(shown) else ""
@@ -76,7 +75,7 @@ def callbacks_text(events: tuple[Event, ...], made: Mapping[tuple[int, int], Arg
 def _arguments_text(payload: bytes, function: Signature | None) -> str:
     """The arguments of one call as C writes them; those of a function of unknown type as registers."""
     texts = []
-    for position, data in enumerate(_parts(payload)):
+    for position, data in enumerate(islice(_parts(payload), _MOST_ARGUMENTS)):
         if function and position < len(function.parameters) and len(data) >= _WORD:
             texts.append(scalar_text(function.parameters[position].type, data[:_WORD], data[_WORD:]) or "?")
         else:
@@ -85,8 +84,8 @@ def _arguments_text(payload: bytes, function: Signature | None) -> str:
 
 
 def _parts(payload: bytes) -> Iterator[bytes]:
-    while payload:
-        (size,) = protocol.CALLBACK_ARGUMENT.unpack_from(payload.ljust(protocol.CALLBACK_ARGUMENT.size, b"\0"))
-        end = protocol.CALLBACK_ARGUMENT.size + size
-        yield payload[protocol.CALLBACK_ARGUMENT.size : end]
-        payload = payload[end:]
+    start = protocol.CALLBACK_ARGUMENT.size
+    while start <= len(payload):
+        (size,) = protocol.CALLBACK_ARGUMENT.unpack_from(payload, start - protocol.CALLBACK_ARGUMENT.size)
+        yield payload[start : start + size]
+        start += size + protocol.CALLBACK_ARGUMENT.size

@@ -20,6 +20,13 @@ from soinspect.calling.worker import protocol
 from soinspect.errors import UsageError
 from soinspect.model.signature import CType, Signature, TypeKind
 
+# Prototypes that would tell the types of arguments that start like this.
+_HINTS = {
+    "&": "int f(const int *)', or types: &{i32:3, f64:1.5}",
+    "cb:": "enum e { ... }; void f(enum e (*)(int))'",
+    "": "typedef struct { ... } t; int f(t)'",
+}
+
 
 def fit_arguments(arguments: tuple[Argument, ...], prototype: Signature) -> tuple[Argument, ...]:
     """The arguments in the classes that the prototype asks for.
@@ -48,10 +55,8 @@ def check_untyped(arguments: tuple[Argument, ...]) -> None:
         if argument.kind == protocol.LITERAL and INTEGER.fullmatch(argument.text):
             raise UsageError(f"{argument.text} does not fit into 64 bits")
         if argument.kind == protocol.LITERAL:
-            raise UsageError(
-                f"{argument.text}: which type is it? Give a prototype: --sig 'typedef struct {{ ... }} t; int f(t);'"
-                + (", or types: &{i32:3, f64:1.5}" if argument.text.startswith("&") else "")
-            )
+            hint = next(hint for start, hint in _HINTS.items() if argument.text.startswith(start))
+            raise UsageError(f"{argument.text}: which type is it? Give a prototype: --sig '{hint}")
 
 
 def result_room(kind: CType, where: str) -> int:
