@@ -6,6 +6,7 @@ import ctypes
 import os
 import random
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,6 +23,8 @@ from soinspect.model.calling import Outcome
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from conftest import Compile
 
 pytestmark = [
     pytest.mark.usefixtures("no_left_over_process"),
@@ -251,3 +254,32 @@ def test_any_prototype(seed: int, optimised: str, tmp_path: Path) -> None:
 def test_a_sign_before_int128_is_no_type_of_its_own() -> None:
     parameters = parse_signature("void f(signed __int128, unsigned __int128, __int128 unsigned a)").parameters
     assert [(it.type.size, it.type.signed) for it in parameters] == [(16, True), (16, False), (16, False)]
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("float complex f(float complex a)", "float _Complex f(float _Complex a)"),
+        ("double complex f(double complex, complex double)", "double _Complex f(double _Complex, double _Complex)"),
+        ("complex float f(int complex)", "float _Complex f(int complex)"),
+        ("long double complex *f(double long complex x)", "long double _Complex *f(long double _Complex x)"),
+        ("_Complex long double f(long _Complex double x)", "long double _Complex f(long double _Complex x)"),
+        ("typedef double  complex dc; dc f(const dc *x)", "dc f(const dc *x)"),
+        ("typedef struct { double complex; } t; t f(t x)", "t f(t x)"),
+        ("void f(float\n_Complex x)", "void f(float _Complex x)"),
+    ],
+)
+def test_complex_types_as_complex_h_spells_them(text: str, meant: str) -> None:
+    assert parse_signature(text).text == meant
+
+
+def test_complex_numbers_by_every_source(cc: Compile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    library = cc("#include <complex.h>\nfloat complex twice(float complex z) { return 2 * z; }")
+    declaration = "float complex twice(float complex z)"
+    header = tmp_path / "complex_numbers.h"
+    header.write_text(f"#include <complex.h>\n{declaration};\n")
+    step, value = "twice({1, -2.5})", "{re=2.0, im=-5.0}"
+    assert call(library, step, signatures=(declaration,)).steps[0].value == value
+    assert call(library, step, headers=(str(header),)).steps[0].value == value
+    monkeypatch.setitem(sys.modules, "soinspect.calling.clangheader", None)
+    assert call(library, step, headers=(str(header),)).steps[0].value == value

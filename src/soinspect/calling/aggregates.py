@@ -14,7 +14,7 @@ from soinspect.calling.scalars import scalar_bytes, scalar_text
 from soinspect.calling.values import quoted
 from soinspect.calling.worker import protocol
 from soinspect.errors import UsageError
-from soinspect.model.signature import CMember, CType, TypeKind
+from soinspect.model.signature import CMember, CType, TypeKind, array_of
 
 _WORD = 8
 _FOLLOWED = 8  # pointers of one result
@@ -30,11 +30,13 @@ def check_aggregate(kind: CType, where: str) -> None:
     """
     if not is_known_here():
         raise UsageError(f"structures by value are passed on x86-64 and AArch64 only: {where}")
-    if not kind.members:
-        raise UsageError(
-            f"{kind.text} cannot be passed by value: its members are not known, too many, or other than numbers, "
-            f"pointers, arrays and structures: {where}"
-        )
+    _check_members(kind, where)
+
+
+def _check_members(kind: CType, where: str) -> None:
+    if not kind.can_be_made:
+        why = kind.obstacle or "its members are not known, too many, or of types that cannot be made"
+        raise UsageError(f"{kind.text} cannot be made: {why}: {where}")
 
 
 def fit_aggregate(argument: Argument, wanted: CType, where: str) -> Argument:
@@ -120,7 +122,7 @@ def value_bytes(text: str, kind: CType, where: str) -> tuple[bytes, protocol.Poi
     if in_go is not None:
         return in_go
     if kind.target and text.startswith("&{"):
-        return bytes(kind.size), ((0, *value_bytes(text[1:], kind.target, where)),)
+        return bytes(kind.size), ((0, *pointed_bytes(text, kind.target, where)),)
     if kind.kind is not TypeKind.AGGREGATE:
         return scalar_bytes(parse_argument(text), kind, where)
     if _is_characters(kind) and text[:1] + text[-1:] == '""':
@@ -142,12 +144,27 @@ def value_bytes(text: str, kind: CType, where: str) -> tuple[bytes, protocol.Poi
         if len(found) != 1:
             raise UsageError(f"{part.strip()!r} has no place in {kind.text}, which has {_names(kind)}: {where}")
         member = found[0]
-        # What comes after a member of a nameless structure needs a name, too.
-        position = kind.members.index(member) + 1 if member in kind.members else len(kind.members)
+        if not named:
+            position += 1
+        else:  # what comes after a member of a nameless structure needs a name, too
+            position = kind.members.index(member) + 1 if member in kind.members else len(kind.members)
         value, inner = value_bytes((named["value"] if named else part).strip(), member.type, where)
         data[member.offset : member.offset + member.type.size] = value
         pointers += ((member.offset + at, target, more) for at, target, more in inner)
     return bytes(data), tuple(pointers)
+
+
+def pointed_bytes(text: str, target: CType, where: str) -> tuple[bytes, protocol.Pointers]:
+    """What ``&{...}`` leads to: a structure, or any number of other values in a row.
+
+    :raises UsageError: it cannot be made of the type ``target``.
+    """
+    if target.kind in (TypeKind.VOID, TypeKind.OTHER):
+        raise UsageError(f"{text}: {target.text} says no type; give each value one, as in &{{i32:3, f64:1.5}}: {where}")
+    _check_members(target, where)
+    if target.kind is TypeKind.AGGREGATE or not text.endswith("}"):
+        return value_bytes(text[1:], target, where)
+    return value_bytes(text[1:], array_of(target, sum(1 for _ in split_parts(text[2:-1]))), where)
 
 
 def _is_characters(kind: CType) -> bool:

@@ -32,7 +32,6 @@ _LARGEST_OF_WIDE = 16
 _POINTER_SIZE = 8
 _ARRAYS = frozenset({Kind.CONSTANTARRAY, Kind.INCOMPLETEARRAY, Kind.VARIABLEARRAY})
 _FUNCTIONS = frozenset({Kind.FUNCTIONPROTO, Kind.FUNCTIONNOPROTO})
-_UNKNOWN = CType(text="", kind=TypeKind.OTHER, size=0)
 _CHARACTERS = frozenset({Kind.CHAR_S, Kind.CHAR_U, Kind.SCHAR, Kind.UCHAR})
 _SIGNED = frozenset({Kind.CHAR_S, Kind.SCHAR, Kind.WCHAR, Kind.SHORT, Kind.INT, Kind.LONG, Kind.LONGLONG, Kind.INT128})
 _UNSIGNED = frozenset(
@@ -144,7 +143,10 @@ class _Types:
             named = tuple(Enumerator(name=it.spelling, value=it.enum_value) for it in constants)
             return CType(text=words, kind=TypeKind.INTEGER, size=size, signed=signed, enumerators=named)
         if plain.kind is Kind.RECORD:
-            return CType(text=words, kind=TypeKind.AGGREGATE, size=size, members=self._members(plain, size))
+            members = _whole(size, self._fields(plain))
+            obstacle = _obstacle(plain, members)
+            members = () if obstacle else members
+            return CType(text=words, kind=TypeKind.AGGREGATE, size=size, members=members, obstacle=obstacle)
         if plain.kind is Kind.CONSTANTARRAY:
             return CType(text=words, kind=TypeKind.AGGREGATE, size=size, members=self._elements(plain))
         if plain.kind is Kind.BOOL:
@@ -164,10 +166,10 @@ class _Types:
         led_to = function = None
         if self._follows:
             self._follows = False  # where the pointers in it lead is not asked: that may be back to it
-            if plain.kind is Kind.RECORD:
-                led_to = self.of(target)
-            elif plain.kind in _FUNCTIONS:
+            if plain.kind in _FUNCTIONS:
                 function = self._function(plain)
+            else:
+                led_to = self.of(target)
             self._follows = True
         return CType(
             text=words,
@@ -175,7 +177,7 @@ class _Types:
             size=_POINTER_SIZE,
             is_text=plain.kind in _CHARACTERS,
             is_typed=plain.kind is not Kind.VOID and plain.get_size() != 1,
-            target=led_to if led_to and led_to.members else None,
+            target=led_to,
             function=function,
         )
 
@@ -191,23 +193,24 @@ class _Types:
             prototyped=prototyped,
         )
 
-    def _members(self, record: Type, size: int) -> tuple[CMember, ...]:
-        """The members, when values of the type are no more than them and lie where C puts them."""
-        members = _whole(size, self._fields(record))
-        largest = _LARGEST_OF_WIDE if any(member.type.is_wide for member in members) else _LARGEST_ALIGNMENT
-        return members if record.get_align() <= largest else ()
-
     def _fields(self, record: Type) -> Iterator[CMember]:
         for field in record.get_fields():
             # Nameless members are called after their type: "union A::(anonymous at ...)".
             name = "" if "(" in field.spelling else field.spelling
-            kind = _UNKNOWN if field.is_bitfield() else self.of(field.type)
-            yield CMember(name=name, offset=field.get_field_offsetof() // 8, type=kind)
+            yield CMember(name=name, offset=field.get_field_offsetof() // 8, type=self.of(field.type))
 
     def _elements(self, array: Type) -> tuple[CMember, ...]:
         element = self.of(array.get_array_element_type())
         places = (index * element.size for index in range(array.get_array_size()))
         return _whole(max(array.get_size(), 0), (CMember(name="", offset=place, type=element) for place in places))
+
+
+def _obstacle(record: Type, members: tuple[CMember, ...]) -> str:
+    """What keeps values of the type from being no more than their members; empty where nothing does."""
+    largest = _LARGEST_OF_WIDE if any(member.type.is_wide for member in members) else _LARGEST_ALIGNMENT
+    if record.get_align() > largest:
+        return f"it is aligned to {record.get_align()} bytes"
+    return "it has bit-fields" if any(field.is_bitfield() for field in record.get_fields()) else ""
 
 
 def _whole(size: int, parts: Iterator[CMember]) -> tuple[CMember, ...]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from soinspect.calling.cgotypes import GO_TYPES
 from soinspect.errors import CannotRun, UsageError
 from soinspect.model.prototype import Enumerator
-from soinspect.model.signature import CMember, CType, Signature, SignatureParameter, TypeKind, complex_of
+from soinspect.model.signature import CMember, CType, Signature, SignatureParameter, TypeKind, array_of, complex_of
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -49,7 +49,7 @@ _UNCALLABLE = {"_Float128": 16, "__float128": 16}
 # The grammar does not know the complex types, and takes the second word of "signed __int128" for the name of a
 # parameter: they become these names.
 _WIDE = re.compile(rb"\b(?:(?:un)?signed +__int128|__int128 +(?:un)?signed)\b")
-_COMPLEX = re.compile(rb"\b(?:(long double|float|double) +_Complex|_Complex +(long double|float|double))\b")
+_COMPLEX = re.compile(rb"\b(?:(?:long|float|double)\s+){0,2}_Complex\b(?:\s+(?:long|float|double)\b){0,2}")
 _COMPLEX_NAMES = {f"_Complex_{name.replace(' ', '_')}": name for name in ("float", "double", "long double")}
 _CHARACTERS = frozenset({"char", "signed char", "unsigned char"})
 _IGNORED_WORDS = frozenset({"const", "volatile", "restrict", "__restrict", "register", "static", "extern", "inline"})
@@ -71,8 +71,13 @@ def parse(source: bytes) -> Node:
             "pip install tree-sitter tree-sitter-c",
         ) from None
     source = _WIDE.sub(lambda it: b"__uint128_t" if b"unsigned" in it[0] else b"__int128_t", source)
-    source = _COMPLEX.sub(lambda it: b"_Complex_" + (it[1] or it[2]).replace(b" ", b"_"), source)
+    source = _COMPLEX.sub(_complex_name, source)
     return tree_sitter.Parser(tree_sitter.Language(tree_sitter_c.language())).parse(source).root_node
+
+
+def _complex_name(words: re.Match[bytes]) -> bytes:
+    kind = b"float" if b"float" in words[0] else b"long_double" if b"long" in words[0] else b"double"
+    return b"_Complex_" + kind
 
 
 class Declarations:
@@ -153,9 +158,10 @@ class Declarations:
         if body is None:
             return self._tags.get(head, unknown)
         fields = list(self._fields(body, depth + 1))
-        # Attributes may pack or align it.
         is_plain = self._layouts and not _has_attributes(node) and None not in fields
-        kind = _laid_out(head, [f for f in fields if f], union=node.type == "union_specifier") if is_plain else unknown
+        kind = replace(unknown, obstacle="attributes, #pragma pack or bit-fields lay it out")
+        if is_plain:
+            kind = _laid_out(head, [f for f in fields if f], union=node.type == "union_specifier")
         if head not in ("struct", "union"):
             self._tags[head] = kind
         return kind
@@ -166,7 +172,8 @@ class Declarations:
             if node.type == "comment":
                 continue
             declarators = node.children_by_field_name("declarator")
-            is_plain = {child.type for child in node.children}.isdisjoint(("bitfield_clause", "attribute_specifier"))
+            parts = {part.type for child in node.children for part in (child, *child.children)}
+            is_plain = parts.isdisjoint(("bitfield_clause", "attribute_specifier", "alignas_qualifier"))
             if node.type != "field_declaration" or not is_plain or node.has_error:
                 yield None
                 continue
@@ -307,7 +314,7 @@ def _pointer_to(base: CType) -> CType:
         size=8,
         is_text=_canonical(base.text) in _CHARACTERS,
         is_typed=bool(function) or (base.kind not in (TypeKind.VOID, TypeKind.OTHER) and base.size != 1),
-        target=base if base.members else None,
+        target=base,
         function=function,
     )
 
@@ -318,9 +325,8 @@ def _array_of(element: CType, node: Node) -> CType:
     text = _words(length) if length is not None else ""
     count = int(text) if text.isdecimal() and len(text) < 6 else 0
     parts = min(count, _MAX_PARTS + 1) if _is_built(element) else 0
-    members = tuple(CMember(name="", offset=i * element.size, type=element) for i in range(parts))
-    size = count * element.size
-    return _bounded(CType(text=f"{element.text}[{text}]", kind=TypeKind.AGGREGATE, size=size, members=members))
+    array = array_of(element, parts)
+    return _bounded(replace(array, text=f"{element.text}[{text}]", size=count * element.size))
 
 
 def _bounded(kind: CType) -> CType:

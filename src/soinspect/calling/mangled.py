@@ -92,7 +92,8 @@ def _type(text: str) -> CType:
         target = _QUALIFIERS.sub("", pointer["target"])
         is_text = target in _TEXTS
         is_typed = not is_text and target not in _UNTYPED
-        return CType(text=text, kind=TypeKind.POINTER, size=8, is_text=is_text, is_typed=is_typed)
+        number = known_type(_FUNDAMENTAL[target], target) if target in _FUNDAMENTAL else None
+        return CType(text=text, kind=TypeKind.POINTER, size=8, is_text=is_text, is_typed=is_typed, target=number)
     if _TO_FUNCTION_OR_ARRAY.match(plain) or plain == "std::nullptr_t":
         # int (*)(double) is the name of a function that it leads to, but for the stars.
         function = read_function(plain.replace("(*)", "f", 1))

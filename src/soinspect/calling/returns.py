@@ -12,13 +12,15 @@ from soinspect.calling.aggregates import aggregate_text, returned_at, text_place
 from soinspect.calling.arguments import Argument
 from soinspect.calling.callbacks import callbacks_text
 from soinspect.calling.journal import Event
+from soinspect.calling.passing import passes_wide
 from soinspect.calling.plan import PlannedAction
 from soinspect.calling.typed import result_text
 from soinspect.calling.values import SHOWN_BYTES, c_string, floating_text, hex_text, register_text
 from soinspect.calling.worker import protocol
 from soinspect.model.calling import AbiCheck, CallValue, Outcome, Step, StepResult, Timing
-from soinspect.model.signature import CType, TypeKind
+from soinspect.model.signature import CType, TypeKind, array_of
 
+_SHOWN_ELEMENTS = 64
 _GO_PROVES_NOTHING = (
     "; it is a Go function and was called without a goroutine: that it returned proves nothing, for only functions "
     "that touch neither the stack bound nor the heap get this far"
@@ -160,7 +162,7 @@ def _changed_buffers(planned: PlannedAction, events: tuple[Event, ...]) -> Itera
         (position,) = protocol.BUFFER_PAYLOAD.unpack_from(event.payload)
         after = event.payload[protocol.BUFFER_PAYLOAD.size :]
         if position < len(planned.arguments):
-            kind = _pointed_to(planned, position)
+            kind = _pointed_to(planned, position, len(after))
             whole = kind and aggregate_text(kind, after, {})
             if kind and whole:
                 yield CallValue(type=kind.text, text=whole, argument=position + 1, cut=False)
@@ -172,10 +174,16 @@ def _changed_buffers(planned: PlannedAction, events: tuple[Event, ...]) -> Itera
             )
 
 
-def _pointed_to(planned: PlannedAction, position: int) -> CType | None:
-    """The structure that the prototype says an argument leads to, if it is known."""
+def _pointed_to(planned: PlannedAction, position: int, size: int) -> CType | None:
+    """The structure, or the array of ``size`` bytes, that the prototype says an argument leads to, if it is known."""
     parameters = planned.prototype.parameters if planned.prototype else ()
-    return parameters[position].type.target if position < len(parameters) else None
+    pointer = parameters[position].type if position < len(parameters) else None
+    target = pointer.target if pointer and not pointer.is_text else None
+    if not target or not target.can_be_made or (target.is_wide and not passes_wide()):
+        return None
+    count, rest = divmod(size, target.size)
+    is_array = target.kind is not TypeKind.AGGREGATE and not rest and count <= _SHOWN_ELEMENTS
+    return array_of(target, count) if is_array else target
 
 
 def _overruns(planned: PlannedAction, events: tuple[Event, ...]) -> Iterator[str]:

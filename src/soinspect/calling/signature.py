@@ -5,6 +5,7 @@ A declaration may bring the types that it needs in front of it: ``typedef unsign
 
 from __future__ import annotations
 
+import re
 from itertools import islice
 
 from soinspect.calling.declarations import Declarations, parse
@@ -12,6 +13,8 @@ from soinspect.errors import UsageError
 from soinspect.model.signature import CType, Signature, TypeKind
 
 _MAX_LENGTH = 1 << 16
+# What <complex.h> says of it; where a name must follow, it is that name.
+_COMPLEX = re.compile(r"\b((?:float|double|long)\s+)complex\b(?!\s*[;=\[])|\bcomplex(?=\s+(?:float|double|long)\b)")
 _COMPARED_PARTS = 1000  # of a structure: arrays in arrays have no end
 
 
@@ -23,7 +26,8 @@ def parse_signature(text: str) -> Signature:
     """
     if len(text) > _MAX_LENGTH:
         raise UsageError("the signature is too long")
-    root = parse((text.strip().rstrip(";") + ";").encode())
+    in_full = _COMPLEX.sub(lambda it: f"{it[1] or ''}_Complex", text.strip().rstrip(";") + ";")
+    root = parse(in_full.encode())
     if root.has_error:
         raise UsageError(f"{text!r} is not a C declaration, such as: int add(int, const char *)")
     declarations = Declarations(repr(text), "--sig")

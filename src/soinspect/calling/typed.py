@@ -9,8 +9,8 @@ from soinspect.calling.aggregates import (
     aggregate_text,
     check_aggregate,
     fit_aggregate,
+    pointed_bytes,
     returned_bytes,
-    value_bytes,
 )
 from soinspect.calling.arguments import INTEGER, NAME, Argument
 from soinspect.calling.callbacks import fit_callback
@@ -75,8 +75,10 @@ def _fit(argument: Argument, wanted: CType, where: str) -> Argument:
     _check_wide(wanted, where)
     if wanted.kind is TypeKind.AGGREGATE:
         return fit_aggregate(argument, wanted, where)
-    if wanted.target and argument.text.startswith("&{"):
-        data, pointers = value_bytes(argument.text[1:], wanted.target, where)
+    is_typed = argument.kind != protocol.LITERAL  # as &{i32:3, f64:1.5} is
+    if wanted.target and argument.text.startswith("&{") and (wanted.target.can_be_made or not is_typed):
+        _check_wide(wanted.target, where)
+        data, pointers = pointed_bytes(argument.text, wanted.target, where)
         return Argument(text=argument.text, kind=protocol.BYTES, value=data, pointers=pointers)
     if wanted.function and argument.text.startswith("cb:"):
         return fit_callback(argument, wanted.function, where)

@@ -32,6 +32,7 @@ _MAX_DEPTH = 32
 _MAX_PARTS = 1000  # of all structures of one prototype: those that are passed by value have few
 _MAX_PARAMETERS = 64  # of a function that is pointed to
 _LARGEST_ALIGNMENT = 8
+_ALIGNED = "an attribute aligns it, or a part of it"
 _SIGNED = frozenset({Encoding.SIGNED, Encoding.SIGNED_CHAR})
 _INTEGERS = _SIGNED | {Encoding.UNSIGNED, Encoding.UNSIGNED_CHAR, Encoding.UTF}
 _CHARACTERS = frozenset({Encoding.SIGNED_CHAR, Encoding.UNSIGNED_CHAR})
@@ -96,7 +97,7 @@ class _Types:
         """The type at ``index``, ``depth`` types inside of what was asked for."""
         return replace(self._read(index, depth), text=type_text(self._side, index))
 
-    def _read(self, index: int, depth: int) -> CType:
+    def _read(self, index: int, depth: int) -> CType:  # noqa: C901  (one case a form)
         """The type without its text, which only the outermost needs in full."""
         self._parts += 1
         if depth > _MAX_DEPTH or self._parts > _MAX_PARTS:
@@ -119,7 +120,11 @@ class _Types:
                 signed = underlying is not None and self._read(underlying, depth + 1).signed
                 return CType(text="", kind=TypeKind.INTEGER, size=size, signed=signed, enumerators=named)
             case Aggregate():
-                return CType(text="", kind=TypeKind.AGGREGATE, size=size, members=self._members(found, depth))
+                obstacle = _obstacle(found)
+                members = () if obstacle else self._members(found, depth)
+                return CType(text="", kind=TypeKind.AGGREGATE, size=size, members=members, obstacle=obstacle)
+            case Typedef(target=target) if self._read(target, depth + 1).kind is TypeKind.AGGREGATE:
+                return CType(text="", kind=TypeKind.AGGREGATE, size=size, obstacle=_ALIGNED)
             case ArrayType(vector=False):
                 return CType(text="", kind=TypeKind.AGGREGATE, size=size, members=self._elements(found, size, depth))
             case FunctionType(parameters=parameters) if len(parameters) <= _MAX_PARAMETERS:
@@ -158,7 +163,7 @@ class _Types:
             size=size,
             is_text=is_text,
             is_typed=not is_untyped,
-            target=led_to if led_to and led_to.members else None,
+            target=led_to,
             function=led_to.function if led_to else None,
         )
 
@@ -172,14 +177,9 @@ class _Types:
         return kind
 
     def _members(self, aggregate: Aggregate, depth: int) -> tuple[CMember, ...]:
-        """The members, when values of the type are no more than them."""
-        is_plain = (
-            not (aggregate.bases or aggregate.virtual_methods or aggregate.user_provided or aggregate.variants)
-            and aggregate.convention in _PLAIN_CONVENTIONS
-            and (aggregate.alignment or 0) <= _LARGEST_ALIGNMENT
-            and (aggregate.kind is not AggregateKind.UNION or aggregate.size)
-        )
-        if not is_plain or any(m.offset is None or m.bit_size is not None or m.alignment for m in aggregate.members):
+        if (aggregate.kind is AggregateKind.UNION and not aggregate.size) or any(
+            member.offset is None for member in aggregate.members
+        ):
             return ()
         return self._whole(
             aggregate.size or 0,
@@ -203,6 +203,23 @@ class _Types:
                 return ()
             members.append(CMember(name=name, offset=offset, type=kind))
         return tuple(members)
+
+
+def _obstacle(aggregate: Aggregate) -> str:
+    """What keeps values of the type from being no more than their members; empty where nothing does."""
+    if (
+        aggregate.bases
+        or aggregate.virtual_methods
+        or aggregate.user_provided
+        or aggregate.variants
+        or aggregate.convention not in _PLAIN_CONVENTIONS
+    ):
+        return "it is a class with more than C's members, which travels in other ways"
+    if (aggregate.alignment or 0) > _LARGEST_ALIGNMENT or any(member.alignment for member in aggregate.members):
+        return _ALIGNED
+    if any(member.bit_size is not None for member in aggregate.members):
+        return "it has bit-fields"
+    return ""
 
 
 def _number(name: str, encoding: Encoding, size: int) -> CType:

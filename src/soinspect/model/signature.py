@@ -35,9 +35,10 @@ class CType:
 
     ``is_text`` marks pointers to char, ``is_typed`` those to other things than bytes, which a text cannot stand for.
     ``members`` are those of a structure, union or array (whose elements have no names), when they are all known and of
-    plain C: without bit-fields, and with nothing that C++ adds. ``target`` is what a pointer leads to, where that has
-    members; ``function`` what a pointer to a function does. ``enumerators`` are those of an enumeration, as far as
-    their values are known. ``is_complex`` tells a complex number from a structure of two.
+    plain C: without bit-fields, and with nothing that C++ adds; ``obstacle`` says what else it has. ``target`` is what
+    a pointer leads to, as far as that was asked; ``function`` what a pointer to a function does. ``enumerators`` are
+    those of an enumeration, as far as their values are known. ``is_complex`` tells a complex number from a structure of
+    two.
     """
 
     text: str
@@ -51,6 +52,12 @@ class CType:
     function: Signature | None = None
     enumerators: tuple[Enumerator, ...] = ()
     is_complex: bool = False
+    obstacle: str = ""
+
+    @property
+    def can_be_made(self) -> bool:
+        """Whether it is a number, a pointer, or made of parts that are all known."""
+        return bool(self.members) or self.kind not in (TypeKind.VOID, TypeKind.AGGREGATE, TypeKind.OTHER)
 
     @property
     def is_wide(self) -> bool:
@@ -74,6 +81,12 @@ class CMember:
     name: str
     offset: int
     type: CType
+
+
+def array_of(element: CType, count: int) -> CType:
+    """The array of so many elements."""
+    members = tuple(CMember(name="", offset=i * element.size, type=element) for i in range(count))
+    return CType(text=f"{element.text}[{count}]", kind=TypeKind.AGGREGATE, size=count * element.size, members=members)
 
 
 def complex_of(part: CType, text: str) -> CType:
