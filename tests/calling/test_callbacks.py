@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -170,6 +171,18 @@ def test_callbacks_of_another_type_are_a_finding(library: Path) -> None:
     assert differences(same, parse_signature("int f(char (*)())"))
 
 
+def test_errno_is_that_of_the_callee(cc: Compile) -> None:
+    source = """
+    #include <errno.h>
+    void keep(void (*f)(const char *)) { f(0); f((const char *)0x10); }
+    void set(void (*f)(const char *)) { errno = ENOENT; f(0); }
+    """
+    kept, set_before = call(cc(source, "-g"), "keep(cb:)", "set(cb:)").steps
+    assert "errno" not in kept.detail
+    assert "with (NULL), (0x10);" in kept.detail
+    assert "errno = 2 " in set_before.detail
+
+
 def test_any_number_of_calls(library: Path) -> None:
     answer = call(library, "each(cb:ret=1, 50000)").steps[0]
     assert answer.value == "50000"
@@ -200,3 +213,43 @@ def test_sorting_with_a_comparator() -> None:
     ).steps[0]
     assert "called back once, with (0x" in answer.detail
     assert [change.text for change in answer.changed] == ['"01 00 00 00 03 00 00 00"']
+
+
+KINDS = ("signed char", "unsigned char", "short", "unsigned short", "int", "unsigned", "long", "unsigned long", "_Bool",
+         "float", "double", "const char *", "void *")  # fmt: skip
+
+
+def value_of(kind: str, choose: random.Random) -> tuple[str, str]:
+    """A value of the type in C, and as it is told."""
+    if kind == "_Bool":
+        return choose.choice((("0", "false"), ("1", "true")))
+    if kind in ("float", "double"):
+        number = choose.randint(-4000, 4000) / 4
+        return repr(number), repr(number)
+    if kind == "const char *":
+        return '"text"', '"text"'
+    if kind == "void *":
+        return "(void *)0x7b", "0x7b"
+    bits = {"char": 8, "short": 16, "int": 32, "unsigned": 32, "long": 64}[kind.split()[-1]]
+    low, high = (0, (1 << bits) - 1) if kind.startswith("unsigned") else (-(1 << (bits - 1)) + 1, (1 << (bits - 1)) - 1)
+    number = choose.choice((low, high, choose.randint(low, high)))
+    return f"{number}{'u' if low == 0 else ''}{'l' if bits == 64 else ''}", str(number)
+
+
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.full) for seed in range(2, 40))])
+def test_callbacks_of_types_at_random(cc: Compile, seed: int) -> None:
+    choose = random.Random(seed)
+    source, steps, expected = "", [], []
+    for number in range(40):
+        kinds = [choose.choice(KINDS) for _ in range(choose.randint(1, 20))]
+        values = [value_of(kind, choose) for kind in kinds]
+        result = choose.choice([kind for kind in KINDS if "*" not in kind])
+        told = value_of(result, choose)[1]
+        constants = ", ".join(constant for constant, _ in values)
+        source += f"{result} f{number}({result} (*f)({', '.join(kinds)})) {{ return f({constants}); }}\n"
+        steps.append(f"f{number}(cb:ret={told})")
+        expected.append((told, f"called back once, with ({', '.join(text for _, text in values)});"))
+    answers = call(cc(source, "-g", choose.choice(("-O0", "-O2"))), *steps).steps
+    for answer, (value, called) in zip(answers, expected, strict=True):
+        assert answer.value == value
+        assert called in answer.detail

@@ -172,3 +172,65 @@ def test_a_namespace_of_its_own(library: Path, cc: Compile) -> None:
     python = cc("int PyInit_x(void) { return 0; }", name="python.so")
     with pytest.raises(UsageError, match="needs a Python interpreter"):
         call(python, "PyInit_x", namespace=True)
+
+
+@pytest.fixture(scope="module")
+def bare(library: Path) -> Path:
+    stripped = library.with_name("bare.so")
+    subprocess.run(["strip", "-g", "-o", stripped, library], check=True)
+    return stripped
+
+
+DECLARATIONS = {
+    "number": "int number",
+    "octet": "unsigned char octet",
+    "ratio": "extern double ratio",
+    "half": "float half;",
+    "ready": "_Bool ready",
+    "greeting": "char greeting[16]",
+    "text": "const char *text",
+    "nothing": "char *nothing",
+    "numbers": "int numbers[3]",
+    "origin": "struct point { int x; double y; const char *label; }; struct point origin",
+    "favourite": "enum colour { RED = 7 } favourite",
+    "fixed": "const int fixed",
+}
+
+
+def test_variables_have_the_type_that_the_user_declares(bare: Path, library: Path) -> None:
+    for name, (value, _) in VARIABLES.items():
+        for file in (bare, library):
+            answer = call(file, name, signatures=(DECLARATIONS[name],)).steps[0]
+            assert (answer.value, answer.detail) == (value, f"{answer.type} (from --sig)")
+    declared = tuple(DECLARATIONS[name] for name in ("number", "text", "numbers", "favourite"))
+    answers = call(bare, "number=-7", 'text="other"', "numbers={4}", "favourite=RED", *("number", "text", "numbers"),
+                   signatures=declared).steps  # fmt: skip
+    assert [it.outcome for it in answers[:4]] == [Outcome.ASSIGNED] * 4
+    assert [it.value for it in answers[4:]] == ["-7", '"other"', "{4, 0, 0}"]
+
+
+def test_declared_variables_that_are_others(bare: Path, library: Path) -> None:
+    told = call(library, "ratio", "ratio=5", signatures=("long ratio",)).steps
+    assert told[0].detail == "long (from --sig); the types disagree: it is long in --sig, double in DWARF"
+    assert told[1].detail == "assigned; the types disagree: it is long in --sig, double in DWARF"
+    told = call(library, "origin", signatures=("struct { int x; int y; } origin",)).steps
+    assert "of another layout in DWARF" in told[0].detail
+    told = call(bare, "numbers", signatures=("int numbers",)).steps
+    assert told[0].value == "1"
+    assert told[0].detail == "int (from --sig); the variable has 12 bytes, of which int is the first 4"
+
+
+@pytest.mark.parametrize(
+    ("declaration", "why"),
+    [
+        ("long number", "--sig: long has 8 bytes, number only 4"),
+        ("int sum_of_numbers", "--sig declares sum_of_numbers, which is the variable of no step"),
+        ("int number(void)", "--sig declares number, which is the function of no step"),
+        ("int ratio", "--sig declares ratio, which is the variable of no step"),
+        ("handle number", "the type 'handle' is not known as a whole; put its definition in front"),
+        ("void number", "the type 'void' is not known"),
+    ],
+)
+def test_declarations_that_do_not_fit(bare: Path, declaration: str, why: str) -> None:
+    with pytest.raises(UsageError, match=why):
+        call(bare, "number", "sum_of_numbers", signatures=(declaration,))

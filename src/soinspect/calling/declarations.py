@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING
 from soinspect.calling.cgotypes import GO_TYPES
 from soinspect.errors import CannotRun, UsageError
 from soinspect.model.prototype import Enumerator
-from soinspect.model.signature import CMember, CType, Signature, SignatureParameter, TypeKind, array_of, complex_of
+from soinspect.model.signature import (
+    CMember,
+    CType,
+    Signature,
+    SignatureParameter,
+    TypeKind,
+    VariableType,
+    array_of,
+    complex_of,
+)
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -81,7 +90,7 @@ def _complex_name(words: re.Match[bytes]) -> bytes:
 
 
 class Declarations:
-    """Reads declarations in order, and remembers the types that they define.
+    """Reads declarations in order, and remembers the types that they define, and the ``variables``.
 
     ``what`` is what messages call the source, ``origin`` the :attr:`Signature.source` of its functions. Without
     ``layouts``, structures can be pointed to only.
@@ -93,6 +102,7 @@ class Declarations:
         self._layouts = layouts
         self._typedefs: dict[str, CType] = {}
         self._tags: dict[str, CType] = {}
+        self.variables: list[VariableType] = []
 
     def read(self, node: Node) -> Iterator[Signature]:
         """The functions that one declaration declares; other nodes declare none.
@@ -115,6 +125,8 @@ class Declarations:
                 self._typedefs[name] = kind if keeps_text else replace(kind, text=name)
             elif kind.function and _is_function(kind):
                 yield replace(kind.function, name=name)
+            else:
+                self.variables.append(VariableType(name=name, type=kind, source=self._origin))
 
     # -- types ---------------------------------------------------------------------------------------------
 

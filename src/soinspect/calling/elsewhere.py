@@ -33,7 +33,8 @@ def describe_natively(request: CallRequest, facts: NativeFacts, plan: Plan) -> C
     """What the steps would call in a C library: the prototypes, as far as they are known."""
     details = {}
     for planned in plan.actions:
-        known = planned.prototype or planned.variable
+        variable = planned.variable.type if planned.variable else None
+        known = planned.prototype or variable
         details[planned.step] = f"{known.text} (from {planned.source})" if known else f"{planned.text}: type unknown"
     names = [function.name or f"function at {function.address:#x}" for function in facts.init_functions]
     constructors = f"loading it would run {', '.join(names) or 'no constructors'}"

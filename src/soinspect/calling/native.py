@@ -20,11 +20,11 @@ from soinspect.elf.file import ElfFile
 from soinspect.errors import CannotRun, FormatError, UsageError
 from soinspect.model.calling import CallRequest, CallResult, HostKind, NativeFacts, Outcome, StepResult
 from soinspect.model.image import ObjectKind
+from soinspect.model.signature import Signature, VariableType
 from soinspect.model.symbol import ExplainedSymbol
 
 if TYPE_CHECKING:
     from soinspect.calling.header import Header
-    from soinspect.model.signature import Signature
 
 _ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 
@@ -86,15 +86,18 @@ def _descriptions(
 ) -> Iterator[Described]:
     """What is known of functions and variables: what the user declared, debug information, headers, and names say."""
     # Most calls need no reader of declarations.
-    declared: dict[str, Signature] = {}
+    declared: dict[str, Signature | VariableType] = {}
     headers: list[Header] = []
     if request.signatures:
-        from soinspect.calling.signature import parse_signature
+        from soinspect.calling.signature import parse_declaration
 
-        declared = {prototype.name: prototype for prototype in map(parse_signature, request.signatures)}
-    unused = declared.keys() - {name for symbol in symbols if not is_variable(symbol) for name in _names(symbol)}
-    if unused:
-        raise UsageError(f"--sig declares {min(unused)}, which is the function of no step")
+        declared = {it.name: it for it in map(parse_declaration, request.signatures)}
+    named = {(name, is_variable(symbol)) for symbol in symbols for name in _names(symbol)}
+    for name, declaration in sorted(declared.items()):
+        is_of_variable = isinstance(declaration, VariableType)
+        if (name, is_of_variable) not in named:
+            kind = "variable" if is_of_variable else "function"
+            raise UsageError(f"--sig declares {name}, which is the {kind} of no step")
     if request.headers:
         from soinspect.calling.header import read_header
 
@@ -109,12 +112,14 @@ def _descriptions(
             damage = (f"the debug information cannot be used: {error.reason}",)
     for symbol in symbols:
         name, key = symbol.symbol.name, (symbol.symbol.name, symbol.symbol.version)
-        variable = recorded.variables.get(key)
+        own = next((declared[n] for n in _names(symbol) if n in declared), None)
         if is_variable(symbol):
-            yield Described(prototype=None, variable=variable, notes=damage)
+            found = recorded.variables.get(key)
+            in_dwarf = VariableType(name=name, type=found, source="DWARF") if found else None
+            yield _variable(symbol, own if isinstance(own, VariableType) else None, in_dwarf, damage)
             continue
         sources = (
-            next((declared[n] for n in _names(symbol) if n in declared), None),
+            own if isinstance(own, Signature) else None,
             recorded.functions.get(key),
             *(header.functions.get(name) for header in headers),
             _told_by(name),
@@ -124,6 +129,22 @@ def _descriptions(
         lacking = [f"{header.name} {header.why_without(name)}" for header in headers if name not in header.functions]
         disagreement = (f"the prototypes disagree: {'; '.join(differing)}",) if differing else ()
         yield Described(prototype=known[0] if known else None, variable=None, notes=(*damage, *lacking, *disagreement))
+
+
+def _variable(
+    symbol: ExplainedSymbol, declared: VariableType | None, recorded: VariableType | None, notes: tuple[str, ...]
+) -> Described:
+    """What is known of a variable."""
+    size = symbol.symbol.size
+    if declared and size and declared.type.size > size:
+        raise UsageError(f"--sig: {declared.type.text} has {declared.type.size} bytes, {declared.name} only {size}")
+    if declared and recorded:
+        from soinspect.calling.signature import variable_differences
+
+        notes += tuple(f"the types disagree: {it}" for it in variable_differences(declared, recorded))
+    elif declared and declared.type.size < size:
+        notes += (f"the variable has {size} bytes, of which {declared.type.text} is the first {declared.type.size}",)
+    return Described(prototype=None, variable=declared or recorded, notes=notes)
 
 
 def _told_by(name: str) -> Signature | None:

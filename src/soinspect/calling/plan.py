@@ -18,7 +18,7 @@ from soinspect.errors import UsageError
 from soinspect.kinds.catalogue import Convention, convention_of
 from soinspect.model.calling import CallRequest, NativeFacts
 from soinspect.model.constants import SymbolType
-from soinspect.model.signature import CType, Signature, TypeKind
+from soinspect.model.signature import Signature, TypeKind, VariableType
 from soinspect.model.symbol import ExplainedSymbol
 
 _FUNCTIONS = (SymbolType.FUNC, SymbolType.IFUNC)
@@ -53,7 +53,7 @@ class PlannedAction:
     arguments: tuple[Argument, ...] = ()
     name: str = ""
     assigned: str | None = None
-    variable: CType | None = None
+    variable: VariableType | None = None
     prototype: Signature | None = None
     notes: tuple[str, ...] = ()
 
@@ -65,7 +65,8 @@ class PlannedAction:
     @property
     def source(self) -> str:
         """Where its type is known from."""
-        return self.prototype.source if self.prototype else "DWARF"
+        known = self.prototype or self.variable
+        return known.source if known else ""
 
     @property
     def called_as(self) -> str:
@@ -100,7 +101,7 @@ class Described:
     """What is known of a function or a ``variable``: its type, if any, and notes, such as on disagreements."""
 
     prototype: Signature | None
-    variable: CType | None
+    variable: VariableType | None
     notes: tuple[str, ...]
 
 
@@ -182,7 +183,7 @@ def _with_types(planned: PlannedAction, described: Mapping[str, Described]) -> P
     """The action with what is known of its function or variable."""
     known = described.get(planned.symbol.symbol.versioned_name) if planned.symbol else None
     if planned.symbol and is_variable(planned.symbol):
-        return _with_variable(planned, known.variable if known else None)
+        return _with_variable(replace(planned, notes=known.notes if known else ()), known.variable if known else None)
     if known is None or known.prototype is None or planned.convention:
         check_untyped(planned.arguments)
         return replace(planned, notes=known.notes if known else ())
@@ -204,11 +205,10 @@ def _with_types(planned: PlannedAction, described: Mapping[str, Described]) -> P
     return replace(planned, arguments=arguments, prototype=prototype, notes=notes)
 
 
-def _with_variable(planned: PlannedAction, kind: CType | None) -> PlannedAction:
+def _with_variable(planned: PlannedAction, known: VariableType | None) -> PlannedAction:
     """The action on a variable with its type, if that is known, and the bytes of its new value."""
     symbol, action = planned.symbol, planned.action
-    if kind and not (kind.members or kind.kind not in (TypeKind.AGGREGATE, TypeKind.OTHER)):
-        kind = None  # nothing that can be shown or made
+    kind = known.type if known and known.type.can_be_made else None
     if planned.assigned is not None and symbol:
         if kind:
             action.data, action.pointers = value_bytes(planned.assigned.strip(), kind, f"{kind.text} {planned.text}")
@@ -217,7 +217,7 @@ def _with_variable(planned: PlannedAction, kind: CType | None) -> PlannedAction:
     elif kind and kind.size <= _MAX_READ:
         action.size = kind.size
         action.followed = text_places(kind)
-    return replace(planned, variable=kind)
+    return replace(planned, variable=known if kind else None)
 
 
 def find_symbol(path: str, wanted: str, symbols: list[ExplainedSymbol]) -> ExplainedSymbol:

@@ -219,20 +219,21 @@ class Report:
             in_go_plugin = self._go_plugin is not None
             return report_return(step, planned, events, callbacks=self._callbacks, in_go_plugin=in_go_plugin)
         if last.kind == protocol.ASSIGNED:
-            return StepResult(step=step, outcome=Outcome.ASSIGNED, detail="assigned")
+            detail = "; ".join(("assigned", *planned.notes))
+            return StepResult(step=step, outcome=Outcome.ASSIGNED, detail=detail)
         if last.kind == protocol.CONTENTS:
             return self._contents(step, planned, events)
         return self._ended(step)
 
     def _contents(self, step: Step, planned: PlannedAction, events: tuple[Event, ...]) -> StepResult:
         data = events[-1].payload[protocol.CONTENTS_PAYLOAD.size :]
-        kind = planned.variable
+        kind = planned.variable.type if planned.variable else None
         size = planned.symbol.symbol.size if planned.symbol else 0
         if not data:
             return StepResult(step=step, outcome=Outcome.REFUSED, detail="its memory cannot be read")
         if kind and len(data) == kind.size:
             value = value_text(kind, data, dict(pointed_to_by(events)))
-            detail = f"{kind.text} (from DWARF)"
+            detail = f"{kind.text} (from {planned.source})"
         else:
             value = contents_text(data)
             detail = f"type unknown: {len(data)} bytes {hex_text(data)}"
@@ -240,6 +241,7 @@ class Report:
                 detail += " (its size is not recorded)"
             elif size > len(data):
                 detail += f" (of {size})"
+        detail += "".join(f"; {note}" for note in planned.notes)
         if self._go_plugin:
             detail += _GO_BEFORE_INIT
         type_text = kind.text if kind else None

@@ -1,4 +1,4 @@
-"""Prototypes from C declarations, as a user writes them after ``--sig``, and where two prototypes disagree.
+"""Prototypes from C declarations, as a user writes them after ``--sig``, and where two sources disagree.
 
 A declaration may bring the types that it needs in front of it: ``typedef unsigned foo_t; foo_t f(foo_t);``.
 """
@@ -6,11 +6,12 @@ A declaration may bring the types that it needs in front of it: ``typedef unsign
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from itertools import islice
 
 from soinspect.calling.declarations import Declarations, parse
 from soinspect.errors import UsageError
-from soinspect.model.signature import CType, Signature, TypeKind
+from soinspect.model.signature import CType, Signature, TypeKind, VariableType
 
 _MAX_LENGTH = 1 << 16
 # What <complex.h> says of it; where a name must follow, it is that name.
@@ -24,6 +25,18 @@ def parse_signature(text: str) -> Signature:
     :raises UsageError: it declares no function, or uses a type that is not known.
     :raises CannotRun: tree-sitter is not installed.
     """
+    declared = parse_declaration(text)
+    if isinstance(declared, VariableType):
+        raise UsageError(f"{text!r} declares no function")
+    return declared
+
+
+def parse_declaration(text: str) -> Signature | VariableType:
+    """The function that ``text`` declares, or else the variable; the last one, if there are several.
+
+    :raises UsageError: it declares neither, or uses a type that is not known.
+    :raises CannotRun: tree-sitter is not installed.
+    """
     if len(text) > _MAX_LENGTH:
         raise UsageError("the signature is too long")
     in_full = _COMPLEX.sub(lambda it: f"{it[1] or ''}_Complex", text.strip().rstrip(";") + ";")
@@ -32,9 +45,16 @@ def parse_signature(text: str) -> Signature:
         raise UsageError(f"{text!r} is not a C declaration, such as: int add(int, const char *)")
     declarations = Declarations(repr(text), "--sig")
     found = [signature for node in root.named_children for signature in declarations.read(node)]
-    if not found:
-        raise UsageError(f"{text!r} declares no function")
-    return found[-1]
+    if found:
+        return found[-1]
+    if not declarations.variables:
+        raise UsageError(f"{text!r} declares no function and no variable")
+    variable = declarations.variables[-1]
+    if not variable.type.can_be_made:
+        raise UsageError(
+            f"{text!r}: the type {variable.type.text!r} is not known as a whole; put its definition in front"
+        )
+    return variable
 
 
 def differences(one: Signature, other: Signature) -> tuple[str, ...]:
@@ -55,12 +75,21 @@ def differences(one: Signature, other: Signature) -> tuple[str, ...]:
         for number, (a, b) in enumerate(zip(one.parameters, other.parameters, strict=False), 1)
     )
     for what, a, b in pairs:
-        differ_as_callbacks = a.function and b.function and not _are_called_alike(a.function, b.function)
-        if _differ(a, b) or differ_as_callbacks:
-            found.append(f"{what} is {a.text} in {one.source}, {b.text} in {other.source}")
-        elif a.members and b.members and _layout(a) != _layout(b):
-            found.append(f"{what} is {a.text} in {one.source}, {b.text} of another layout in {other.source}")
+        found += _difference(what, a, b, one.source, other.source)
     return tuple(found)
+
+
+def variable_differences(one: VariableType, other: VariableType) -> tuple[str, ...]:
+    """Where two sources disagree on what a variable holds."""
+    return tuple(_difference("it", one.type, other.type, one.source, other.source))
+
+
+def _difference(what: str, a: CType, b: CType, one: str, other: str) -> Iterator[str]:
+    differ_as_callbacks = a.function and b.function and not _are_called_alike(a.function, b.function)
+    if _differ(a, b) or differ_as_callbacks:
+        yield f"{what} is {a.text} in {one}, {b.text} in {other}"
+    elif a.members and b.members and _layout(a) != _layout(b):
+        yield f"{what} is {a.text} in {one}, {b.text} of another layout in {other}"
 
 
 def _shape(kind: CType) -> tuple[TypeKind, int, bool]:

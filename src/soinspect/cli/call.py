@@ -37,7 +37,11 @@ def command(
     ] = "auto",
     signatures: Annotated[
         list[str] | None,
-        typer.Option("--sig", metavar="C", help="The prototype of a step's function, in C; repeatable."),
+        typer.Option(
+            "--sig",
+            metavar="C",
+            help="What a step names, declared in C: int f(char *); repeatable.",
+        ),
     ] = None,
     headers: Annotated[
         list[str] | None,

@@ -100,11 +100,11 @@ class CallRequest:
 
     ``environment`` are variables that the callee sees, on top of the few that every program expects.
 
-    For native calls: ``signatures`` are C declarations of functions that the steps name, ``headers`` files with more
-    of them; the last step's function is called ``repeat`` times; ``lazy`` has functions of other libraries looked up
-    at their first call, not while loading; ``library_paths`` are folders that needed libraries are looked for in
-    first; ``namespace`` loads the file apart from all that the host process has loaded. :class:`CallOptions` has the
-    same fields but the first two.
+    For native calls: ``signatures`` are C declarations of functions and variables that the steps name, ``headers``
+    files with more prototypes; the last step's function is called ``repeat`` times; ``lazy`` has functions of other
+    libraries looked up at their first call, not while loading; ``library_paths`` are folders that needed libraries
+    are looked for in first; ``namespace`` loads the file apart from all that the host process has loaded.
+    :class:`CallOptions` has the same fields but the first two.
     """
 
     path: str

@@ -29,6 +29,9 @@ class TypeKind(StrEnum):
     UNTOLD = "untold"
 
 
+_NO_VALUES = (TypeKind.VOID, TypeKind.AGGREGATE, TypeKind.OTHER, TypeKind.UNTOLD)  # by the kind alone
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CType:
     """A type as C writes it, and what a call needs of it: ``size`` in bytes (0 when unknown), whether ``signed``.
@@ -57,7 +60,7 @@ class CType:
     @property
     def can_be_made(self) -> bool:
         """Whether it is a number, a pointer, or made of parts that are all known."""
-        return bool(self.members) or self.kind not in (TypeKind.VOID, TypeKind.AGGREGATE, TypeKind.OTHER)
+        return bool(self.members) or self.kind not in _NO_VALUES
 
     @property
     def is_wide(self) -> bool:
@@ -98,6 +101,15 @@ def complex_of(part: CType, text: str) -> CType:
         return CType(text=text, kind=TypeKind.OTHER, size=2 * part.size)
     members = (CMember(name="re", offset=0, type=part), CMember(name="im", offset=part.size, type=part))
     return CType(text=text, kind=TypeKind.AGGREGATE, size=2 * part.size, members=members, is_complex=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VariableType:
+    """What a variable holds; ``source`` as in :class:`Signature`."""
+
+    name: str
+    type: CType
+    source: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,7 +47,8 @@ class Callbacks:
                 self._on_call(place, _packed(kinds, values))
             return result
 
-        function = ctypes.CFUNCTYPE(_TYPES[kind], *[_TYPES[it] for it in kinds])(called)
+        # With use_errno, that of the callee is what it was when this returns.
+        function = ctypes.CFUNCTYPE(_TYPES[kind], *[_TYPES[it] for it in kinds], use_errno=True)(called)
         self._made.append(function)
         return ctypes.cast(function, ctypes.c_void_p).value or 0
 
