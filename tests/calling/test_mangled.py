@@ -131,6 +131,17 @@ def test_refusals(stripped: Path, step: str, why: str) -> None:
         _call(stripped, step)
 
 
+def test_a_crash_says_what_the_call_relied_on(stripped: Path) -> None:
+    crash = _call(stripped, "ns::of_point(null)").crash
+    assert crash is not None
+    assert crash.called_as.startswith(
+        "ns::of_point(ns::Point const &) (from its mangled name); result unknown: for one "
+    )
+    crash = _call(stripped, "+0x10(1)").crash
+    assert crash is not None
+    assert crash.called_as == "no prototype is known: the arguments were passed as written"
+
+
 def test_a_declaration_that_disagrees_with_the_name_is_a_finding(stripped: Path) -> None:
     result = soinspect.call(str(stripped), "_ZN2ns3addEii(1, 2)", signatures=("int _ZN2ns3addEii(int, char *)",))
     assert result.steps[0].value == "3"

@@ -175,22 +175,51 @@ with ElfFile.open({str(library)!r}) as elf:
     assert "answer" in done.stdout.split()
 
 
-def test_a_large_file_that_is_cut_short_while_it_is_read(cc: Compile) -> None:
+@pytest.mark.parametrize(
+    ("section", "answer", "code"),
+    [
+        (".data", "1 library, found, every symbol resolved; truncated: {}", 3),
+        (".rodata", "truncated: {}; 1 unresolved symbol: answer", 1),
+    ],
+)
+def test_a_large_dependency_that_had_been_cut_short(
+    section: str, answer: str, code: int, cc: Compile, c_host: Path, soinspect: Soinspect
+) -> None:
+    """It is mapped as far as it goes; what lies behind its end is told with its place."""
+    size = 17 << 20
+    library = cc(f'__asm__(".section {section}; .space 24 << 20"); int answer(void) {{ return 42; }}', name="answer.so")
+    user = cc("int answer(void); int ask(void) { return answer(); }", "-nostdlib", str(library), name="user.so")
+    os.truncate(library, size)
+    end = f"past the end of the file ({size:#x}): the file is truncated"
+    deps, check = soinspect("deps", user), soinspect("check", c_host, user)
+    assert (deps.code, deps.out.splitlines()[0]) == (code, f"{user}: {answer.format(library)}")
+    assert end in deps.out
+    assert check.code == 1
+    assert check.out.startswith(f"ABORT user.so in host: {library} is truncated")
+    assert end in check.out
+
+
+@pytest.mark.parametrize("found", [False, True], ids=["named", "found as a dependency"])
+def test_a_large_file_that_is_cut_short_while_it_is_read(found: bool, cc: Compile) -> None:
     """It is mapped, and reading what is no longer there is SIGBUS: an error all the same, and no signal."""
     library = cc("int answer(void) { return 42; }", name="answer.so")
+    user = cc("int answer(void); int ask(void) { return answer(); }", str(library), name="user.so")
     os.truncate(library, 32 << 20)
+    arguments = ["deps", str(user)] if found else ["symbols", str(library)]
     script = f"""
 import os, sys
 from soinspect.cli import app
 from soinspect.elf.image import Image
 is_read = Image._read_segments
 def cut_short(image):
-    os.truncate({str(library)!r}, 0)
+    if image.path == {str(library)!r}:
+        os.truncate(image.path, 0)
     return is_read(image)
 Image._read_segments = cut_short
-sys.argv = ["soinspect", "symbols", {str(library)!r}]
+sys.argv = ["soinspect", *{arguments!r}]
 app.main()
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False, text=True)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "soinspect: a file was cut short while it was read: run again when it is whole\n"
+    told = "was cut short while it was read, to less than 0x40 bytes: run again when it is whole"
+    assert done.stderr == f"soinspect: {library}: {told}\n"

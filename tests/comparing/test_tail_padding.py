@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from conftest import FIXTURES
 from soinspect import api
+from soinspect.model.prototype import Language
 
 SOURCES = FIXTURES / "tail-padding"
 
@@ -59,8 +61,44 @@ def test_a_member_between_others_fills_a_hole_beside_one_in_the_tail(tmp_path: P
     }
 
 
-def test_structures_of_c_and_baselines(tmp_path: Path) -> None:
-    """A structure of C has no derived classes; a baseline knows what a class is as the file does."""
+@pytest.mark.parametrize(
+    ("classes", "more", "rule"),
+    [
+        ("struct S { S(); int flags : 9; MORE }; S::S() {}", "int more : 3;", "dwarf.member-added"),
+        ("struct S { S(); int flags : 9; MORE }; S::S() {}", "int more : 8;", "dwarf.tail-padding-filled"),
+        ("struct B { B(); long a; int b; }; struct S : B { MORE void f(); }; void S::f() {}", "int more;",
+         "dwarf.tail-padding-filled"),
+        ("struct B { B(); long a; char b; }; struct S : B { int c; MORE void f(); }; void S::f() {}", "int more;",
+         "dwarf.type-size-changed"),
+        ("template <class T> struct S { S() {} T a; char b; MORE }; template struct S<int>;", "char more;",
+         "dwarf.tail-padding-filled"),
+    ],
+    ids=["bits of the last byte", "bits of a further byte", "behind a base", "none left", "template"],
+)  # fmt: skip
+def test_where_the_tail_begins(classes: str, more: str, rule: str, tmp_path: Path) -> None:
+    for side, members in (("old", ""), ("new", more)):
+        source = tmp_path / f"{side}.cpp"
+        source.write_text(classes.replace("MORE", members))
+        build(source, tmp_path / f"{side}.so", "-g", "-shared", "-fPIC")
+    findings = api.compare(str(tmp_path / "old.so"), str(tmp_path / "new.so")).findings
+    assert [it.rule for it in findings if it.rule.startswith("dwarf.")] == [rule]
+
+
+def test_rust_hides_members_and_derives_nothing(tmp_path: Path) -> None:
+    """The same layouts, but the unit says that its language is Rust."""
+    for side, members in (("old", ""), ("new", "char more;")):
+        source, assembly = tmp_path / f"{side}.cpp", tmp_path / f"{side}.s"
+        source.write_text(f"class S {{ int a; char b; {members} public: void f(); }}; void S::f() {{}}\n")
+        build(source, assembly, "-g", "-fPIC", "-S", "-dA")
+        text, changed = re.subn(r"0x\w+(?=\s+\S+ DW_AT_language\b)", f"{Language.RUST:#x}", assembly.read_text())
+        assert changed == 1
+        assembly.write_text(text)
+        build(assembly, tmp_path / f"{side}.so", "-shared")
+    findings = api.compare(str(tmp_path / "old.so"), str(tmp_path / "new.so")).findings
+    assert {it.rule for it in findings if it.rule.startswith("dwarf.")} == {"dwarf.member-added"}
+
+
+def test_a_structure_of_c_has_no_derived_classes(tmp_path: Path) -> None:
     for side, more in (("old", ""), ("new", "char last;")):
         source = tmp_path / f"{side}.c"
         source.write_text(f"struct S {{ int b; char c; {more} }}; int f(struct S *s) {{ return s->b; }}\n")

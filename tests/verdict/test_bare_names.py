@@ -94,10 +94,18 @@ def test_a_library_that_the_host_has_anyway(named: str | None, host: Path, soins
     assert f"{libc} is loaded already, as host needs it: dlopen returns a handle to it, and loads nothing" in run.out
 
 
-def test_a_folder_is_called_by_its_path(host: Path, soinspect: Soinspect) -> None:
-    run = soinspect("check", "host", "./", cwd=host)
-    assert run.out.startswith("FAIL ./ in host: cannot read file data: Is a directory\n")
-    assert f"prints  {found_by_dlopen(host, './')}\n" in run.out
+@pytest.mark.parametrize(
+    ("named", "inside"),
+    [(".", "./*.so"), ("./", "./*.so"), ("sub", "sub/*.so"), ("sub dir/", "'sub dir/'*.so")],
+)
+@pytest.mark.parametrize("options", [(), ("--require", "run")])
+def test_a_folder_is_no_plugin_and_its_files_are_to_be_named(
+    named: str, inside: str, options: tuple[str, ...], host: Path, soinspect: Soinspect
+) -> None:
+    (host / named).mkdir(exist_ok=True)
+    run = soinspect("check", *options, "--", "host", named, cwd=host)
+    assert (run.code, run.out) == (2, "")
+    assert run.err == f"soinspect: {named}: is a folder: name the plugins in it, say {inside}\n"
 
 
 def test_go_knows_no_search(pairs: GoPairs, soinspect: Soinspect) -> None:

@@ -107,8 +107,6 @@ def make(kind: str, plugin: Path, whole: Path) -> None:
         case "zip":
             with zipfile.ZipFile(plugin, "w") as archive:
                 archive.write(whole, "inside.so")
-        case "folder":
-            plugin.mkdir()
         case "core":
             make("object", plugin, whole)
             data = bytearray(plugin.read_bytes())
@@ -139,7 +137,6 @@ def test_a_missing_version_is_one_reason(folder: Path, cc: Compile) -> None:
         ("script", "soinspect check ./host WHOLE", None),
         ("bitcode", "clang -shared -o plugin.so ./plugin", None),
         ("zip", "unzip ./plugin", None),
-        ("folder", "ls ./plugin  (and name one of its files)", None),
         ("core", "gdb ./host ./plugin  (a core file is what a program left that died, no plugin)", None),
     ],
 )

@@ -32,6 +32,7 @@ _SHOWN_CHOICES = 5
 _MAX_NAMES = 20_000  # above this the search for near names takes seconds
 _MAX_READ = 4096
 _UNKNOWN_SIZE = 8
+_NO_RESULT = "result unknown: for one of a class, the address of memory for it would have to come first"
 _NO_OBJECT = "called without an object: its name does not tell whether it is a member function, which needs one first"
 _CGOCHECK = "called with GODEBUG=cgocheck=0, for Go's runtime otherwise refuses to return memory of its own to C"
 
@@ -66,6 +67,15 @@ class PlannedAction:
         """Where its type is known from."""
         known = self.prototype or self.variable
         return known.source if known else ""
+
+    @property
+    def called_as(self) -> str:
+        """What a call of it relied on; empty if that is nothing."""
+        if self.prototype is None:
+            how = ("no prototype is known: the arguments were passed as written",) if self.arguments else ()
+            return "; ".join((*how, *self.notes))
+        vague = (_NO_RESULT,) if self.prototype.returns.kind is TypeKind.UNTOLD else ()
+        return "; ".join((f"{self.prototype.text} (from {self.prototype.source})", *vague, *self.notes))
 
     @property
     def doing(self) -> str:

@@ -47,6 +47,8 @@ _OUTCOMES = {
 # What compilers put into every library: it runs, but it is not the author's code.
 _COMPILERS_OWN = frozenset({"_init", "frame_dummy", "register_tm_clones"})
 _SHOWN_CONSTRUCTORS = 20
+_CALLS = (protocol.CALL, protocol.CALL_WITH_INTERPRETER_LOCK)
+_FINISHED = (protocol.RETURNED, protocol.CONTENTS, protocol.ASSIGNED)
 _NAMESPACE = (
     "in a namespace of its own (dlmopen), with a C library of its own: errno is not seen, nothing that the host "
     "process has loaded is shared, and debuggers may not know its symbols"
@@ -80,6 +82,8 @@ class Report:
                 loaded=self._loaded,
                 buffers=tuple(self._buffers()),
             )
+            if self._running:
+                crash = replace(crash, called_as=self._running.called_as)
             if self._go_death:
                 crash = replace(crash, why=f"it {_go_words(self._go_death)}")
         return CallResult(
@@ -146,9 +150,20 @@ class Report:
             elif event.kind == protocol.BEGUN and event.action < len(self.plan.actions):
                 planned = self.plan.actions[event.action]
                 phase = planned.doing
-            elif event.kind in (protocol.LOADED, protocol.RETURNED, protocol.CONTENTS, protocol.ASSIGNED):
+            elif event.kind in (protocol.LOADED, *_FINISHED):
                 phase = "after the call"
         return phase
+
+    @cached_property
+    def _running(self) -> PlannedAction | None:
+        """The call during which the process ended."""
+        running = None
+        for event in self.journal.events:
+            if event.kind == protocol.BEGUN and event.action < len(self.plan.actions):
+                running = self.plan.actions[event.action]
+            elif event.kind in (*_FINISHED, protocol.UNLOADING):
+                running = None
+        return running if running and running.action.kind in _CALLS else None
 
     @cached_property
     def _end_text(self) -> str:

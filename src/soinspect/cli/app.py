@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import stat
 import sys
 from collections.abc import Sequence
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +16,6 @@ from soinspect import __version__
 from soinspect.cli.exits import Exit, report
 from soinspect.cli.options import discard_output, leave_closed_pipe
 from soinspect.errors import CannotRun, SoinspectError
-from soinspect.regularfile import MAX_COPIED
 
 _VERSION = frozenset({"--version", "-V"})
 COMMANDS = (
@@ -71,16 +70,17 @@ def command_line(arguments: Sequence[str]) -> typer.Typer:
     return app
 
 
-def _may_be_mapped(arguments: Sequence[str]) -> bool:
-    """Whether one of them names a file that is mapped, or a folder, which may hold one."""
-    for argument in arguments:
-        try:
-            status = os.stat(argument)  # noqa: PTH116
-        except OSError:
-            continue
-        if status.st_size > MAX_COPIED or stat.S_ISDIR(status.st_mode):
-            return True
-    return False
+@cache
+def _expect_files_cut_short() -> None:
+    """Have what handles them there as soon as a file is mapped, whoever finds it: loading ctypes costs 2 ms."""
+
+    def before(event: str, _: object) -> None:
+        if event == "mmap.__new__":
+            from soinspect.cli.cutshort import end_with_an_error
+
+            end_with_an_error()
+
+    sys.addaudithook(before)
 
 
 def main() -> None:
@@ -90,11 +90,8 @@ def main() -> None:
     try:
         try:
             arguments = sys.argv[1:]
-            # Loading ctypes costs 2 ms. A scan reads in processes whose death it outlives.
-            if _may_be_mapped(arguments) and arguments[0] != "scan":
-                from soinspect.cli.cutshort import end_with_an_error
-
-                end_with_an_error()
+            if arguments[:1] != ["scan"]:  # which reads in processes whose death it outlives
+                _expect_files_cut_short()
             command_line(arguments)()
         finally:
             sys.stdout.flush()

@@ -78,11 +78,13 @@ def _is_pod(side: Prototypes, aggregate: Aggregate) -> bool:
 
 def _held(side: Prototypes, index: int) -> Type:
     """What a member of this type holds, behind typedefs, qualifiers and arrays."""
-    while True:
-        match side.types[index]:
+    found = side.types[index]
+    for _ in range(_MAX_PARTS):  # a hostile file may lead in circles
+        match found:
             case Typedef(target=target) | ArrayType(element=target):
-                index = target
+                found = side.types[target]
             case DerivedType(derivation=derivation, target=target) if derivation.qualifies:
-                index = target
-            case other:
-                return other
+                found = side.types[target]
+            case _:
+                break
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
@@ -43,7 +44,23 @@ def check(host: str, plugins: Sequence[str], environment: LoaderEnv, policy: Pol
 
     ``lazy``: a program that calls dlopen itself passes RTLD_LAZY to it.
 
-    :raises InputError: the host cannot be read; a plugin is not there, or damaged in a way that no loader sees.
+    :raises InputError: the host cannot be read; a plugin is not there, a folder, or damaged in a way that no loader
+        sees.
+    """
+    files = FileSystem(environment.root)
+    for path in plugins:
+        if files.is_folder(files.given(path)):
+            inside = shlex.quote(path.removesuffix("/") + "/")
+            raise InputError(path, f"is a folder: name the plugins in it, say {inside}*.so")
+    return foresee(host, plugins, environment, policy, lazy=lazy)
+
+
+def foresee(
+    host: str, plugins: Sequence[str], environment: LoaderEnv, policy: Policy, *, lazy: bool = False
+) -> Verdict:
+    """As :func:`check`; and what dlopen says of a folder, which a program may open by mistake.
+
+    :raises InputError: as :func:`check`, but for a folder.
     """
     files = FileSystem(environment.root)
     with ExitStack() as resources:

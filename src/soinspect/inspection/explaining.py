@@ -10,7 +10,7 @@ from soinspect.elf.describe import dynamic_linking
 from soinspect.elf.file import ElfFile
 from soinspect.errors import InputError
 from soinspect.go.facts import read_go
-from soinspect.inspection.checking import check, open_program
+from soinspect.inspection.checking import foresee, open_program
 from soinspect.inspection.loading import saved_elf
 from soinspect.inspection.saved import is_saved, read_saved
 from soinspect.loader.environment import LoaderEnv
@@ -43,21 +43,21 @@ def explain_by_files(found: Recognised, host: str, plugins: Sequence[str], envir
             for path in plugins:
                 program.open(path)
             looked_up = program.look_up(found.words["name"], found.version)
-        return hold_against_scope(found, check(host, plugins, environment, Policy()), looked_up)
+        return hold_against_scope(found, foresee(host, plugins, environment, Policy()), looked_up)
     named = [_names(path, files) for path in plugins]
     said = PurePath(found.words.get("path", "")).name
     # A message that names one of the files asks nothing of the others.
     meant = [it for it in named if PurePath(it.path).name == said] or named
     asked = tuple(requirement for it in meant for requirement in asked_by(found, it))
     policy = Policy(requirements=asked)
-    explained = hold_against(found, check(host, plugins, environment, policy), named)
+    explained = hold_against(found, foresee(host, plugins, environment, policy), named)
     if explained.foreseen:
         return explained
     match found.known.id:
         case "ld.undefined-symbol":
             with _running(host, plugins, environment) as program:
                 unbound = hold_against_plans(found, explained, [program.open(path) for path in plugins])
-            lazily = hold_against(found, check(host, plugins, environment, policy, lazy=True), named)
+            lazily = hold_against(found, foresee(host, plugins, environment, policy, lazy=True), named)
             return unbound or (only_if_lazy(explained) if lazily.foreseen else explained)
         case "ld.missing-library" if found.words["file"] in (PurePath(path).name for path in plugins):
             with _running(host, plugins, environment) as program:

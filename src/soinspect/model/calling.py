@@ -193,8 +193,8 @@ class Crash:
     ``address`` is the faulting address, ``pc`` where the program was; both are Absent when the process could
     not be observed. ``location`` names that place (``"sync.runtime_procPin+0x4 in plugin1.so"``), ``why``
     says in plain words what happened, ``backtrace`` the callers, innermost first, as far as they are known.
-    ``phase`` says what was going on (``"loading"``, ``"calling Run"``), ``registers`` are those of the
-    moment, ``instruction`` is what a fault stopped at.
+    ``phase`` says what was going on (``"loading"``, ``"calling Run"``), ``called_as`` which prototype a call was made
+    with and from where, ``registers`` are those of the moment, ``instruction`` is what a fault stopped at.
     """
 
     signal: str
@@ -205,6 +205,7 @@ class Crash:
     why: str
     backtrace: tuple[str, ...] = ()
     phase: str = ""
+    called_as: str = ""
     registers: tuple[Register, ...] = ()
     instruction: Instruction | Absent = NO_FAULT
 

@@ -99,7 +99,8 @@ class PluginVerdict:
     @property
     def summary(self) -> str:
         """The answer in a few words: of the reason that decides."""
-        return next((r.summary for r in self.reasons if r.outcome is self.outcome), "every check is passed")
+        worst = self.outcome
+        return next((r.summary for r in self.reasons if r.outcome is worst), "every check is passed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -65,6 +65,8 @@ def _crash(crash: Crash, summary: str, *, verbose: bool) -> Iterator[Line]:
         yield _row("signal", f"{crash.signal}{code}{f', while {crash.phase}' if crash.phase else ''}")
         address = crash.address
         yield _row("address", address.reason if isinstance(address, Absent) else f"{address:#x}")
+    if crash.called_as:
+        yield _row("called as", crash.called_as)
     yield _row("where", crash.location.reason if isinstance(crash.location, Absent) else crash.location)
     if not isinstance(crash.instruction, Absent):
         yield _row("code", _instruction_text(crash.instruction))

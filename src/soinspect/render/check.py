@@ -38,10 +38,11 @@ def _overall(verdict: Verdict) -> Line:
 
 def _page(host: str, plugin: PluginVerdict, *, passed: bool) -> Page:
     word, style = _WORDS[plugin.outcome]
-    page = Page(f"{word} {last_part(plugin.path)} in {last_part(host)}: {plugin.summary}", style)
+    summary = plugin.summary
+    page = Page(f"{word} {last_part(plugin.path)} in {last_part(host)}: {summary}", style)
     for reason in plugin.reasons:
         page.add("risk" if reason.outcome is Outcome.ACCEPTED else "reason", reason.rule)
-        if reason.summary != plugin.summary:
+        if reason.summary != summary:
             page.add("", reason.summary)
         page.add("prints", reason.message or ())
         page.add("evidence", reason.evidence)

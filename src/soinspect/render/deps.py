@@ -47,15 +47,17 @@ def deps_lines(plan: LoadPlan, *, verbose: bool) -> Iterator[Line]:
 def deps_answer(plan: LoadPlan) -> str:
     """What is missing, or that nothing is, in one line."""
     libraries = len(plan.objects) - 1
+    truncated = [it.path for it in plan.objects if it.truncated]
+    cut = f"truncated: {_listed(truncated, _FEW)}" if truncated else ""
     if plan.complete:
         if plan.unknown and not libraries:
             return f"cannot tell what it needs: {plan.unknown[0].removeprefix(f'{plan.path}: ')}"
-        unread = "; parts could not be read" if plan.unknown else ""
+        unread = f"; {cut or 'parts could not be read'}" if plan.unknown else ""
         if not libraries:
             return "needs no library"
         found = "found" if libraries == 1 else "all found"
         return f"{count(libraries, 'library')}, {found}, every symbol resolved{unread}"
-    parts = []
+    parts = [cut] if cut else []
     if plan.missing:
         parts.append(f"cannot load {_listed([it.name for it in plan.missing], _FEW)}")
     if plan.version_problems:

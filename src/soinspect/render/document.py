@@ -10,7 +10,8 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from enum import Enum, Flag, StrEnum
-from itertools import islice
+from itertools import islice, repeat
+from types import NoneType
 
 from soinspect.errors import FormatError, SoinspectError
 from soinspect.model.absence import Absent
@@ -21,6 +22,8 @@ from soinspect.render.text import inert, utf8
 
 SCHEMA_VERSION = 1
 _CHUNK = 4096
+_SIMPLE = frozenset({str, int, float, bool, NoneType})
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 
 # Tables of symbols stay what they are until they are written.
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"] | ExplainedSymbols | SymbolListing
@@ -43,15 +46,10 @@ def _text(value: Json, newline: str) -> Iterator[str]:
     inner = newline + "  "
     match value:
         case dict() if value:
-            for number, (key, item) in enumerate(value.items()):
-                yield f"{',' if number else '{'}{inner}{json.dumps(key, ensure_ascii=False)}: "
-                yield from _text(item, inner)
-            yield newline + "}"
+            heads = (f"{inner}{_encode(key)}: " for key in value)
+            yield from _parts("{", zip(heads, value.values(), strict=True), newline, "}")
         case list() if value:
-            for number, item in enumerate(value):
-                yield f"{',' if number else '['}{inner}"
-                yield from _text(item, inner)
-            yield newline + "]"
+            yield from _parts("[", zip(repeat(inner), value, strict=False), newline, "]")
         case ExplainedSymbols() if len(value):
             yield from _lines(iter(symbol_texts(value)), newline)
         case SymbolListing() if value.order:
@@ -59,7 +57,23 @@ def _text(value: Json, newline: str) -> Iterator[str]:
         case ExplainedSymbols() | SymbolListing():
             yield "[]"
         case _:
-            yield json.dumps(value, ensure_ascii=False)
+            yield _encode(value)
+
+
+def _parts(opening: str, items: Iterable[tuple[str, Json]], newline: str, closing: str) -> Iterator[str]:
+    """The items of a list or an object, each behind its head; those without parts of their own in one piece."""
+    piece = [opening]
+    comma = ""
+    for head, item in items:
+        piece += (comma, head)
+        comma = ","
+        if type(item) in _SIMPLE:
+            piece.append(_encode(item))
+        else:
+            yield "".join(piece)
+            piece.clear()
+            yield from _text(item, newline + "  ")
+    yield "".join((*piece, newline, closing))
 
 
 def _lines(texts: Iterator[str], newline: str) -> Iterator[str]:
@@ -73,6 +87,10 @@ def _lines(texts: Iterator[str], newline: str) -> Iterator[str]:
 
 def jsonable(value: object) -> Json:  # noqa: C901  (one line a type)
     """A value of the model as JSON has it; dataclasses become objects with the names of their fields."""
+    if type(value) is str:
+        return utf8(value)
+    if type(value) in _SIMPLE:
+        return value  # type: ignore[return-value]
     match value:
         case ExplainedSymbols() | SymbolListing():
             return value
@@ -84,10 +102,6 @@ def jsonable(value: object) -> Json:  # noqa: C901  (one line a type)
             return [member.name for member in value if member.name]
         case Enum():
             return value.name
-        case None | bool() | int() | float():
-            return value
-        case str():
-            return utf8(value)
         case bytes():
             return utf8(value.decode("utf-8", "surrogateescape"))
         case dict():

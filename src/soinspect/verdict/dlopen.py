@@ -8,6 +8,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from soinspect.demangle.scheme import demangle
 from soinspect.model.loadplan import (
@@ -44,7 +45,7 @@ def dlopen_problems(plan: DlopenPlan) -> tuple[DlopenProblem, ...]:
     return tuple(_Judge(plan).problems())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Judge:
     plan: DlopenPlan
     open_questions: tuple[str, ...] = ()
@@ -189,17 +190,19 @@ class _Judge:
             subject=need.name,
             summary=message,
             message=message,
-            evidence=(f"needed by {user.path}", *evidence, *self._open_symbols()),
+            evidence=(f"needed by {user.path}", *evidence, *self._open_symbols),
             fix=fix,
             cause=next((it.result for it in need.attempts if it.result != "no such file"), None),
         )
 
-    def _open_symbols(self) -> Iterator[str]:
+    @cached_property
+    def _open_symbols(self) -> tuple[str, ...]:
         """What cannot be told as long as a library is missing."""
         symbols = sorted({it.symbol for it in open_to_missing_libraries(self.plan.plugin)})
-        if symbols:
-            more = f" and {len(symbols) - _FEW} more" if symbols[_FEW:] else ""
-            yield f"whether it provides {', '.join(symbols[:_FEW])}{more}, which nothing else does, is not known"
+        if not symbols:
+            return ()
+        more = f" and {len(symbols) - _FEW} more" if symbols[_FEW:] else ""
+        return (f"whether it provides {', '.join(symbols[:_FEW])}{more}, which nothing else does, is not known",)
 
     # -- names ---------------------------------------------------------------------------------------------
 
