@@ -138,7 +138,9 @@ def test_large_overruns_end_the_call(library: Path) -> None:
 
 
 def test_a_function_with_parameters_is_not_called_without(library: Path) -> None:
-    with pytest.raises(UsageError, match=r"void overrun\(char \*to, int count\) takes 2 arguments, not 0"):
+    with pytest.raises(
+        UsageError, match=r"void overrun\(char \*to, int count\) \(from DWARF\) takes 2 arguments, not 0"
+    ):
         call(library, "overrun")
 
 

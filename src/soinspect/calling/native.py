@@ -18,6 +18,7 @@ from soinspect.calling.worker import protocol
 from soinspect.dwarf.callsignature import Descriptions, read_descriptions
 from soinspect.elf.file import ElfFile
 from soinspect.errors import CannotRun, FormatError, UsageError
+from soinspect.kinds.catalogue import convention_of
 from soinspect.model.calling import CallRequest, CallResult, HostKind, NativeFacts, Outcome, StepResult
 from soinspect.model.image import ObjectKind
 from soinspect.model.signature import Signature, VariableType
@@ -122,7 +123,7 @@ def _descriptions(
             own if isinstance(own, Signature) else None,
             recorded.functions.get(key),
             *(header.functions.get(name) for header in headers),
-            _told_by(name),
+            _told_by_name(name),
         )
         known = [signature for signature in sources if signature]
         differing = _differing(known) if len(known) > 1 else []
@@ -147,13 +148,17 @@ def _variable(
     return Described(prototype=None, variable=declared or recorded, notes=notes)
 
 
-def _told_by(name: str) -> Signature | None:
-    """The prototype that a mangled name tells."""
-    if not name.startswith("_Z"):
-        return None
-    from soinspect.calling.mangled import prototype_of
+def _told_by_name(name: str) -> Signature | None:
+    """The prototype that a mangled name tells, or the name of an entry point promises."""
+    if name.startswith("_Z"):
+        from soinspect.calling.mangled import prototype_of
 
-    return prototype_of(name)
+        return prototype_of(name)
+    if convention_of(name) is None:
+        return None
+    from soinspect.calling.promised import promised_prototype
+
+    return promised_prototype(name)
 
 
 def _differing(known: Sequence[Signature]) -> list[str]:

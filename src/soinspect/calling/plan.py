@@ -185,9 +185,10 @@ def _with_types(planned: PlannedAction, described: Mapping[str, Described]) -> P
     if planned.symbol and is_variable(planned.symbol):
         return _with_variable(replace(planned, notes=known.notes if known else ()), known.variable if known else None)
     if known is None or known.prototype is None or planned.convention:
-        check_untyped(planned.arguments)
-        return replace(planned, notes=known.notes if known else ())
+        return _untyped(planned, known.notes if known else ())
     prototype, notes = known.prototype, known.notes
+    if prototype.presumed and len(planned.arguments) != len(prototype.parameters):
+        return _untyped(planned, (*notes, f"not called as {prototype.source} has it: {prototype.text}"))
     untold = [parameter.type.text for parameter in prototype.parameters if parameter.type.kind is TypeKind.UNTOLD]
     if untold:
         notes = (*notes, f"passed as written: {', '.join(untold)}, of which its name does not tell what it is")
@@ -203,6 +204,12 @@ def _with_types(planned: PlannedAction, described: Mapping[str, Described]) -> P
     if holds_go_memory(prototype):
         notes = (*notes, _CGOCHECK)
     return replace(planned, arguments=arguments, prototype=prototype, notes=notes)
+
+
+def _untyped(planned: PlannedAction, notes: tuple[str, ...]) -> PlannedAction:
+    """The action on a function of which no prototype is known."""
+    check_untyped(planned.arguments)
+    return replace(planned, notes=notes)
 
 
 def _with_variable(planned: PlannedAction, known: VariableType | None) -> PlannedAction:

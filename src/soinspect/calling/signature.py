@@ -59,7 +59,9 @@ def parse_declaration(text: str) -> Signature | VariableType:
 
 def differences(one: Signature, other: Signature) -> tuple[str, ...]:
     """Where two prototypes of a function disagree for a caller; names and spelling do not matter."""
-    found = []
+    found: list[str] = []
+    if (one.presumed or other.presumed) and len(one.parameters) != len(other.parameters):
+        return ()  # that it has the name of an entry point is chance
     # Whether a function takes an object is not a difference where one source does not tell.
     if len(one.parameters) < len(other.parameters):
         one = one.as_member()

@@ -38,7 +38,8 @@ def fit_arguments(arguments: tuple[Argument, ...], prototype: Signature) -> tupl
         least = "at least " if prototype.variadic else ""
         plural = "" if expected == 1 else "s"
         first = ", and one in front if it is a member function, the address of its object" if prototype.this else ""
-        raise UsageError(f"{prototype.text} takes {least}{expected} argument{plural}{first}, not {len(arguments)}")
+        known = f"{prototype.text} (from {prototype.source})"
+        raise UsageError(f"{known} takes {least}{expected} argument{plural}{first}, not {len(arguments)}")
     pairs = enumerate(zip(arguments, prototype.parameters, strict=False), 1)
     fitted = [_fit(a, p.type, f"parameter {p.name or number} of {prototype.text}") for number, (a, p) in pairs]
     return (*fitted, *(_promote(argument) for argument in arguments[expected:]))

@@ -133,7 +133,8 @@ class Signature:
     """What a function takes and returns; ``source`` says where it is known from (``"DWARF"``, ``"--sig"``).
 
     ``prototyped`` is False for ``f()`` of old C, which says nothing about parameters. ``this`` is the type of the
-    parameter that comes first if it is a member function, where the source does not tell whether it is one.
+    parameter that comes first if it is a member function, where the source does not tell whether it is one. A
+    ``presumed`` prototype goes by the name alone, which may be the same by chance.
     """
 
     name: str
@@ -143,6 +144,7 @@ class Signature:
     source: str
     prototyped: bool = True
     this: CType | None = None
+    presumed: bool = False
 
     def as_member(self) -> Signature:
         """The same of a member function."""
