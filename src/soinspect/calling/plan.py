@@ -186,16 +186,12 @@ def _with_types(planned: PlannedAction, described: Mapping[str, Described]) -> P
         return _with_variable(replace(planned, notes=known.notes if known else ()), known.variable if known else None)
     if known is None or known.prototype is None or planned.convention:
         return _untyped(planned, known.notes if known else ())
-    prototype, notes = known.prototype, known.notes
-    if prototype.presumed and len(planned.arguments) != len(prototype.parameters):
-        return _untyped(planned, (*notes, f"not called as {prototype.source} has it: {prototype.text}"))
-    untold = [parameter.type.text for parameter in prototype.parameters if parameter.type.kind is TypeKind.UNTOLD]
-    if untold:
-        notes = (*notes, f"passed as written: {', '.join(untold)}, of which its name does not tell what it is")
-    if prototype.this and len(planned.arguments) == len(prototype.parameters) + 1:
+    prototype, count = known.prototype, len(planned.arguments)
+    if prototype.presumed and count != len(prototype.parameters):
+        return _untyped(planned, (*known.notes, f"not called as {prototype.source} has it: {prototype.text}"))
+    if count == len(prototype.parameters) + 1:
         prototype = prototype.as_member()
-    elif prototype.this:
-        notes = (*notes, _NO_OBJECT)
+    notes = (*known.notes, *_open_questions(prototype))
     planned.action.result_room = result_room(prototype.returns, prototype.text)
     arguments = fit_arguments(planned.arguments, prototype)
     planned.action.arguments = tuple(argument.wire for argument in arguments)
@@ -204,6 +200,15 @@ def _with_types(planned: PlannedAction, described: Mapping[str, Described]) -> P
     if holds_go_memory(prototype):
         notes = (*notes, _CGOCHECK)
     return replace(planned, arguments=arguments, prototype=prototype, notes=notes)
+
+
+def _open_questions(prototype: Signature) -> Iterator[str]:
+    """What the source of a prototype does not tell of parameters."""
+    untold = [parameter.type.text for parameter in prototype.parameters if parameter.type.kind is TypeKind.UNTOLD]
+    if untold:
+        yield f"passed as written: {', '.join(untold)}, of which its name does not tell what it is"
+    if prototype.this:
+        yield _NO_OBJECT
 
 
 def _untyped(planned: PlannedAction, notes: tuple[str, ...]) -> PlannedAction:
