@@ -15,10 +15,10 @@ import ast
 import re
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from soinspect.calling.worker import protocol
 from soinspect.errors import UsageError
+from soinspect.model.lateclass import dataclass
 from soinspect.model.signature import Signature
 from soinspect.regularfile import read_small
 

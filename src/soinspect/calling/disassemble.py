@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from soinspect.calling.ptrace import Registers
 from soinspect.model.absence import Absent
 from soinspect.model.calling import Instruction, Register
+from soinspect.model.lateclass import dataclass
 
 if TYPE_CHECKING:
     from capstone import CsInsn

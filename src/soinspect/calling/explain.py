@@ -10,10 +10,10 @@ import os
 import re
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from soinspect.calling.stopped import Stopped
 from soinspect.calling.worker.thunk import SENTINEL, SENTINEL_STEP, ThunkArm, ThunkX86
+from soinspect.model.lateclass import dataclass
 
 _SI_KERNEL = 0x80
 _SEGV_MAPERR = 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from dataclasses import dataclass
 from itertools import groupby
 from pathlib import PurePath
 
@@ -21,6 +20,7 @@ from soinspect.model.calling import (
     StepResult,
 )
 from soinspect.model.golang import GoPlugin
+from soinspect.model.lateclass import dataclass
 
 _OPENING = -1
 _EXIT_OF_THE_RUNTIME = 2

@@ -8,11 +8,11 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from dataclasses import dataclass
 from typing import NoReturn
 
 from soinspect.errors import UsageError
 from soinspect.model.golang import GoExport, GoPlugin
+from soinspect.model.lateclass import dataclass
 
 _STEP = re.compile(
     r"\s*(?P<symbol>[^\W\d]\w*(?:\.[^\W\d]\w*)*)\s*(?:\((?P<arguments>.*)\)|=(?P<value>.+))?\s*", re.DOTALL

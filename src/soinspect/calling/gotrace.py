@@ -7,7 +7,8 @@ exit status, they never decide alone.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from soinspect.model.lateclass import dataclass
 
 _HEADLINE = re.compile(
     r"^(?:panic: (?P<panic>.*)|fatal error: (?P<fatal>.*)|(?P<signal>SIG[A-Z]+): (?P<plain>[a-z ]+)$"

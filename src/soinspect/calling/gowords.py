@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 import math
 import struct
-from dataclasses import dataclass
 
 from soinspect.errors import UsageError
+from soinspect.model.lateclass import dataclass
 
 _SIGNED = {"int": 8, "int8": 1, "int16": 2, "int32": 4, "int64": 8}
 _UNSIGNED = {"uint": 8, "uint8": 1, "uint16": 2, "uint32": 4, "uint64": 8, "uintptr": 8}

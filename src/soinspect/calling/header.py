@@ -9,7 +9,6 @@ import signal
 import subprocess
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING
 from soinspect.calling.declarations import Declarations, parse
 from soinspect.calling.toolchain import CallEnvironment, find_c_compiler
 from soinspect.errors import CannotRun, InputError, UsageError
+from soinspect.model.lateclass import dataclass
 from soinspect.model.signature import Signature
 
 if TYPE_CHECKING:

@@ -15,7 +15,6 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from soinspect.calling.toolchain import (
@@ -34,6 +33,7 @@ from soinspect.errors import CannotRun
 from soinspect.go.loading import package_hashes
 from soinspect.model.absence import Absent
 from soinspect.model.golang import GoFacts, GoPlugin
+from soinspect.model.lateclass import dataclass
 
 _SOURCE = Path(__file__).parent / "gohost_src"
 _BUILD_TIMEOUT = 900.0

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from struct import Struct
 
 from soinspect.calling.worker import protocol
+from soinspect.model.lateclass import dataclass
 
 _MAX_EVENTS = 10_000
 _OF_ACTIONS = range(protocol.BEGUN, protocol.UNLOADING)

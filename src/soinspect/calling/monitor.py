@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from threading import Event
@@ -29,6 +29,7 @@ from soinspect.calling.stopped import Stopped, read_scene
 from soinspect.calling.worker import protocol
 from soinspect.errors import CannotRun
 from soinspect.model.absence import Absent
+from soinspect.model.lateclass import dataclass
 
 _WORKER = Path(__file__).parent / "worker" / "__main__.py"
 _THREADS = 1024

@@ -7,10 +7,10 @@ Architecture), 5.9.5 "Homogeneous Aggregates" and 6.8.2 "Parameter passing rules
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from itertools import islice
 
 from soinspect.calling.worker import protocol
+from soinspect.model.lateclass import dataclass
 from soinspect.model.signature import CType, TypeKind
 
 _MACHINE = os.uname().machine

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from difflib import get_close_matches
 
 from soinspect.calling.aggregates import returned_at, text_places, value_bytes
@@ -18,6 +18,7 @@ from soinspect.errors import UsageError
 from soinspect.kinds.catalogue import Convention, convention_of
 from soinspect.model.calling import CallRequest, NativeFacts
 from soinspect.model.constants import SymbolType
+from soinspect.model.lateclass import dataclass
 from soinspect.model.signature import Signature, TypeKind, VariableType
 from soinspect.model.symbol import ExplainedSymbol
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import ctypes
 import os
-from dataclasses import dataclass
 from functools import cache
 from struct import Struct
+
+from soinspect.model.lateclass import dataclass
 
 _CONT = 7
 _GETEVENTMSG = 0x4201

@@ -6,7 +6,6 @@ import json
 import math
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from soinspect.calling.aggregates import aggregate_text, returned_at, text_places
 from soinspect.calling.arguments import Argument
@@ -18,6 +17,7 @@ from soinspect.calling.typed import result_text
 from soinspect.calling.values import SHOWN_BYTES, c_string, floating_text, hex_text, register_text
 from soinspect.calling.worker import protocol
 from soinspect.model.calling import AbiCheck, CallValue, Outcome, Step, StepResult, Timing
+from soinspect.model.lateclass import dataclass
 from soinspect.model.signature import CType, TypeKind, array_of
 
 _SHOWN_ELEMENTS = 64

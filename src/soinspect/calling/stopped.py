@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from soinspect.calling import ptrace
 from soinspect.calling.ptrace import Registers, SignalInfo
 from soinspect.calling.worker import protocol
+from soinspect.model.lateclass import dataclass
 
 _STACK = 256 * 1024
 _CODE = 16

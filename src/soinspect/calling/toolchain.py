@@ -10,10 +10,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from soinspect.errors import CannotRun
+from soinspect.model.lateclass import dataclass
 
 GO_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 _RELEASE = re.compile(r"go(1\.(\d+)(?:\.(\d+)|(?:rc|beta)\d+)?)\b")

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import groupby
 
 from soinspect.calling.locate import Locator
 from soinspect.calling.stopped import Stopped
 from soinspect.elf.ehframe import FrameTable, Row, Rule, RuleKind
 from soinspect.errors import FormatError
+from soinspect.model.lateclass import dataclass
 
 _MAX_FRAMES = 64
 _MASK = (1 << 64) - 1

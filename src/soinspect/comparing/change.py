@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from soinspect.model.finding import Severity
+from soinspect.model.lateclass import dataclass
 
 # What changes how a function is called.
 SIGNATURE_RULES = frozenset(

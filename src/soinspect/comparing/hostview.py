@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from soinspect.comparing.engine import in_order, judged
 from soinspect.model.absence import Absent
 from soinspect.model.facts import Facts
 from soinspect.model.finding import Comparison, Finding, Profile, Severity
 from soinspect.model.golang import GoFacts, GoPlugin
+from soinspect.model.lateclass import dataclass
 from soinspect.model.prototype import Prototypes
 from soinspect.model.snapshot import Snapshot
 from soinspect.model.symbol import SymbolKind

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from soinspect.comparing.tailpadding import end_of, may_hold_members_of_others, tail_start
 from soinspect.dwarf.declare import type_text
 from soinspect.model.finding import Severity
+from soinspect.model.lateclass import dataclass
 from soinspect.model.prototype import Aggregate, Enumeration, Member, Prototypes
 from soinspect.model.texts import count
 

@@ -10,10 +10,10 @@ import re
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 from soinspect.demangle.scheme import demangle
+from soinspect.model.lateclass import dataclass
 from soinspect.model.symbol import Symbol
 from soinspect.model.texts import count
 

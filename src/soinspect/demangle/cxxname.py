@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from itertools import pairwise
+
+from soinspect.model.lateclass import dataclass
 
 # Brackets in these words are none.
 _ODD = re.compile(r"\boperator(?:\(\)|<=>|<<=?|>>=?|[<>]=?)|->\*?")

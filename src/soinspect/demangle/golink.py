@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from soinspect.model.constants import SymbolType
+from soinspect.model.lateclass import dataclass
 from soinspect.model.symbol import Explained, SymbolKind
 
 _LINK = re.compile(r"go[.:](link\.pkghash(?:bytes)?|itab|buildinfo|fipsinfo|link|plugin|string|func|info|main|map|"

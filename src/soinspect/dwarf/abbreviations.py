@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterator
-from dataclasses import dataclass
 from enum import IntEnum
 from struct import Struct
 from typing import Literal, NamedTuple
 
 from soinspect.dwarf.constants import At, Form, Tag
 from soinspect.dwarf.sections import DebugSection
+from soinspect.model.lateclass import dataclass
 
 # One declaration: its code, which is not 0; its tag and whether entries have children; pairs of attribute and form,
 # DW_FORM_implicit_const (0x21) with a number behind; a pair of zeros. LEB128 numbers have up to ten bytes, and an

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from soinspect.dwarf.declare import type_text
 from soinspect.dwarf.reader import read_prototypes
 from soinspect.elf.file import ElfFile
 from soinspect.model.absence import Absent
+from soinspect.model.lateclass import dataclass
 from soinspect.model.prototype import (
     Aggregate,
     AggregateKind,

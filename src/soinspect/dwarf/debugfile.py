@@ -11,7 +11,6 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 from soinspect.dwarf.constants import At
@@ -24,6 +23,7 @@ from soinspect.elf.image import Image
 from soinspect.errors import FormatError, InputError
 from soinspect.model.absence import Absent
 from soinspect.model.constants import ObjectType
+from soinspect.model.lateclass import dataclass
 from soinspect.model.note import GnuNoteType
 
 _CHUNK = 1 << 20

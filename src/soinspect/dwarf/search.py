@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
 from soinspect.dwarf.aranges import units_first
 from soinspect.dwarf.constants import At, Tag
@@ -14,6 +13,7 @@ from soinspect.dwarf.info import DebugInfo
 from soinspect.elf.file import ElfFile
 from soinspect.errors import FormatError
 from soinspect.model.constants import Machine, SectionIndex, SymbolBinding, SymbolType, SymbolVisibility
+from soinspect.model.lateclass import dataclass
 from soinspect.model.prototype import Evidence
 
 _FUNCTION = frozenset((int(Tag.SUBPROGRAM),))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from struct import Struct
 from typing import Literal
 
 from soinspect.model.constants import ElfClass
+from soinspect.model.lateclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from struct import Struct
 
 from soinspect.elf.dynamic import DynamicSection
 from soinspect.elf.image import Image
 from soinspect.model.constants import DynamicTag
 from soinspect.model.dynamic import VersionNeed
+from soinspect.model.lateclass import dataclass
 
 _HIDDEN = 0x8000
 _INDEX = 0x7FFF

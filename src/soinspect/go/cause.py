@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from soinspect.go.build import Build, is_standard, module_of, modules
 from soinspect.go.elsewhere import Elsewhere, folder_of, taken_from_elsewhere
 from soinspect.model.golang import GoBinaryKind, GoFacts, GoModule, GoVersion
+from soinspect.model.lateclass import dataclass
 
 _SWITCHES = ("-trimpath", "-race", "-msan", "-asan")
 _HARMLESS_COMPILER_FLAGS = re.compile(r" ?-(?:B|dwarf=\w+)(?= |$)")

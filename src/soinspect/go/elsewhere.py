@@ -5,11 +5,11 @@ from __future__ import annotations
 import posixpath
 import shlex
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from soinspect.go.build import Build, is_standard, module_of
 from soinspect.model.golang import GoFacts, GoPackageHash
 from soinspect.model.goloading import GoHost, Guest
+from soinspect.model.lateclass import dataclass
 
 _VENDOR = "/vendor/"
 

@@ -7,9 +7,9 @@ is a whole number of 64-bit words.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from soinspect.go.memory import WORD
+from soinspect.model.lateclass import dataclass
 
 NEWEST_KNOWN = 27  # the minor version of the newest release that these tables describe
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from struct import Struct
 
 from soinspect.elf.file import ElfFile
 from soinspect.model.constants import SegmentFlags, SegmentType
+from soinspect.model.lateclass import dataclass
 
 WORD = 8
 _INT32 = Struct("<i")

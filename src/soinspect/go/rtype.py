@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, islice
 from struct import Struct
@@ -16,6 +15,7 @@ from soinspect.go.moduledata import ModuleData
 from soinspect.model.absence import Absent
 from soinspect.model.constants import SymbolType
 from soinspect.model.golang import GoField, GoKind, GoMethod
+from soinspect.model.lateclass import dataclass
 
 # size, ptrdata, hash, tflag, align, fieldAlign, kind, equal, gcdata, str, ptrToThis
 _COMMON = Struct("<QQIBBBBQQii")

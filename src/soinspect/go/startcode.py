@@ -7,11 +7,11 @@ src/runtime/asm_{amd64,arm64}.s, which stores the address at the offset of ``mod
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from struct import Struct
 
 from soinspect.go.memory import WORD, Memory
 from soinspect.model.constants import DynamicTag, Machine
+from soinspect.model.lateclass import dataclass
 
 _MAX_CODE = 64
 _INT32 = Struct("<i")

@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby
 
 from soinspect.errors import UsageError
+from soinspect.model.lateclass import dataclass
 
 # A name with its package, before a plain word: "gopkg.in/yaml.v3.Node" is one token. "·1" ends a local type's name.
 _TOKEN = re.compile(

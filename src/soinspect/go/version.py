@@ -10,7 +10,6 @@ import re
 import zlib
 from base64 import b64encode
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from soinspect.go.layouts import NEWEST_KNOWN, minor_of, version_range
 from soinspect.go.memory import WORD, Memory
@@ -18,6 +17,7 @@ from soinspect.go.moduledata import ModuleData
 from soinspect.go.startcode import next_offsets
 from soinspect.model.constants import SectionFlags
 from soinspect.model.golang import GoBuildInfo, GoPackageHash, GoPlugin, GoVersion
+from soinspect.model.lateclass import dataclass
 from soinspect.model.note import GnuNoteType, GoNoteType
 
 OLDEST = 8

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from soinspect.errors import InputError
 from soinspect.inspection.saved import is_saved
 from soinspect.inspection.standardinput import STANDARD_INPUT
 from soinspect.loader.filesystem import FileSystem
 from soinspect.loader.plan import RunningProgram
+from soinspect.model.lateclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

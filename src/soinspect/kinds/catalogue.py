@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 
 from soinspect.kinds import languages, media, servers, systems, tools
 from soinspect.kinds.rule import EntryPoint, KindRule
+from soinspect.model.lateclass import dataclass
 
 KINDS: tuple[KindRule, ...] = (
     *languages.RULES,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from enum import Enum
 from re import Pattern
 
 from soinspect.elf.file import ElfFile
 from soinspect.kinds.pluginfile import PluginFile
+from soinspect.model.lateclass import dataclass
 from soinspect.model.pluginkind import KindFact, KindProblem
 from soinspect.model.symbol import Symbol
 

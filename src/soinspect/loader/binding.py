@@ -7,7 +7,6 @@ object refers to are looked for once in each table, so that a program of many li
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 
 from soinspect.elf.symtab import SymbolTable
@@ -20,6 +19,7 @@ from soinspect.model.constants import (
     SymbolType,
     SymbolVisibility,
 )
+from soinspect.model.lateclass import dataclass
 from soinspect.model.loadplan import Binding, FoundBy, Interposition, Libc
 
 _DEFINITIONS = frozenset(

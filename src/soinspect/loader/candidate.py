@@ -6,7 +6,7 @@ in its order. musl tests little of it (``map_library``): it may map a file that 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from soinspect.elf.dynamic import DynamicSection
 from soinspect.elf.file import ElfFile
@@ -14,6 +14,7 @@ from soinspect.errors import InputError
 from soinspect.loader.filesystem import FileSystem
 from soinspect.model.constants import DynamicFlags1, ElfClass, Machine, ObjectType, SegmentType
 from soinspect.model.image import Header
+from soinspect.model.lateclass import dataclass
 from soinspect.model.loadplan import Libc
 
 _HEADER_SIZE = {ElfClass.ELF32: 52, ElfClass.ELF64: 64}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from soinspect.model.lateclass import dataclass
 
 # Features of the x86-64 psABI's levels, as /proc/cpuinfo names them; each level includes those below it.
 _X86_64_LEVELS = (

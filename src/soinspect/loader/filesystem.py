@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 
 from soinspect.elf.file import ElfFile
 from soinspect.errors import InputError
+from soinspect.model.lateclass import dataclass
 
 _MAX_LINKS = 40  # as many as Linux follows
 

@@ -7,11 +7,11 @@ second may name a ``glibc-hwcaps`` subfolder (glibc 2.33), whose names stand in 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from struct import Struct
 from typing import Literal
 
 from soinspect.elf.strings import StringTable
+from soinspect.model.lateclass import dataclass
 
 _OLD_MAGIC = b"ld.so-1.7.0"
 _NEW_MAGIC = b"glibc-ld.so.cache1.1"

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from soinspect.model.constants import ElfClass, Machine
 from soinspect.model.image import Header
+from soinspect.model.lateclass import dataclass
 
 _EF_ARM_ABI_FLOAT_HARD = 0x400
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 
 from soinspect.loader.environment import LoaderEnv
 from soinspect.loader.filesystem import FileSystem
@@ -12,6 +11,7 @@ from soinspect.loader.loaded import Loaded
 from soinspect.loader.machines import LoaderMachine
 from soinspect.loader.systempaths import SystemPaths
 from soinspect.model.constants import DynamicFlags1
+from soinspect.model.lateclass import dataclass
 from soinspect.model.loadplan import FoundBy, Libc
 
 _TOKEN = re.compile(r"\$(?:\{(ORIGIN|LIB|PLATFORM)\}|(ORIGIN|LIB|PLATFORM))")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from soinspect.errors import InputError
 from soinspect.loader.filesystem import FileSystem
 from soinspect.loader.ldcache import LdCache, parse_cache
 from soinspect.loader.machines import LoaderMachine
 from soinspect.model.image import Header
+from soinspect.model.lateclass import dataclass
 
 _CACHE = "/etc/ld.so.cache"
 _CONF = "/etc/ld.so.conf"

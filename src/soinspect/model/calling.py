@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypedDict
 
 from soinspect.model.absence import Absent
 from soinspect.model.golang import GoFacts
 from soinspect.model.image import Anomaly, Header, ObjectKind
+from soinspect.model.lateclass import dataclass
 from soinspect.model.snapshot import InitFunction, Snapshot
 from soinspect.model.symbol import ExplainedSymbol
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from soinspect.model.golang import GoPlugin
+from soinspect.model.lateclass import dataclass
 from soinspect.model.verdict import Verdict
 
 

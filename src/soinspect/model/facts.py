@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from soinspect.model.absence import Absent
+from soinspect.model.lateclass import dataclass
 from soinspect.model.loading import LoadingFacts
 from soinspect.model.snapshot import Snapshot
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import overload
 
 from soinspect.model.absence import Absent
+from soinspect.model.lateclass import dataclass
 
 
 class GoBinaryKind(StrEnum):
@@ -128,7 +128,7 @@ class GoPackageHash:
 
     package: str
     hash: str
-    runtime_hash: str | Absent = Absent("not in the file")  # noqa: RUF009  (frozen)
+    runtime_hash: str | Absent = Absent("not in the file")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

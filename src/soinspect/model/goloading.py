@@ -5,11 +5,11 @@ For Go that is what ``plugin.Open`` depends on.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from soinspect.model.absence import Absent
 from soinspect.model.golang import GoBinaryKind, GoFacts, GoPackageFolder, GoType
+from soinspect.model.lateclass import dataclass
 from soinspect.model.pluginkind import KindProblem
 from soinspect.model.symbol import SymbolColumns
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from enum import StrEnum
 
 from soinspect.model.absence import Absent
 from soinspect.model.golang import GoFacts, GoFunction, GoFunctions, GoItab, GoPackageSize, GoSourceProof, GoType
+from soinspect.model.lateclass import dataclass
 
 
 class GoTable(StrEnum):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from soinspect.model.absence import Absent
+from soinspect.model.lateclass import dataclass
 
 
 class Relro(StrEnum):

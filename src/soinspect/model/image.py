@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
@@ -16,6 +15,7 @@ from soinspect.model.constants import (
     SegmentFlags,
     SegmentType,
 )
+from soinspect.model.lateclass import dataclass
 
 
 class ObjectKind(StrEnum):

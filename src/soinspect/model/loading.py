@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from soinspect.model.absence import Absent
 from soinspect.model.golang import GoPackageFolder
 from soinspect.model.goloading import HostPackage, ModuleShape, PluginSupport
+from soinspect.model.lateclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

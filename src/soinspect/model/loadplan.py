@@ -5,10 +5,10 @@ Objects are named by the path that the loader itself would use for them; lists a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from soinspect.model.constants import ElfClass, Machine
+from soinspect.model.lateclass import dataclass
 
 
 class Libc(StrEnum):

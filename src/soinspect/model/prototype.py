@@ -7,10 +7,10 @@ Numbers and words are those of the DWARF 5 standard (https://dwarfstd.org/doc/DW
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from soinspect.model.constants import OpenEnum
+from soinspect.model.lateclass import dataclass
 
 VOID = 0
 

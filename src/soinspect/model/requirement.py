@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from soinspect.model.lateclass import dataclass
 
 _BEFORE_TYPE = re.compile(r"(?<!:):(?!:)")
 _BEFORE_VERSION = re.compile(r"@{1,2}")

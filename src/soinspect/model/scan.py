@@ -6,13 +6,13 @@ The fields are the columns of every table that is written of them (CSV, JSON, Pa
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from types import NoneType, UnionType
 from typing import get_args, get_origin, get_type_hints
 
 from soinspect.model.hardening import Relro
 from soinspect.model.image import ObjectKind
+from soinspect.model.lateclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

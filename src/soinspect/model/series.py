@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from soinspect.model.finding import Comparison, Severity
+from soinspect.model.lateclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 
+from soinspect.model.lateclass import dataclass
 from soinspect.model.prototype import Enumerator
 
 _WORD = 8

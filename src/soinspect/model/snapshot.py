@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from soinspect.model.absence import Absent
+from soinspect.model.lateclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import overload
 
 from soinspect.model.constants import SymbolBinding, SymbolType, SymbolVisibility
+from soinspect.model.lateclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

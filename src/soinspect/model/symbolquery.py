@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 from soinspect.model.constants import SymbolType
+from soinspect.model.lateclass import dataclass
 from soinspect.model.symbol import ExplainedSymbols, SymbolKind
 
 

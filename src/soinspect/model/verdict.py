@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 
+from soinspect.model.lateclass import dataclass
 from soinspect.model.requirement import Requirement
 
 

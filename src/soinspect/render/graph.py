@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from soinspect.model.lateclass import dataclass
 from soinspect.model.loadplan import LoadPlan
 from soinspect.render.text import printable
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from soinspect.model.lateclass import dataclass
 
 FIX = "fix"  # the label of what is to be copied
 

@@ -13,7 +13,6 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from io import BufferedReader, FileIO
 from lzma import LZMAError
 from mmap import mmap
@@ -21,6 +20,7 @@ from typing import IO
 
 from soinspect.errors import InputError
 from soinspect.model.absence import Absent
+from soinspect.model.lateclass import dataclass
 from soinspect.scan.decompress import Budget, Metered, expand
 
 _NAME = re.compile(r".+\.(deb|whl|zip|tar(\.(gz|xz|bz2|zst))?|tgz|txz|tbz2?|tzst)", re.IGNORECASE | re.DOTALL)

@@ -7,13 +7,13 @@ import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context, parent_process
 from threading import Thread
 from typing import ParamSpec, TypeVar
 
 from soinspect.errors import CannotRun
+from soinspect.model.lateclass import dataclass
 
 _CONNECT_SECONDS = 10
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future
-from dataclasses import dataclass
 from itertools import islice
 
 from soinspect.errors import CannotRun
+from soinspect.model.lateclass import dataclass
 from soinspect.model.scan import Candidate, Scanned, ScanRow
 from soinspect.scan.cache import Cache
 from soinspect.scan.identical import Identical

@@ -6,13 +6,13 @@ Source: src/runtime/error.go (TypeAssertionError), src/runtime/iface.go (itab in
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Self
 
 from soinspect.errors import UsageError
 from soinspect.go.typetext import Method, TypeName, TypeText, package_name, parse_type
 from soinspect.model.golang import GoExport, GoExportKind, GoKind, GoType
+from soinspect.model.lateclass import dataclass
 from soinspect.model.verdict import Outcome, Reason, Step
 from soinspect.verdict.gorules import REQUIRED_TYPE
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from soinspect.demangle.scheme import with_raw
+from soinspect.model.lateclass import dataclass
 from soinspect.model.loadplan import (
     Binding,
     DlopenMode,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import PurePath
 
 from soinspect.demangle.scheme import with_raw
@@ -12,6 +11,7 @@ from soinspect.errors import UsageError
 from soinspect.go.typetext import is_written_alike, parse_type
 from soinspect.model.absence import Absent
 from soinspect.model.explanation import Explanation, LoaderMessage, PluginNames
+from soinspect.model.lateclass import dataclass
 from soinspect.model.requirement import Requirement
 from soinspect.model.verdict import Outcome, PluginVerdict, Reason, Verdict
 from soinspect.verdict.dlrules import REQUIRED

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Self
 
 from soinspect.errors import UsageError
 from soinspect.go.typetext import TypeText, parse_type
 from soinspect.model.golang import GoPlugin
+from soinspect.model.lateclass import dataclass
 from soinspect.model.requirement import Requirement
 from soinspect.model.verdict import Step
 from soinspect.verdict.assertion import KnownTypes
