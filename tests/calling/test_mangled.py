@@ -14,6 +14,7 @@ from soinspect.calling.signature import differences
 from soinspect.dwarf.callsignature import read_descriptions
 from soinspect.elf.file import ElfFile
 from soinspect.errors import UsageError
+from soinspect.model.calling import Outcome
 from soinspect.model.signature import Signature
 
 if TYPE_CHECKING:
@@ -78,7 +79,8 @@ def test_names_and_debug_information_agree_on_every_function(described: Path) ->
         ("int ns::twice<int>(int)(4)", "8", "int ns::twice<int>(int)"),
         ("ns::tagged(5)", "0x5 (5)", "ns::tagged[abi:new](int)"),
         ('ns::length(char const*)("four")', "0x4 (4)", "ns::length(char const *)"),
-        ("ns::sum(&{i32:1, i32:2, i32:3})", "0x6 (6)", "ns::sum(int (&) [3])"),
+        ("ns::sum(&{1, 2, 3})", "0x6 (6)", "ns::sum(int (&) [3])"),
+        ("::ns::sum(&{1, 2, 3})", "0x6 (6)", "ns::sum(int (&) [3])"),
         ("ns::of_point(&{i64:3, f64:1})", "0x3 (3)", "ns::of_point(ns::Point const &)"),
         ("ns::is_null(null)", "0x1 (1)", "ns::is_null(std::nullptr_t)"),
         ("ns::operator<(&{i64:3, f64:1}, &{i64:4, f64:1})", "0x1 (1)", "ns::operator<(ns::Point const &"),
@@ -95,16 +97,30 @@ def test_calls_of_a_stripped_file(stripped: Path, step: str, value: str, prototy
     assert result.value is not None
     assert value in result.value
     assert prototype in result.detail
-    assert "(from its mangled name)" in result.detail
+    assert "(from the mangled name)" in result.detail
 
 
 def test_what_a_name_does_not_tell_is_said(stripped: Path) -> None:
-    detail = _call(stripped, "ns::flip(1)").steps[0].detail
-    assert "ns::flip(ns::Colour) (from its mangled name); return type unknown: rax = 0x" in detail
-    assert "passed as written: ns::Colour, of which its name does not tell what it is" in detail
-    assert "called without an object: its name does not tell whether it is a member function" in detail
-    assert "without an object" not in _call(stripped, "plain(int)(1)").steps[0].detail
-    assert "without an object" not in _call(stripped, "ns::Counter::plus(&{i64:0, i32:5}, 4)").steps[0].detail
+    detail = _call(stripped, "ns::flip(i32:1)").steps[0].detail
+    assert "ns::flip(ns::Colour) (from the mangled name); return type unknown: rax = 0x" in detail
+    assert "passed as written: ns::Colour; the mangled name does not tell what that is" in detail
+    assert "called without an object; the mangled name does not tell whether it takes one" in detail
+    assert "an object" not in _call(stripped, "plain(int)(1)").steps[0].detail
+    detail = _call(stripped, "ns::Counter::plus(&{i64:0, i32:5}, 4)").steps[0].detail
+    assert "the first argument is taken for an object's address; the mangled name does not tell" in detail
+    assert "an object" not in _call(stripped, "ns::Counter::get(&{i64:0, i32:5})").steps[0].detail
+
+
+def test_a_result_on_the_x87_stack_is_seen(stripped: Path) -> None:
+    assert _call(stripped, "ns::half(3)").steps[0].value == "1.5, in st0"
+
+
+def test_a_declaration_goes_by_the_plain_name(stripped: Path) -> None:
+    steps = ("ns::by_value(ns::Point)({7, 1.5})", "ns::flip(1)")
+    declared = ("struct p { int x; double y; }; int by_value(struct p)", "unsigned char flip(unsigned char)")
+    for signatures in (declared, ("; ".join(declared),)):
+        result = soinspect.call(str(stripped), *steps, signatures=signatures)
+        assert [step.value for step in result.steps] == ["7", "200"]
 
 
 def test_the_type_of_a_callback_is_told_by_the_name(stripped: Path) -> None:
@@ -121,7 +137,10 @@ def test_the_type_of_a_callback_is_told_by_the_name(stripped: Path) -> None:
         ("ns::Counter::get()", "takes 1 argument, not 0"),
         ('ns::of_point("abc")', '"abc" is a text, which ns::Point const & does not lead to'),
         ('_ZN2ns6lengthERKNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEE("a")', '"a" is a text, which std::'),
-        ("ns::by_value(ns::Point)({x=1})", "what ns::Point is, its name does not tell; --sig can"),
+        ("ns::by_value(ns::Point)({x=1})", "what ns::Point is, the mangled name does not tell. --sig can"),
+        ("ns::flip(1)", "i32:1 for an enumeration"),
+        ("ns::Counter::member(null, 0, 0)", r"cannot be passed as int \(ns::Counter::\*\)\(int\)"),
+        ("ns::of_quad(1)", "cannot be passed as __float128"),
         ("ns::add(1, 2)", r"ambiguous: ns::add\(double, double\) \(_ZN2ns3addEdd\), .*\(_ZN2ns3addEsh\); give the "),
         ("ns::twice(1)", "near names: ns::twice<int>, ns::twice<double>"),
     ],
@@ -134,9 +153,8 @@ def test_refusals(stripped: Path, step: str, why: str) -> None:
 def test_a_crash_says_what_the_call_relied_on(stripped: Path) -> None:
     crash = _call(stripped, "ns::of_point(null)").crash
     assert crash is not None
-    assert crash.called_as.startswith(
-        "ns::of_point(ns::Point const &) (from its mangled name); result unknown: for one "
-    )
+    known = "ns::of_point(ns::Point const &) (from the mangled name); the type of its result is not told: if that is"
+    assert crash.called_as.startswith(known)
     crash = _call(stripped, "+0x10(1)").crash
     assert crash is not None
     assert crash.called_as == "no prototype is known: the arguments were passed as written"
@@ -144,8 +162,11 @@ def test_a_crash_says_what_the_call_relied_on(stripped: Path) -> None:
 
 def test_a_declaration_that_disagrees_with_the_name_is_a_finding(stripped: Path) -> None:
     result = soinspect.call(str(stripped), "_ZN2ns3addEii(1, 2)", signatures=("int _ZN2ns3addEii(int, char *)",))
-    assert result.steps[0].value == "3"
-    assert "the prototypes disagree: parameter 2 is char * in --sig, int in its mangled name" in result.steps[0].detail
+    assert (result.good, result.steps[0].outcome) == (False, Outcome.DISAGREED)
+    assert result.summary.startswith(
+        "_ZN2ns3addEii(1, 2) returned 3, but the prototypes disagree: parameter 2 is char *"
+    )
+    assert "the prototypes disagree: parameter 2 is char * in --sig, int in the mangled name" in result.steps[0].detail
 
 
 def test_debug_information_comes_before_the_name(described: Path) -> None:

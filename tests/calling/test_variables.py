@@ -213,8 +213,9 @@ def test_variables_have_the_type_that_the_user_declares(bare: Path, library: Pat
 
 def test_declared_variables_that_are_others(bare: Path, library: Path) -> None:
     told = call(library, "ratio", "ratio=5", signatures=("long ratio",)).steps
-    assert told[0].detail == "long (from --sig); the types disagree: it is long in --sig, double in DWARF"
-    assert told[1].detail == "assigned; the types disagree: it is long in --sig, double in DWARF"
+    assert told[0].detail == "the types disagree: it is long in --sig, double in DWARF; long (from --sig)"
+    assert told[1].detail == "the types disagree: it is long in --sig, double in DWARF; assigned"
+    assert [it.outcome for it in told] == [Outcome.DISAGREED] * 2
     told = call(library, "origin", signatures=("struct { int x; int y; } origin",)).steps
     assert "of another layout in DWARF" in told[0].detail
     told = call(bare, "numbers", signatures=("int numbers",)).steps

@@ -56,6 +56,7 @@ def callbacks_text(events: tuple[Event, ...], made: Mapping[tuple[int, int], Arg
     """
     counted = [event for event in events if event.kind == protocol.CALLBACK_CALLS]
     told = [event.payload for event in events if event.kind == protocol.CALLED_BACK]
+    in_last = " in the last call" if any(event.kind == protocol.TIMED for event in events) else ""
     for place, argument in made.items():
         head = protocol.CALLBACK_PLACE.pack(*place)
         counts = (event.fields(protocol.CALLBACK_CALLS_PAYLOAD) for event in counted if event.payload.startswith(head))
@@ -66,7 +67,7 @@ def callbacks_text(events: tuple[Event, ...], made: Mapping[tuple[int, int], Arg
         payloads = islice((it[len(head) :] for it in told if it.startswith(head)), protocol.SHOWN_CALLBACKS)
         shown = [_arguments_text(payload, function) for payload in payloads]
         which = f"argument {place[1] + 1} was " if len(made) > 1 else ""
-        times = "once" if count == 1 else f"{count:,} times"
+        times = ("once" if count == 1 else f"{count:,} times") + in_last
         registers = "" if function else "the integer registers "
         more = ", ..." if count > len(shown) else ""
         yield f"{which}called back {times}, with {registers}{', '.join(shown)}{more}"

@@ -13,9 +13,9 @@ from dataclasses import replace
 from soinspect.calling.declarations import known_type
 from soinspect.demangle.cxxname import CxxFunction, read_function
 from soinspect.demangle.scheme import demangle
-from soinspect.model.signature import CType, Signature, SignatureParameter, TypeKind
+from soinspect.model.signature import CType, Signature, SignatureParameter, TypeKind, array_of
 
-_SOURCE = "its mangled name"
+_SOURCE = "the mangled name"
 _UNTOLD = CType(text="", kind=TypeKind.UNTOLD, size=0)
 _VOID = CType(text="void", kind=TypeKind.VOID, size=0)
 # As the demangler spells the fundamental types, and our names for them where those differ. What else C's headers define
@@ -35,10 +35,17 @@ _FUNDAMENTAL = {
     "long double complex": "_Complex_long_double",
 }  # fmt: skip
 _TEXTS = frozenset({"char", "signed char", "unsigned char"})
-_UNTYPED = frozenset({"void", "bool", "char8_t", "std::byte"})
+_UNTYPED = frozenset({"void", "char8_t", "std::byte"})
 _QUALIFIERS = re.compile(r"(?: (?:const|volatile|restrict))*$")
-_TOUCHING = re.compile(r"(?<=[^\s*&])([*&]+)$")  # the stars that C writes next to the name
+_TOUCHING = re.compile(r"(?<=[^\s*&:])([*&]+)$")  # the stars that C writes next to the name
 _POINTER = re.compile(r"(?P<target>.*?[^:])(?:\*|&&?)")
+_TO_ARRAY = re.compile(r"(?P<element>[^(]+) \((?:\*|&&?)\) \[(?P<count>\d{1,4})\]")
+_TO_MEMBER = re.compile(r".*::\*")
+# Pointers to member functions, vectors, and numbers of other formats than C's: known, and not to be passed here.
+_UNPASSABLE = re.compile(
+    r"[^(<]*\([^()]*::\*(?: const| volatile)*\).*|.* vector\[.*\]|"
+    r"__float128|_Float\d+x?|half|decimal\d+|std::b?float\d+_t"
+)
 _TO_FUNCTION_OR_ARRAY = re.compile(r"[^(<]*\([*&]")
 _CONVERSION = re.compile(r"operator (?P<type>(?!new\b|delete\b|co_await\b)[\w(].*)")
 # Operators that only members can be: C++ [over.ass], [over.call], [over.sub], [over.ref].
@@ -94,6 +101,15 @@ def _type(text: str) -> CType:
         is_typed = not is_text and target not in _UNTYPED
         number = known_type(_FUNDAMENTAL[target], target) if target in _FUNDAMENTAL else None
         return CType(text=text, kind=TypeKind.POINTER, size=8, is_text=is_text, is_typed=is_typed, target=number)
+    if _UNPASSABLE.fullmatch(plain):
+        return CType(text=text, kind=TypeKind.OTHER, size=0)
+    if _TO_MEMBER.fullmatch(plain):  # an offset
+        return CType(text=text, kind=TypeKind.INTEGER, size=8)
+    array = _TO_ARRAY.fullmatch(plain)
+    if array:
+        element = _type(array["element"])
+        elements = array_of(element, int(array["count"])) if element.can_be_made else None
+        return CType(text=text, kind=TypeKind.POINTER, size=8, is_typed=True, target=elements)
     if _TO_FUNCTION_OR_ARRAY.match(plain) or plain == "std::nullptr_t":
         # int (*)(double) is the name of a function that it leads to, but for the stars.
         function = read_function(plain.replace("(*)", "f", 1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from soinspect.calling.plan import Described, Plan, is_variable, make_plan
 from soinspect.calling.report import Report
 from soinspect.calling.toolchain import CallEnvironment
 from soinspect.calling.worker import protocol
+from soinspect.demangle.cxxname import read_function
 from soinspect.dwarf.callsignature import Descriptions, read_descriptions
 from soinspect.elf.file import ElfFile
 from soinspect.errors import CannotRun, FormatError, UsageError
@@ -27,6 +29,7 @@ from soinspect.model.symbol import ExplainedSymbol
 if TYPE_CHECKING:
     from soinspect.calling.header import Header
 
+_PLAIN = re.compile(r"[<(\[]")  # what ends a plain name
 _ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 
 
@@ -90,15 +93,15 @@ def _descriptions(
     declared: dict[str, Signature | VariableType] = {}
     headers: list[Header] = []
     if request.signatures:
-        from soinspect.calling.signature import parse_declaration
+        from soinspect.calling.signature import parse_declarations
 
-        declared = {it.name: it for it in map(parse_declaration, request.signatures)}
-    named = {(name, is_variable(symbol)) for symbol in symbols for name in _names(symbol)}
-    for name, declaration in sorted(declared.items()):
-        is_of_variable = isinstance(declaration, VariableType)
-        if (name, is_of_variable) not in named:
-            kind = "variable" if is_of_variable else "function"
-            raise UsageError(f"--sig declares {name}, which is the {kind} of no step")
+        named = {(name, is_variable(symbol)) for symbol in symbols for name in _names(symbol)}
+        for declarations in map(parse_declarations, request.signatures):
+            declared |= {it.name: it for it in declarations}
+            last = declarations[-1]
+            if not any((it.name, isinstance(it, VariableType)) in named for it in declarations):
+                kind = "variable" if isinstance(last, VariableType) else "function"
+                raise UsageError(f"--sig declares {last.name}, which is the {kind} of no step")
     if request.headers:
         from soinspect.calling.header import read_header
 
@@ -128,8 +131,12 @@ def _descriptions(
         known = [signature for signature in sources if signature]
         differing = _differing(known) if len(known) > 1 else []
         lacking = [f"{header.name} {header.why_without(name)}" for header in headers if name not in header.functions]
-        disagreement = (f"the prototypes disagree: {'; '.join(differing)}",) if differing else ()
-        yield Described(prototype=known[0] if known else None, variable=None, notes=(*damage, *lacking, *disagreement))
+        yield Described(
+            prototype=known[0] if known else None,
+            variable=None,
+            notes=(*damage, *lacking),
+            disagreement=f"the prototypes disagree: {'; '.join(differing)}" if differing else "",
+        )
 
 
 def _variable(
@@ -139,13 +146,14 @@ def _variable(
     size = symbol.symbol.size
     if declared and size and declared.type.size > size:
         raise UsageError(f"--sig: {declared.type.text} has {declared.type.size} bytes, {declared.name} only {size}")
+    disagreement = ""
     if declared and recorded:
         from soinspect.calling.signature import variable_differences
 
-        notes += tuple(f"the types disagree: {it}" for it in variable_differences(declared, recorded))
+        disagreement = "; ".join(f"the types disagree: {it}" for it in variable_differences(declared, recorded))
     elif declared and declared.type.size < size:
         notes += (f"the variable has {size} bytes, of which {declared.type.text} is the first {declared.type.size}",)
-    return Described(prototype=None, variable=declared or recorded, notes=notes)
+    return Described(prototype=None, variable=declared or recorded, notes=notes, disagreement=disagreement)
 
 
 def _told_by_name(name: str) -> Signature | None:
@@ -168,9 +176,11 @@ def _differing(known: Sequence[Signature]) -> list[str]:
     return [difference for other in known[1:] for difference in differences(known[0], other)]
 
 
-def _names(symbol: ExplainedSymbol) -> tuple[str, str]:
-    """What a declaration may call a function: its raw name, or its readable one without parameters."""
-    return symbol.symbol.name, symbol.explained.text.partition("(")[0]
+def _names(symbol: ExplainedSymbol) -> tuple[str, ...]:
+    """What a declaration may call it: its raw name, or its readable one without scopes, template arguments and tags."""
+    readable = symbol.explained.text
+    function = read_function(readable) if symbol.symbol.name.startswith("_Z") else None
+    return symbol.symbol.name, _PLAIN.split(function.name if function else readable.rpartition("::")[2], 1)[0]
 
 
 def _search_path(request: CallRequest) -> dict[str, str]:

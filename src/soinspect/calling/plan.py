@@ -33,8 +33,9 @@ _SHOWN_CHOICES = 5
 _MAX_NAMES = 20_000  # above this the search for near names takes seconds
 _MAX_READ = 4096
 _UNKNOWN_SIZE = 8
-_NO_RESULT = "result unknown: for one of a class, the address of memory for it would have to come first"
-_NO_OBJECT = "called without an object: its name does not tell whether it is a member function, which needs one first"
+_NO_RESULT = "the type of its result is not told: if that is a class, the address of room for it comes first"
+_OBJECT = "the first argument is taken for an object's address; the mangled name does not tell whether it takes one"
+_NO_OBJECT = "called without an object; the mangled name does not tell whether it takes one"
 _CGOCHECK = "called with GODEBUG=cgocheck=0, for Go's runtime otherwise refuses to return memory of its own to C"
 
 
@@ -44,7 +45,8 @@ class PlannedAction:
 
     ``symbol`` is None, and ``name`` what the user wrote, where an offset was given instead. ``assigned`` is the text
     of a variable's new value, ``variable`` its type, ``prototype`` that of a function, as far as they are known;
-    ``notes`` are sentences on where they come from: what differs between sources, what could not be read.
+    ``disagreement`` says what differs between the sources of the type, ``notes`` are sentences on what else there is to
+    say of them, such as what could not be read.
     """
 
     step: int
@@ -57,6 +59,7 @@ class PlannedAction:
     variable: VariableType | None = None
     prototype: Signature | None = None
     notes: tuple[str, ...] = ()
+    disagreement: str = ""
 
     @property
     def text(self) -> str:
@@ -76,7 +79,8 @@ class PlannedAction:
             how = ("no prototype is known: the arguments were passed as written",) if self.arguments else ()
             return "; ".join((*how, *self.notes))
         vague = (_NO_RESULT,) if self.prototype.returns.kind is TypeKind.UNTOLD else ()
-        return "; ".join((f"{self.prototype.text} (from {self.prototype.source})", *vague, *self.notes))
+        known = f"{self.prototype.text} (from {self.prototype.source})"
+        return "; ".join(filter(None, (known, self.disagreement, *vague, *self.notes)))
 
     @property
     def doing(self) -> str:
@@ -99,11 +103,12 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Described:
-    """What is known of a function or a ``variable``: its type, if any, and notes, such as on disagreements."""
+    """What is known of a function or a ``variable``: its type, if any, where sources disagree on it, and notes."""
 
     prototype: Signature | None
     variable: VariableType | None
     notes: tuple[str, ...]
+    disagreement: str = ""
 
 
 def make_plan(
@@ -183,6 +188,7 @@ def _plan_step(path: str, index: int, text: str, exported: list[ExplainedSymbol]
 def _with_types(planned: PlannedAction, described: Mapping[str, Described]) -> PlannedAction:
     """The action with what is known of its function or variable."""
     known = described.get(planned.symbol.symbol.versioned_name) if planned.symbol else None
+    planned = replace(planned, disagreement=known.disagreement if known else "")
     if planned.symbol and is_variable(planned.symbol):
         return _with_variable(replace(planned, notes=known.notes if known else ()), known.variable if known else None)
     if known is None or known.prototype is None or planned.convention:
@@ -190,9 +196,9 @@ def _with_types(planned: PlannedAction, described: Mapping[str, Described]) -> P
     prototype, count = known.prototype, len(planned.arguments)
     if prototype.presumed and count != len(prototype.parameters):
         return _untyped(planned, (*known.notes, f"not called as {prototype.source} has it: {prototype.text}"))
+    notes = (*known.notes, *_open_questions(prototype, count))
     if count == len(prototype.parameters) + 1:
         prototype = prototype.as_member()
-    notes = (*known.notes, *_open_questions(prototype))
     planned.action.result_room = result_room(prototype.returns, prototype.text)
     arguments = fit_arguments(planned.arguments, prototype)
     planned.action.arguments = tuple(argument.wire for argument in arguments)
@@ -203,13 +209,13 @@ def _with_types(planned: PlannedAction, described: Mapping[str, Described]) -> P
     return replace(planned, arguments=arguments, prototype=prototype, notes=notes)
 
 
-def _open_questions(prototype: Signature) -> Iterator[str]:
-    """What the source of a prototype does not tell of parameters."""
+def _open_questions(prototype: Signature, count: int) -> Iterator[str]:
+    """What the source of a prototype does not tell of parameters, where there are ``count`` arguments."""
     untold = [parameter.type.text for parameter in prototype.parameters if parameter.type.kind is TypeKind.UNTOLD]
     if untold:
-        yield f"passed as written: {', '.join(untold)}, of which its name does not tell what it is"
+        yield f"passed as written: {', '.join(untold)}; the mangled name does not tell what that is"
     if prototype.this:
-        yield _NO_OBJECT
+        yield _OBJECT if count > len(prototype.parameters) else _NO_OBJECT
 
 
 def _untyped(planned: PlannedAction, notes: tuple[str, ...]) -> PlannedAction:
@@ -276,7 +282,7 @@ def _matches(wanted: str, symbols: list[ExplainedSymbol]) -> list[ExplainedSymbo
         # Short names take long to make, and may be written with other spaces.
         word = (_WORD.findall(wanted) or [wanted])[-1]
         like = (s for s in symbols if word in s.explained.text)
-        wanted = wanted.replace(" ", "")
+        wanted = wanted.replace(" ", "").removeprefix("::")
         found = [s for s in like if any(wanted == name.replace(" ", "") for name in _short_names(s))]
     found = list({s.symbol.value: s for s in found}.values())
     default = [s for s in found if s.symbol.default_version or s.symbol.version is None]

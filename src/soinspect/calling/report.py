@@ -195,7 +195,11 @@ class Report:
         if step.symbol is None:
             return self._initialisation(step, mine)
         number, planned = mine[0]
-        return self._action(step, number, planned)
+        result = self._action(step, number, planned)
+        if result.outcome.good and planned.disagreement:
+            detail = f"{planned.disagreement}; {result.detail}"
+            return replace(result, outcome=Outcome.DISAGREED, detail=detail)
+        return result
 
     def _ended(self, step: Step) -> StepResult:
         death = self._go_death
@@ -292,6 +296,8 @@ class Report:
         if bad and bad.outcome is Outcome.VIOLATED and bad.abi:
             violations = "; ".join(bad.abi.violations)
             return f"{bad.step.text} returned {bad.value or 'nothing'} · {bad.abi.convention} violated: {violations}"
+        if bad and bad.outcome is Outcome.DISAGREED and bad.value is not None:
+            return f"{bad.step.text} {'returned' if bad.abi else 'is'} {bad.value}, but {bad.detail}"
         if bad:
             return f"{bad.step.text}: {bad.detail}"
         return "; ".join(_short(step) for step in steps)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from soinspect.calling.aggregates import aggregate_text, returned_at, text_places
 from soinspect.calling.arguments import Argument
@@ -13,6 +13,7 @@ from soinspect.calling.callbacks import callbacks_text
 from soinspect.calling.journal import Event
 from soinspect.calling.passing import passes_wide
 from soinspect.calling.plan import PlannedAction
+from soinspect.calling.scalars import scalar_text
 from soinspect.calling.typed import result_text
 from soinspect.calling.values import SHOWN_BYTES, c_string, floating_text, hex_text, register_text
 from soinspect.calling.worker import protocol
@@ -42,6 +43,7 @@ _CONVENTIONS = {
 }
 
 
+_EXTENDED = CType(text="long double", kind=TypeKind.EXTENDED, size=16)
 _VECTORS = (TypeKind.FLOAT, TypeKind.AGGREGATE)  # which do not, or need not, come back in the one integer register
 
 
@@ -69,7 +71,7 @@ def report_return(
     if prototype and not check and (prototype.returns.is_wide or prototype.returns.kind in _VECTORS):
         shown, detail = None, f"{prototype.text}: where it returns its value cannot be read on this machine"
     elif prototype and prototype.returns.kind is TypeKind.UNTOLD:
-        shown, unknown = _untyped(value, vectors[0], followed.get(0, b""), convention)
+        shown, unknown = _untyped(value, vectors, followed.get(0, b""), convention)
         detail = f"{prototype.text} (from {prototype.source}); {unknown}"
     elif prototype:
         kind = prototype.returns
@@ -79,7 +81,7 @@ def report_return(
         if prototype.returns.kind is TypeKind.OTHER:
             detail += ", a result of that type cannot be shown"
     else:
-        shown, detail = _untyped(value, vectors[0], followed.get(0, b""), convention)
+        shown, detail = _untyped(value, vectors, followed.get(0, b""), convention)
     detail += "".join(f"; {note}" for note in planned.notes)
     if errno:
         detail += f"; errno = {errno} ({os.strerror(errno)})"
@@ -133,16 +135,22 @@ def _timing(events: tuple[Event, ...]) -> Timing | None:
     return Timing(calls=int(calls), median=median, minimum=minimum) if plausible else None
 
 
-def _untyped(value: int, vector: bytes, pointed_to: bytes, convention: CheckedConvention | None) -> tuple[str, str]:
+def _untyped(
+    value: int, vectors: Sequence[bytes], pointed_to: bytes, convention: CheckedConvention | None
+) -> tuple[str, str]:
     """The return registers of a function whose type is not known: the value as shown, and the honest sentence."""
     text = c_string(pointed_to)
     shown = f'{value:#x}, the address of "{text}"' if text else register_text(value)
     name, vector_name = (convention.integer, convention.vector) if convention else ("return register", "")
     detail = f"return type unknown: {name} = {shown}"
-    number = floating_text(vector) if convention else None
+    number = floating_text(vectors[0]) if convention else None
     if number:
         shown += f", or {vector_name} = {number}"
         detail += f", {vector_name} = {number}"
+    extended = scalar_text(_EXTENDED, vectors[2]) if any(vectors[2]) else None  # nothing is on the x87 stack
+    if extended and "nan" not in extended:  # as MMX registers are
+        shown = f"{extended}, in st0"
+        detail += f", st0 = {extended} as a long double"
     return shown, detail
 
 

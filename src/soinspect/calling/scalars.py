@@ -16,6 +16,7 @@ from soinspect.model.signature import CType, TypeKind
 _WORD = 1 << 64
 _DECIMAL = re.compile(r"[+-]?\d+")
 _SIGNED = re.compile(r"i\d+:")
+_SAYS_ITS_TYPE = re.compile(r"(?:[iuf]\d+|ptr|buf):|@|&")
 _NEAR = 3
 _WIDE = 16  # bytes
 
@@ -41,8 +42,11 @@ def fit_scalar(argument: Argument, wanted: CType, where: str) -> Argument:
             raise UsageError(f"{argument.text} is a text, which {wanted.text} does not lead to: {where}")
         return argument
     if wanted.kind is TypeKind.UNTOLD:
-        if kind == protocol.LITERAL or _is_text(argument):
-            raise UsageError(f"{argument.text}: what {wanted.text} is, its name does not tell; --sig can: {where}")
+        if not _SAYS_ITS_TYPE.match(argument.text):
+            raise UsageError(
+                f"{argument.text}: what {wanted.text} is, the mangled name does not tell. --sig can, or an argument "
+                f"that says its type: i32:1 for an enumeration, buf:32 for a class that is passed by address: {where}"
+            )
         return argument
     is_integer = kind == protocol.INTEGER or INTEGER.fullmatch(argument.text)
     if wanted.kind is TypeKind.EXTENDED and (is_integer or kind == protocol.VECTOR):

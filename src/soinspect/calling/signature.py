@@ -25,14 +25,14 @@ def parse_signature(text: str) -> Signature:
     :raises UsageError: it declares no function, or uses a type that is not known.
     :raises CannotRun: tree-sitter is not installed.
     """
-    declared = parse_declaration(text)
+    declared = parse_declarations(text)[-1]
     if isinstance(declared, VariableType):
         raise UsageError(f"{text!r} declares no function")
     return declared
 
 
-def parse_declaration(text: str) -> Signature | VariableType:
-    """The function that ``text`` declares, or else the variable; the last one, if there are several.
+def parse_declarations(text: str) -> list[Signature] | list[VariableType]:
+    """The functions that ``text`` declares, or else the last variable; at least one of them.
 
     :raises UsageError: it declares neither, or uses a type that is not known.
     :raises CannotRun: tree-sitter is not installed.
@@ -46,7 +46,7 @@ def parse_declaration(text: str) -> Signature | VariableType:
     declarations = Declarations(repr(text), "--sig")
     found = [signature for node in root.named_children for signature in declarations.read(node)]
     if found:
-        return found[-1]
+        return found
     if not declarations.variables:
         raise UsageError(f"{text!r} declares no function and no variable")
     variable = declarations.variables[-1]
@@ -54,7 +54,7 @@ def parse_declaration(text: str) -> Signature | VariableType:
         raise UsageError(
             f"{text!r}: the type {variable.type.text!r} is not known as a whole; put its definition in front"
         )
-    return variable
+    return [variable]
 
 
 def differences(one: Signature, other: Signature) -> tuple[str, ...]:
@@ -95,7 +95,7 @@ def _difference(what: str, a: CType, b: CType, one: str, other: str) -> Iterator
 
 
 def _shape(kind: CType) -> tuple[TypeKind, int, bool]:
-    size = 0 if kind.kind is TypeKind.AGGREGATE else kind.size
+    size = 0 if kind.kind in (TypeKind.AGGREGATE, TypeKind.OTHER) else kind.size
     return kind.kind, size, kind.signed and kind.kind is TypeKind.INTEGER
 
 

@@ -37,6 +37,7 @@ class Outcome(StrEnum):
     UNFIT = "unfit"  # the step does not fit what the file exports, which only the Go host could tell
     VIOLATED = "abi-violated"
     OVERRAN = "wrote-outside"
+    DISAGREED = "sources-disagree"  # the call was made; its prototype, or the type of a variable, is told in two ways
     NOT_REACHED = "not-reached"
     NOT_RUN = "not-run"
 
