@@ -160,6 +160,14 @@ def test_a_crash_says_what_the_call_relied_on(stripped: Path) -> None:
     assert crash.called_as == "no prototype is known: the arguments were passed as written"
 
 
+def test_functions_that_point_to_functions_end() -> None:
+    prototype = prototype_of("_Z1f" + "PFi" * 3000 + "v" + "E" * 3000)
+    assert prototype is not None
+    (parameter,) = prototype.parameters
+    assert parameter.type.function is not None
+    assert parameter.type.function.parameters[0].type.function is None
+
+
 def test_a_declaration_that_disagrees_with_the_name_is_a_finding(stripped: Path) -> None:
     result = soinspect.call(str(stripped), "_ZN2ns3addEii(1, 2)", signatures=("int _ZN2ns3addEii(int, char *)",))
     assert (result.good, result.steps[0].outcome) == (False, Outcome.DISAGREED)

@@ -73,12 +73,13 @@ def prototype_of(name: str) -> Signature | None:
     return prototype.as_member() if is_member else prototype
 
 
-def _signature(function: CxxFunction) -> Signature:
+def _signature(function: CxxFunction, *, of_pointer: bool = False) -> Signature:
+    """What a function takes and returns; the pointers of one that is pointed to are not followed, which may go on."""
     listed = [text for text in function.parameters if text != "..."]
     return Signature(
         name=function.full_name,
-        returns=_type(function.result) if function.result else _UNTOLD,
-        parameters=tuple(SignatureParameter(name="", type=_type(text)) for text in listed),
+        returns=_type(function.result, follows=not of_pointer) if function.result else _UNTOLD,
+        parameters=tuple(SignatureParameter(name="", type=_type(text, follows=not of_pointer)) for text in listed),
         variadic=len(listed) < len(function.parameters),
         source=_SOURCE,
     )
@@ -90,7 +91,7 @@ def _is_structor(name: str, function: CxxFunction) -> bool:
     return own in (around, f"~{around}") and bool(_STRUCTOR.search(name))
 
 
-def _type(text: str) -> CType:
+def _type(text: str, *, follows: bool = True) -> CType:
     """The type that the demangler spells like this."""
     plain = _QUALIFIERS.sub("", text)
     text = _TOUCHING.sub(r" \1", text)
@@ -112,8 +113,8 @@ def _type(text: str) -> CType:
         return CType(text=text, kind=TypeKind.POINTER, size=8, is_typed=True, target=elements)
     if _TO_FUNCTION_OR_ARRAY.match(plain) or plain == "std::nullptr_t":
         # int (*)(double) is the name of a function that it leads to, but for the stars.
-        function = read_function(plain.replace("(*)", "f", 1))
-        led_to = _signature(function) if function and function.result else None
+        function = read_function(plain.replace("(*)", "f", 1)) if follows else None
+        led_to = _signature(function, of_pointer=True) if function and function.result else None
         return CType(text=text, kind=TypeKind.POINTER, size=8, is_typed=True, function=led_to)
     if plain in _FUNDAMENTAL:
         return replace(known_type(_FUNDAMENTAL[plain], plain), text=text)
