@@ -168,6 +168,12 @@ def test_functions_that_point_to_functions_end() -> None:
     assert parameter.type.function.parameters[0].type.function is None
 
 
+def test_arrays_that_a_name_lists_take_no_memory() -> None:
+    prototype = prototype_of("_Z1f" + "RA9999_i" * 3000)
+    assert prototype is not None
+    assert {parameter.type.target for parameter in prototype.parameters} == {None}
+
+
 def test_a_declaration_that_disagrees_with_the_name_is_a_finding(stripped: Path) -> None:
     result = soinspect.call(str(stripped), "_ZN2ns3addEii(1, 2)", signatures=("int _ZN2ns3addEii(int, char *)",))
     assert (result.good, result.steps[0].outcome) == (False, Outcome.DISAGREED)

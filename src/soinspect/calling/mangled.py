@@ -39,7 +39,8 @@ _UNTYPED = frozenset({"void", "char8_t", "std::byte"})
 _QUALIFIERS = re.compile(r"(?: (?:const|volatile|restrict))*$")
 _TOUCHING = re.compile(r"(?<=[^\s*&:])([*&]+)$")  # the stars that C writes next to the name
 _POINTER = re.compile(r"(?P<target>.*?[^:])(?:\*|&&?)")
-_TO_ARRAY = re.compile(r"(?P<element>[^(]+) \((?:\*|&&?)\) \[(?P<count>\d{1,4})\]")
+# Of a length that does no harm when a name is made to list thousands of them.
+_TO_ARRAY = re.compile(r"(?P<element>[^(]+) \((?:\*|&&?)\) \[(?P<count>\d{1,2})\]")
 _TO_MEMBER = re.compile(r".*::\*")
 # Pointers to member functions, vectors, and numbers of other formats than C's: known, and not to be passed here.
 _UNPASSABLE = re.compile(
